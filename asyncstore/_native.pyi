@@ -1,0 +1,195 @@
+"""The native core as Python sees it. Only ``asyncstore.engine`` imports this module.
+
+Every ``submit_*`` call returns at once with a ticket, or 0 when the inbox is full (wait for the next
+completion and try again). What a ticket came to is handed over by :meth:`Engine.drain`, after the
+descriptor of :meth:`Engine.event_fd` became readable. Arrays given to a submit call are read by
+native threads until the ticket completes; the engine holds a reference to them until then.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+PointId: TypeAlias = int | str
+
+class NativeError(Exception):
+    """An error of the core; ``asyncstore.engine`` turns it into one of ``asyncstore.errors``."""
+
+    code: str  # "invalid_argument" | "dimension_mismatch" | "collection_not_found" | "point_not_found" |
+    #            "already_exists" | "closed" | "failed" | "locked" | "corruption" | "io" | "unsupported"
+    message: str
+    file: str
+    offset_bytes: int
+    os_errno: int
+
+class Field:
+    """One named vector of a collection."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        dim: int,
+        distance: str,  # "Cosine" | "Dot" | "Euclid" | "Manhattan"
+        datatype: str,  # "float32" | "float16" | "uint8"
+        quantization: str,  # "none" | "scalar_int8"
+        quantile: float,  # 0.5 … 1
+    ) -> None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def distance(self) -> str: ...
+    @property
+    def datatype(self) -> str: ...
+    @property
+    def quantization(self) -> str: ...
+    @property
+    def quantile(self) -> float: ...
+
+class Collection:
+    """A collection that the engine holds open; cheap to copy and to keep."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def config(self) -> bytes:
+        """What ``submit_create_collection`` was given, unchanged (JSON of the Python side)."""
+    @property
+    def fields(self) -> list[Field]: ...
+    def count(self) -> int: ...
+    def statistics(self) -> dict[str, object]:
+        """points, segments, rows_deleted, appendable_rows, indexed_vectors, ram_bytes {codes, graph,
+        ids, fields, caches}, disk_bytes {vectors, codes, rows, points, wal}, optimizer {state, done,
+        total, what}, wal_bytes, operation_id, rebuilt (list of what was rebuilt at open, in words)."""
+
+# One row per found point, best first (search) or in the order asked (retrieve, scroll):
+# ids, scores (empty for retrieve and scroll), versions, and for each field asked for its vectors:
+# (present (n,) bool, values (n, dim) float32; rows not present are zero).
+Rows: TypeAlias = tuple[
+    list[PointId],
+    list[float],
+    list[int],
+    dict[int, tuple[NDArray[np.bool_], NDArray[np.float32]]],
+]
+# Scroll: the rows and the first id of the next page.
+ScrollPage: TypeAlias = tuple[Rows, PointId | None]
+# Batch: ids (q, limit) uint64, or a list of q lists where a UUID is among them; scores (q, limit)
+# float32; counts (q,) int32. Short rows are padded with id 0 (None) and score NaN.
+Batch: TypeAlias = tuple[
+    NDArray[np.uint64] | list[list[PointId | None]], NDArray[np.float32], NDArray[np.int32]
+]
+Completion: TypeAlias = tuple[int, object]  # ticket; the value, or a NativeError
+
+class Engine:
+    @staticmethod
+    def open(
+        path: str,
+        *,
+        async_scorer: str,  # "auto" | "true" | "false"
+        durability: str,  # "fsync" | "flush" | "none"
+        workers: int,  # 0: one per CPU
+        io_depth: int,
+        direct_io: str,  # "auto" | "true" | "false"
+        prewarm: bool,
+        indexing_threshold_kb: int,  # vectors of one field of a segment that is sealed; 0: never
+        max_segment_kb: int,  # 0: no bound
+        deleted_threshold: float,
+        vacuum_min_vector_number: int,
+        default_segment_number: int,  # 0: the engine's choice
+        flush_interval_s: float,
+        fault: str = "",  # for tests: a plan of faults in the reader, see native/io/fault_reader.h
+    ) -> Engine:
+        """Opens or creates the store. Blocks (replays logs, loads codes); releases the GIL."""
+    def close(self) -> None:
+        """Ends all work: searches in flight are answered with code "closed", writes that were taken
+        are finished, the log is synced. Blocks; releases the GIL. Calling it again does nothing."""
+    def event_fd(self) -> int:
+        """Readable when completions wait. Reading it is drain()'s business."""
+    def drain(self) -> list[Completion]:
+        """All completions since the last call; clears the descriptor."""
+    def collections(self) -> list[Collection]: ...
+    def broken_collections(self) -> list[tuple[str, NativeError]]:
+        """Name (or folder, where the name is unreadable) and error of each that could not be opened."""
+    def statistics(self) -> dict[str, object]:
+        """reader, reader_reason, workers, searches, candidates, rows_rescored, rows_skipped,
+        reads_submitted, read_bytes, reads_retried, cache_hits, inflight_max."""
+
+    def submit_create_collection(self, name: str, config: bytes, fields: list[Field]) -> int:
+        """→ Collection."""
+    def submit_delete_collection(self, name: str) -> int:
+        """→ bool: whether there was one."""
+    def submit_check_vectors(self, vectors: NDArray[np.float32]) -> int:
+        """→ None, or invalid_argument naming the first row that is not finite (n, dim)."""
+    def submit_upsert(
+        self,
+        collection: Collection,
+        ids: NDArray[np.uint64] | Sequence[PointId],
+        vectors: dict[int, NDArray[np.float32]],  # field number → (n, dim) C-contiguous
+        present: dict[int, NDArray[np.bool_]],  # field number → (n,); a field not named: all present
+    ) -> int:
+        """→ operation id (int). At most WRITE_POINTS_MAX points and WRITE_BYTES_MAX of vectors; the
+        last of several equal ids wins. Vectors not given are removed from the point."""
+    def submit_delete(self, collection: Collection, ids: NDArray[np.uint64] | Sequence[PointId]) -> int:
+        """→ operation id. Unknown ids are passed over."""
+    def submit_retrieve(
+        self,
+        collection: Collection,
+        ids: NDArray[np.uint64] | Sequence[PointId],
+        with_fields: Sequence[int],
+    ) -> int:
+        """→ Rows, in the order asked, missing ids left out."""
+    def submit_scroll(
+        self, collection: Collection, offset: PointId | None, limit: int, with_fields: Sequence[int]
+    ) -> int:
+        """→ ScrollPage. Integers ascending, then UUIDs ascending; offset is the first id wanted."""
+    def submit_search(
+        self,
+        collection: Collection,
+        field: int,
+        query: NDArray[np.float32],  # (dim,) finite, C-contiguous; copied before the call returns
+        *,
+        limit: int,
+        offset: int,
+        oversampling: float,  # 0: the engine's choice
+        rescore: bool,
+        ignore_codes: bool,
+        exact: bool,
+        score_threshold: float | None,
+        with_fields: Sequence[int],
+    ) -> int:
+        """→ Rows."""
+    def submit_search_batch(
+        self,
+        collection: Collection,
+        field: int,
+        queries: NDArray[np.float32],  # (q, dim) finite, C-contiguous; copied before the call returns
+        *,
+        limit: int,
+        oversampling: float,
+        rescore: bool,
+        ignore_codes: bool,
+        exact: bool,
+    ) -> int:
+        """→ Batch."""
+    def submit_optimize(self, collection: Collection) -> int:
+        """→ None, once nothing is left to seal, merge or vacuum. Progress: Collection.statistics()."""
+    def submit_prewarm(self, collection: Collection, budget_bytes: int) -> int:
+        """→ int: bytes brought into the page cache. budget 0: all. Progress: Collection.statistics()."""
+    def submit_check(self, collection: Collection) -> int:
+        """→ list of findings, each (severity "error" | "note", file, offset_bytes, text). Reads all."""
+
+WRITE_POINTS_MAX: int
+WRITE_BYTES_MAX: int
+DIM_MAX: int
+CANDIDATES_MAX: int
+FORMAT_VERSION: int
+
+def isa() -> str:
+    """The instruction set of the kernels in use, for example "avx512_vnni"."""
+
+def parse_point_id(id: PointId) -> PointId:
+    """The canonical form: an integer 0 … 2**64 - 1 or a hyphenated lower-case UUID. ValueError."""

@@ -1,0 +1,408 @@
+"""The bridge between ``await`` and the native core; the only importer of ``asyncstore._native``.
+
+Every native job has a ticket. :meth:`Engine.start` hands a job over and returns a :class:`Pending`;
+one task, the *bridge*, waits until the core's event descriptor is readable, collects what has
+completed, and wakes whoever waits for it. A search so costs one trip through the event loop, and no
+thread is parked for it.
+
+What must hold:
+
+- Everything here runs on the thread of the event loop that opened the store. The bridge can
+  therefore not collect a ticket before ``start`` has written it down.
+- A job that the core has taken is never taken back. Cancelling drops the interest in its result:
+  the core goes on and keeps the arrays it was given until the job is complete.
+- A full inbox makes callers wait, in the order they came, one lane for reads and one for writes. A
+  full inbox holds jobs that will complete, so the bridge will wake and try again.
+- Whoever waits is woken, with a result or an error, whatever becomes of the bridge.
+- After a fork the child's copy refuses every call; the core's threads are the parent's alone.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from asyncstore import _native
+from asyncstore.config import Config
+from asyncstore.errors import (
+    AsyncStoreError,
+    StoreClosedError,
+    StoreFailedError,
+    UnsupportedError,
+    error_from_native,
+)
+
+if TYPE_CHECKING:
+    # Aliases that exist in the stub alone, passed on because nobody else imports it.
+    from asyncstore._native import Batch as Batch
+    from asyncstore._native import NativeError as NativeError
+    from asyncstore._native import Rows as Rows
+    from asyncstore._native import ScrollPage as ScrollPage
+    from asyncstore.models import PointId
+
+__all__ = [
+    "CANDIDATES_MAX",
+    "WRITE_BYTES_MAX",
+    "WRITE_POINTS_MAX",
+    "Engine",
+    "Lane",
+    "NativeCollection",
+    "NativeField",
+    "Pending",
+    "isa",
+    "parse_point_id",
+]
+
+T = TypeVar("T")
+
+NativeCollection: TypeAlias = _native.Collection
+NativeField: TypeAlias = _native.Field
+WRITE_POINTS_MAX = _native.WRITE_POINTS_MAX
+WRITE_BYTES_MAX = _native.WRITE_BYTES_MAX
+CANDIDATES_MAX = _native.CANDIDATES_MAX
+
+
+def isa() -> str:
+    """The instruction set of the kernels in use."""
+    return _native.isa()
+
+
+def parse_point_id(point_id: int | str) -> PointId:
+    """The canonical form of a point id; ``ValueError`` when it is none."""
+    return _native.parse_point_id(point_id)
+
+
+class Pending:
+    """A job on its way: wait for it as often as you like, then take its result once."""
+
+    __slots__ = ("_engine", "_event", "abandoned", "done", "error", "submit", "ticket", "value")
+
+    def __init__(self, engine: Engine, submit: Callable[[], int]) -> None:
+        self._engine = engine
+        self._event: anyio.Event | None = None
+        self.submit = submit
+        self.ticket = 0  # 0: still waiting for room in the inbox
+        self.done = False
+        self.abandoned = False
+        self.value: object = None
+        self.error: Exception | None = None
+
+    async def wait(self) -> None:
+        """Returns when the job is done. Cancelling the wait leaves the job as it is."""
+        if self.done:
+            await anyio.lowlevel.checkpoint()
+        else:
+            if self._event is None:
+                self._event = self._engine.new_event()
+            await self._event.wait()
+
+    async def result(self) -> object:
+        """Waits and returns what the job came to, or raises its error.
+
+        Cancellation: the job goes on, its result is dropped.
+        """
+        try:
+            await self.wait()
+        except BaseException:
+            self.abandon()
+            raise
+        return self.outcome()
+
+    def outcome(self) -> object:
+        """What a job that is done came to; raises its error."""
+        assert self.done
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def abandon(self) -> None:
+        """Drops the interest in the job; one that the core has not taken yet is not begun."""
+        self.abandoned = True
+        self._engine.forget(self)
+
+    def complete(self, value: object, error: Exception | None) -> None:
+        """Keeps the outcome and wakes who waits; the bridge's business."""
+        self.value = value
+        self.error = error
+        self.done = True
+        if self._event is not None:
+            self._event.set()
+
+
+class Lane:
+    """Jobs that found the inbox full, first come first served."""
+
+    __slots__ = ("queue",)
+
+    def __init__(self) -> None:
+        self.queue: deque[Pending] = deque()
+
+
+class Engine:
+    """An open store of the native core, as a resource: ``async with Engine(path, config)``."""
+
+    def __init__(self, path: str, config: Config) -> None:
+        _refuse_unsupported(config)
+        self.path = path
+        self.config = config
+        self.reads = Lane()
+        self.writes = Lane()
+        self.native: _native.Engine  # from __aenter__ on
+        self.new_event: type[anyio.Event]
+        self._task_group: TaskGroup
+        self._bridge_scope: anyio.CancelScope
+        self._pending: dict[int, Pending] = {}
+        # Why no call is taken any more: class and message of the error it gets instead.
+        self._refusal: tuple[type[AsyncStoreError], str] | None = (
+            StoreClosedError,
+            f"store {path} is not open",
+        )
+        self._forked = False
+
+    async def __aenter__(self) -> Self:
+        self.native = await _in_thread(lambda: _open_native(self.path, self.config))
+        try:
+            # The concrete class: finding the backend anew for every event would cost as much again.
+            self.new_event = type(anyio.Event())
+            self._bridge_scope = anyio.CancelScope(shield=True)
+            self._task_group = anyio.create_task_group()
+            await self._task_group.__aenter__()
+        except BaseException:
+            await _in_thread(self.native.close)
+            raise
+        self._refusal = None
+        self._task_group.start_soon(self._bridge)
+        _engines.add(self)
+        return self
+
+    async def __aexit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Closes the store, also when the scope around it is cancelled.
+
+        The task group is left without the body's exception, so that this is raised as it is and
+        not inside an ExceptionGroup.
+        """
+        try:
+            if not self._forked:
+                await self._close()
+        finally:
+            self._bridge_scope.cancel()
+            self._task_group.cancel_scope.shield = True
+            await self._task_group.__aexit__(None, None, None)
+
+    def start(self, lane: Lane, submit: Callable[[], int]) -> Pending:
+        """Hands a job to the core, or queues it while the inbox is full.
+
+        Args:
+            lane: ``self.reads`` or ``self.writes``.
+            submit: Calls one of the core's submit functions and returns its ticket.
+
+        Raises:
+            AsyncStoreError: The store is closed, or the core refuses the job at once.
+        """
+        self.check_open()
+        pending = Pending(self, submit)
+        if lane.queue or not self._hand_over(pending):
+            lane.queue.append(pending)
+        return pending
+
+    async def call(self, lane: Lane, submit: Callable[[], int]) -> object:
+        """Does a job and returns what it came to.
+
+        Cancellation: the job goes on if the core has taken it; its result is dropped.
+        """
+        return await self.start(lane, submit).result()
+
+    def check_open(self) -> None:
+        """Raises what a call would get if the store takes no calls any more."""
+        if self._refusal is not None:
+            raise self.refusal_error()
+
+    async def checkpoint(self) -> None:
+        """For calls that do not wait for the core; raises when the store takes no calls."""
+        self.check_open()
+        await anyio.lowlevel.checkpoint()
+        self.check_open()
+
+    def refusal_error(self) -> AsyncStoreError:
+        """Why no call is taken: the store is closed, failed, or belongs to another process."""
+        assert self._refusal is not None
+        error_class, message = self._refusal
+        return error_class(message)
+
+    def forget(self, pending: Pending) -> None:
+        """Drops a job nobody waits for; the core's answer to it is passed over."""
+        self._pending.pop(pending.ticket, None)
+
+    async def _bridge(self) -> None:
+        """Wakes waiters as their jobs complete, until the store is closed."""
+        event_fd = self.native.event_fd()
+        wait_readable = anyio.wait_readable
+        try:
+            with self._bridge_scope:
+                while True:
+                    await wait_readable(event_fd)
+                    self._collect()
+        except Exception as error:  # a bug, here or in the core: nobody may wait forever for it
+            self._refuse(StoreFailedError, f"store {self.path} lost its bridge: {error!r}", error)
+        finally:
+            if self._refusal is None:  # the event loop is being torn down around an open store
+                self._refuse(StoreClosedError, f"the event loop of store {self.path} has ended")
+
+    def _collect(self) -> None:
+        """Takes what has completed from the core, wakes its waiters, fills the inbox again."""
+        pending_by_ticket = self._pending
+        for ticket, value in self.native.drain():
+            pending = pending_by_ticket.pop(ticket, None)
+            if pending is None:  # cancelled meanwhile
+                continue
+            if isinstance(value, _native.NativeError):
+                pending.complete(None, translated(value))
+            else:
+                pending.complete(value, None)
+        for lane in (self.reads, self.writes):
+            if lane.queue:
+                self._refill(lane)
+
+    def _refill(self, lane: Lane) -> None:
+        """Hands over queued jobs, oldest first, until the inbox is full again."""
+        while lane.queue:
+            pending = lane.queue[0]
+            if not pending.abandoned:
+                try:
+                    if not self._hand_over(pending):
+                        return
+                except Exception as error:  # whatever it is belongs to the one who asked
+                    pending.complete(None, error)
+            lane.queue.popleft()
+
+    def _hand_over(self, pending: Pending) -> bool:
+        """Submits a job; False when the inbox is full."""
+        try:
+            ticket = pending.submit()
+        except _native.NativeError as error:
+            raise translated(error) from error
+        if ticket == 0:
+            return False
+        pending.ticket = ticket
+        self._pending[ticket] = pending
+        return True
+
+    async def _close(self) -> None:
+        """Ends the core on a thread, then answers everyone who still waits."""
+        refusal = self._refusal or (StoreClosedError, f"store {self.path} is closed")
+        self._refusal = refusal
+        try:
+            with anyio.CancelScope(shield=True):
+                await _in_thread(self.native.close)
+            self._collect()
+        finally:
+            self._refuse(*refusal)
+
+    def _refuse(
+        self,
+        error_class: type[AsyncStoreError],
+        message: str,
+        cause: BaseException | None = None,
+    ) -> None:
+        """Takes no calls from now on and wakes everyone with an error."""
+        self._refusal = (error_class, message)
+        waiting = [*self._pending.values(), *self.reads.queue, *self.writes.queue]
+        self._pending.clear()
+        self.reads.queue.clear()
+        self.writes.queue.clear()
+        for pending in waiting:
+            error = error_class(message)
+            error.__cause__ = cause
+            pending.complete(None, error)
+
+    def after_fork_in_child(self) -> None:
+        """Makes the child's copy refuse every call; nobody in the child waits for anything."""
+        self._forked = True
+        self._refusal = (StoreClosedError, f"store {self.path} was opened by another process")
+        # The copy of the core has no threads to end. It must never be taken down in the child.
+        _parents_cores.append(self.native)
+
+
+def translated(error: _native.NativeError) -> AsyncStoreError:
+    """The public error that stands for a native one, with the native one as its cause."""
+    public = error_from_native(
+        error.code,
+        error.message,
+        file=error.file,
+        offset_bytes=error.offset_bytes,
+        os_errno=error.os_errno,
+    )
+    public.__cause__ = error
+    return public
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_parents_cores: list[_native.Engine] = []
+
+
+def _after_fork_in_child() -> None:
+    for engine in list(_engines):
+        engine.after_fork_in_child()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+async def _in_thread(call: Callable[[], T]) -> T:
+    """Runs what blocks, opening and closing, on a thread that others cannot have taken."""
+    return await anyio.to_thread.run_sync(call, limiter=anyio.CapacityLimiter(1))
+
+
+def _open_native(path: str, config: Config) -> _native.Engine:
+    storage = config.storage
+    performance, optimizers = storage.performance, storage.optimizers
+    threshold_kb = optimizers.indexing_threshold
+    try:
+        return _native.Engine.open(
+            path,
+            async_scorer=storage.async_scorer.value,
+            durability=storage.durability.value,
+            workers=performance.workers,
+            io_depth=performance.io_depth,
+            direct_io=performance.direct_io.value,
+            prewarm=performance.prewarm,
+            indexing_threshold_kb=10000 if threshold_kb is None else threshold_kb,
+            max_segment_kb=optimizers.max_segment_size or 0,
+            deleted_threshold=optimizers.deleted_threshold,
+            vacuum_min_vector_number=optimizers.vacuum_min_vector_number,
+            default_segment_number=optimizers.default_segment_number,
+            flush_interval_s=float(optimizers.flush_interval_sec),
+        )
+    except _native.NativeError as error:
+        raise translated(error) from error
+
+
+def _refuse_unsupported(config: Config) -> None:
+    """Refuses settings that would be accepted and have no effect."""
+    storage = config.storage
+    unsupported: Sequence[tuple[bool, str]] = (
+        (storage.performance.cache_bytes != 0, "storage.performance.cache_bytes"),
+        (storage.optimizers.memmap_threshold is not None, "storage.optimizers.memmap_threshold"),
+        (
+            storage.optimizers.max_optimization_threads is not None,
+            "storage.optimizers.max_optimization_threads",
+        ),
+        (not storage.on_disk_payload, "storage.on_disk_payload: false"),
+    )
+    for present, key in unsupported:
+        if present:
+            raise UnsupportedError(f"{key} is not supported yet")

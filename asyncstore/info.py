@@ -1,0 +1,42 @@
+"""What ``Collection.info`` says: what is in force, and what was set exactly as it was set."""
+
+from __future__ import annotations
+
+import msgspec
+
+from asyncstore.models import (
+    CollectionConfig,
+    CollectionInfo,
+    CollectionParams,
+    CollectionStatistics,
+    CollectionStatus,
+    HnswConfig,
+    OptimizersConfig,
+    WalConfig,
+)
+from asyncstore.settings import UNNAMED, CollectionSettings
+
+
+def collection_info(
+    statistics: CollectionStatistics, settings: CollectionSettings, optimizers: OptimizersConfig
+) -> CollectionInfo:
+    """Puts state and settings together."""
+    vectors = settings.vectors
+    is_idle = statistics.optimizer.state == "idle"
+    return CollectionInfo(
+        status=CollectionStatus.GREEN if is_idle else CollectionStatus.YELLOW,
+        optimizer_status="ok",
+        points_count=statistics.points,
+        indexed_vectors_count=statistics.indexed_vectors,
+        segments_count=statistics.segments,
+        config=CollectionConfig(
+            params=CollectionParams(
+                vectors=vectors[UNNAMED] if settings.has_unnamed_vector else (vectors or None)
+            ),
+            hnsw_config=HnswConfig(),
+            optimizer_config=optimizers,
+            wal_config=WalConfig(),
+            quantization_config=settings.quantization_config,
+            metadata=msgspec.UNSET if settings.metadata is None else settings.metadata,
+        ),
+    )

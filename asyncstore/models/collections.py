@@ -1,0 +1,222 @@
+"""What a collection is made of: its vectors, its settings, and what ``info()`` says about them.
+
+Where a field is None nothing was said about it, and nothing is written about it: settings are given
+back exactly as they came.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+
+from asyncstore.bounds import Bounds
+from asyncstore.models.quantization import QuantizationConfig
+
+DIM_MAX = 65536
+
+
+class Distance(StrEnum):
+    """How near two vectors are. For the first two larger is better, for the others smaller."""
+
+    COSINE = "Cosine"
+    DOT = "Dot"
+    EUCLID = "Euclid"
+    MANHATTAN = "Manhattan"
+
+
+class Datatype(StrEnum):
+    """What a vector is stored as. ``uint8`` truncates and clamps to 0…255, ``float16`` rounds."""
+
+    FLOAT32 = "float32"
+    UINT8 = "uint8"
+    FLOAT16 = "float16"
+
+
+class MultiVectorComparator(StrEnum):
+    """How the rows of two multivectors are compared."""
+
+    MAX_SIM = "max_sim"
+
+
+class MultiVectorConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Makes a vector a list of vectors; not supported yet."""
+
+    comparator: MultiVectorComparator
+
+
+class HnswConfigDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings of the graph; not supported yet."""
+
+    m: Annotated[int, Bounds(0)] | None = None
+    ef_construct: Annotated[int, Bounds(4)] | None = None
+    full_scan_threshold: Annotated[int, Bounds(10)] | None = None
+    max_indexing_threads: Annotated[int, Bounds(0)] | None = None
+    on_disk: bool | None = None
+    payload_m: Annotated[int, Bounds(0)] | None = None
+
+
+class HnswConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the graph in force. ``m`` is 0 while there is none: codes are scanned."""
+
+    m: int = 0
+    ef_construct: int = 100
+    full_scan_threshold: int = 10000
+    max_indexing_threads: int = 0
+    on_disk: bool | None = None
+
+
+class OptimizersConfigDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings of one collection's optimizer; not supported yet, a store has one for all."""
+
+    deleted_threshold: Annotated[float, Bounds(0.0, 1.0)] | None = None
+    vacuum_min_vector_number: Annotated[int, Bounds(0)] | None = None
+    default_segment_number: Annotated[int, Bounds(0)] | None = None
+    max_segment_size: Annotated[int, Bounds(1)] | None = None
+    memmap_threshold: Annotated[int, Bounds(0)] | None = None
+    indexing_threshold: Annotated[int, Bounds(0)] | None = None
+    flush_interval_sec: Annotated[int, Bounds(0)] | None = None
+    max_optimization_threads: int | Literal["auto"] | None = None
+
+
+class OptimizersConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the optimizer in force.
+
+    Attributes:
+        deleted_threshold: The part of a segment's rows that may be deleted before it is vacuumed.
+        vacuum_min_vector_number: Segments with fewer rows are not vacuumed.
+        default_segment_number: Segments to aim for; 0 leaves it to the engine.
+        max_segment_size: KB of vectors a segment may reach by merging; None means no bound.
+        memmap_threshold: Not supported yet, must be None: originals are always on disk.
+        indexing_threshold: KB of vectors at which a segment is sealed; 0 means never, None the
+            default.
+        flush_interval_sec: Seconds between two checkpoints of the log.
+        max_optimization_threads: Not supported yet, must be None.
+    """
+
+    deleted_threshold: Annotated[float, Bounds(0.0, 1.0)] = 0.2
+    vacuum_min_vector_number: Annotated[int, Bounds(0)] = 1000
+    default_segment_number: Annotated[int, Bounds(0)] = 0
+    max_segment_size: Annotated[int, Bounds(1)] | None = None
+    memmap_threshold: Annotated[int, Bounds(0)] | None = None
+    indexing_threshold: Annotated[int, Bounds(0)] | None = 10000
+    flush_interval_sec: Annotated[int, Bounds(0)] = 5
+    max_optimization_threads: int | Literal["auto"] | None = None
+
+
+class WalConfigDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings of one collection's write-ahead log; not supported yet."""
+
+    wal_capacity_mb: Annotated[int, Bounds(1)] | None = None
+    wal_segments_ahead: Annotated[int, Bounds(0)] | None = None
+    wal_retain_closed: Annotated[int, Bounds(1)] | None = None
+
+
+class WalConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the write-ahead log in force."""
+
+    wal_capacity_mb: int = 32
+    wal_segments_ahead: int = 0
+    wal_retain_closed: int = 1
+
+
+class VectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One dense vector of a collection.
+
+    Attributes:
+        size: Dimensions, 1 to 65,536.
+        distance: How near two vectors are. With cosine, vectors are normalised when written.
+        hnsw_config: Not supported yet.
+        quantization_config: The codes in memory; None means those of the collection.
+        on_disk: Originals are on disk in any case; False is not supported yet.
+        datatype: What originals are stored as; None means float32.
+        multivector_config: Not supported yet.
+    """
+
+    size: Annotated[int, Bounds(1, DIM_MAX)]
+    distance: Distance
+    hnsw_config: HnswConfigDiff | None = None
+    quantization_config: QuantizationConfig | None = None
+    on_disk: bool | None = None
+    datatype: Datatype | None = None
+    multivector_config: MultiVectorConfig | None = None
+
+
+class Modifier(StrEnum):
+    """What is done to the weights of a sparse query."""
+
+    NONE = "none"
+    IDF = "idf"
+
+
+class SparseIndexParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings of a sparse vector's index; not supported yet."""
+
+    full_scan_threshold: Annotated[int, Bounds(0)] | None = None
+    on_disk: bool | None = None
+    datatype: Datatype | None = None
+
+
+class SparseVectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One sparse vector of a collection; not supported yet."""
+
+    index: SparseIndexParams | None = None
+    modifier: Modifier | None = None
+
+
+class CollectionStatus(StrEnum):
+    """``green``: nothing to do; ``yellow``: the optimizer works; ``red``: something failed."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    GREY = "grey"
+    RED = "red"
+
+
+class CollectionParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Vectors and placement of a collection.
+
+    Attributes:
+        vectors: The one unnamed vector, or the named ones by name; None when there are none.
+    """
+
+    vectors: VectorParams | dict[str, VectorParams] | None = None
+    # The sentinel default keeps the fields that clients insist on when defaults are left out.
+    shard_number: int = msgspec.field(default_factory=lambda: 1)
+    replication_factor: int = msgspec.field(default_factory=lambda: 1)
+    write_consistency_factor: int = msgspec.field(default_factory=lambda: 1)
+    on_disk_payload: bool = msgspec.field(default_factory=lambda: True)
+    sparse_vectors: dict[str, SparseVectorParams] | None = None
+
+
+class CollectionConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of a collection."""
+
+    params: CollectionParams
+    hnsw_config: HnswConfig
+    optimizer_config: OptimizersConfig
+    wal_config: WalConfig
+    quantization_config: QuantizationConfig | None = None
+    metadata: dict[str, object] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class CollectionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """State and settings of a collection.
+
+    Attributes:
+        status: Green when nothing is left to do in the background.
+        optimizer_status: "ok", or what went wrong.
+        points_count: Exact.
+        indexed_vectors_count: Vectors in sealed segments.
+        segments_count: Sealed segments and the appendable one.
+        payload_schema: Indexed payload fields; empty, as payload is not supported yet.
+    """
+
+    status: CollectionStatus
+    optimizer_status: str
+    points_count: int
+    indexed_vectors_count: int
+    segments_count: int
+    config: CollectionConfig
+    payload_schema: dict[str, object] = {}

@@ -1,0 +1,87 @@
+"""Points and what comes back of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+# What callers may give as an id; what they get back is an integer or a hyphenated lower-case UUID.
+PointIdInput: TypeAlias = int | str | uuid.UUID
+PointId: TypeAlias = int | str
+
+# One dense vector, as callers may give it.
+VectorInput: TypeAlias = Sequence[float] | NDArray[np.floating] | NDArray[np.integer]
+# One dense vector as it comes back, or those of a point with named vectors.
+VectorOutput: TypeAlias = list[float] | dict[str, list[float]]
+
+
+class PointStruct(msgspec.Struct, frozen=True, kw_only=True):
+    """A point to be written.
+
+    Attributes:
+        id: An unsigned 64-bit integer or a UUID.
+        vector: The vector of a collection with one unnamed vector; named vectors by name; ``{}``
+            for a point without any.
+        payload: Not supported yet.
+    """
+
+    id: PointIdInput
+    vector: VectorInput | Mapping[str, VectorInput]
+    payload: Mapping[str, object] | None = None
+
+
+class PointIdsList(msgspec.Struct, frozen=True, kw_only=True):
+    """Points selected by their ids."""
+
+    points: Sequence[PointIdInput]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A point as it is stored; ``payload`` and ``vector`` are None when not asked for."""
+
+    id: PointId
+    payload: dict[str, object] | None = None
+    vector: VectorOutput | None = None
+
+
+class ScoredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A point that a search found.
+
+    Attributes:
+        version: The operation that last changed the point.
+        score: Similarity (cosine, dot) or distance (Euclid, Manhattan) to the query.
+    """
+
+    id: PointId
+    version: int
+    score: float
+    payload: dict[str, object] | None = None
+    vector: VectorOutput | None = None
+
+
+class UpdateStatus(StrEnum):
+    """How far a write has come. Both words are said after it is durable and visible."""
+
+    ACKNOWLEDGED = "acknowledged"
+    COMPLETED = "completed"
+
+
+class UpdateMode(StrEnum):
+    """What an upsert does to points that exist, or do not."""
+
+    UPSERT = "upsert"
+    INSERT_ONLY = "insert_only"
+    UPDATE_ONLY = "update_only"
+
+
+class UpdateResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A write that was done; ``operation_id`` grows with every write to the collection."""
+
+    operation_id: int | None
+    status: UpdateStatus

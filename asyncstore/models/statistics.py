@@ -1,0 +1,88 @@
+"""Frozen snapshots of what the store has done and what it holds."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store has done since it was opened.
+
+    Attributes:
+        reader: "io_uring" or "mmap".
+        reader_reason: Why this reader serves, in words.
+        workers: Search threads.
+        searches: Searches answered.
+        candidates: Points preselected by their codes.
+        rows_rescored: Rows scored by their originals.
+        rows_skipped: Preselected rows that needed no reading, as their bound was too low.
+        reads_submitted: Reads asked of the kernel.
+        read_bytes: Bytes these reads brought.
+        reads_retried: Reads that came short or were interrupted, and were asked for again.
+        cache_hits: Rows that were in the store's own cache.
+        inflight_max: The most reads that were in flight at once.
+    """
+
+    reader: str
+    reader_reason: str
+    workers: int
+    searches: int
+    candidates: int
+    rows_rescored: int
+    rows_skipped: int
+    reads_submitted: int
+    read_bytes: int
+    reads_retried: int
+    cache_hits: int
+    inflight_max: int
+
+
+class OptimizerStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What the optimizer of a collection is doing.
+
+    Attributes:
+        state: "idle" when nothing is left to do.
+        done: Units of the present work that are done.
+        total: Units of the present work altogether.
+        what: The present work, in words.
+    """
+
+    state: str
+    done: int = 0
+    total: int = 0
+    what: str = ""
+
+    @property
+    def progress(self) -> float:
+        """The part of the present work that is done, 0 to 1; 1 when there is none."""
+        return self.done / self.total if self.total else 1.0
+
+
+class CollectionStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What a collection holds, in memory and on disk.
+
+    Attributes:
+        points: Points that are there.
+        segments: Sealed segments and the appendable one.
+        rows_deleted: Rows that are still on disk but belong to no point any more.
+        appendable_rows: Rows of the appendable segment.
+        indexed_vectors: Vectors in sealed segments.
+        ram_bytes: Bytes in memory: codes, graph, ids, fields, caches.
+        disk_bytes: Bytes on disk: vectors, codes, rows, points, wal.
+        optimizer: What the optimizer is doing.
+        wal_bytes: Bytes of the write-ahead log.
+        operation_id: The last operation that was applied.
+        rebuilt: What had to be rebuilt when the store was opened, in words.
+    """
+
+    points: int
+    segments: int
+    rows_deleted: int
+    appendable_rows: int
+    indexed_vectors: int
+    ram_bytes: dict[str, int]
+    disk_bytes: dict[str, int]
+    optimizer: OptimizerStatistics
+    wal_bytes: int
+    operation_id: int
+    rebuilt: list[str]

@@ -1,0 +1,49 @@
+"""Which names a collection may have."""
+
+from __future__ import annotations
+
+from asyncstore.errors import InvalidArgumentError
+
+NAME_CHARACTERS_MAX = 255
+# "/" and NUL are refused wherever a name is given, the others when a collection is created.
+_FORBIDDEN_ANYWHERE = "/\0"
+_FORBIDDEN_AT_CREATION = '<>:"/\\|?*\0\x1f'
+
+
+def check_name(name: object) -> str:
+    """Returns ``name`` if it can be a collection's.
+
+    Raises:
+        InvalidArgumentError: It is no text, too short, too long, or has a forbidden character.
+    """
+    return _checked(name, _FORBIDDEN_ANYWHERE)
+
+
+def check_new_name(name: object) -> str:
+    """Returns ``name`` if a new collection may have it.
+
+    Raises:
+        InvalidArgumentError: As for :func:`check_name`; more characters are forbidden.
+    """
+    return _checked(name, _FORBIDDEN_AT_CREATION)
+
+
+def _checked(name: object, forbidden: str) -> str:
+    if not isinstance(name, str):
+        raise InvalidArgumentError(f"collection_name: must be text, got {name!r}")
+    if not 1 <= len(name) <= NAME_CHARACTERS_MAX:
+        raise InvalidArgumentError(
+            f"collection_name: value {name!r} invalid, "
+            f"must be from 1 to {NAME_CHARACTERS_MAX} characters"
+        )
+    for character in forbidden:
+        if character in name:
+            shown = character if character.isprintable() else f"\\x{ord(character):02x}"
+            raise InvalidArgumentError(
+                f'collection_name: collection name cannot contain "{shown}" char'
+            )
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"collection_name: {name!r} is not valid Unicode") from error
+    return name

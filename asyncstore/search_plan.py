@@ -1,0 +1,82 @@
+"""A search's parameters, checked and in the core's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncstore.bounds import Bounds, check_number, checked
+from asyncstore.errors import InvalidArgumentError, UnsupportedError
+from asyncstore.models import QuantizationSearchParams, SearchParams
+
+_NOTHING_SAID = QuantizationSearchParams()
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How the core is to search.
+
+    Attributes:
+        oversampling: ``floor(limit × oversampling)`` candidates are preselected; 0 leaves it to
+            the core.
+        rescore: Whether candidates are scored by their originals.
+        ignore_codes: Whether originals alone are searched.
+        exact: Whether the true nearest are wanted.
+    """
+
+    oversampling: float = 0.0
+    rescore: bool = True
+    ignore_codes: bool = False
+    exact: bool = False
+
+    @classmethod
+    def of(cls, params: SearchParams | None) -> SearchPlan:
+        """Checks ``params`` and says what they mean.
+
+        ``hnsw_ef`` has no effect while there is no graph, and ``early_stop`` none while every
+        preselected row is read; both change no result by what they mean, so both are taken.
+
+        Raises:
+            InvalidArgumentError: A value has the wrong type or is out of bounds.
+            UnsupportedError: ``indexed_only`` is asked for.
+        """
+        if params is None:
+            return _DEFAULT
+        if not isinstance(params, SearchParams):
+            raise InvalidArgumentError(f"params: must be a SearchParams, got {params!r}")
+        params = checked(params, SearchParams, "params")
+        if params.indexed_only:
+            raise UnsupportedError("params.indexed_only: true is not supported yet")
+        codes = params.quantization or _NOTHING_SAID
+        return cls(
+            oversampling=codes.oversampling or 0.0,
+            rescore=codes.rescore is not False,
+            ignore_codes=codes.ignore,
+            exact=params.exact,
+        )
+
+
+_DEFAULT = SearchPlan()
+_LIMIT = Bounds(1)
+_OFFSET = Bounds(0)
+_THRESHOLD = Bounds()
+
+
+def check_limit(limit: object, high: int | None = None) -> None:
+    """Raises unless ``limit`` is an integer of at least 1 (and at most ``high``)."""
+    # The first test is the common case; a boolean is an int to Python, and none to us.
+    if type(limit) is not int or limit < 1 or high is not None:
+        check_number(limit, _LIMIT if high is None else Bounds(1, high), "limit")
+
+
+def check_offset(offset: object) -> None:
+    """Raises unless ``offset`` is an integer of at least 0."""
+    if type(offset) is not int or offset < 0:
+        check_number(offset, _OFFSET, "offset")
+
+
+def check_threshold(score_threshold: object) -> float | None:
+    """Returns the threshold as a float; raises unless it is a number."""
+    if score_threshold is None:
+        return None
+    check_number(score_threshold, _THRESHOLD, "score_threshold", integer=False)
+    return float(score_threshold)  # type: ignore[arg-type]

@@ -1,0 +1,195 @@
+"""What a collection was created with: checked, kept as JSON, and turned into native fields.
+
+The core keeps the JSON unchanged and gives it back when the store is opened again, so that
+``info()`` can say every setting exactly as it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from asyncstore.bounds import checked
+from asyncstore.engine import NativeField
+from asyncstore.errors import InvalidArgumentError, UnsupportedError
+from asyncstore.models import (
+    Datatype,
+    HnswConfigDiff,
+    OptimizersConfigDiff,
+    QuantizationConfig,
+    ScalarQuantization,
+    SparseVectorParams,
+    VectorParams,
+    WalConfigDiff,
+)
+from asyncstore.models.quantization import decode_quantization
+
+VectorsInput: TypeAlias = VectorParams | Mapping[str, VectorParams] | None
+
+# The name of the one vector of a collection whose vector has no name.
+UNNAMED = ""
+
+
+class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The settings of a collection as they were given; an unnamed vector is named ""."""
+
+    vectors: dict[str, VectorParams] = {}
+    quantization_config: QuantizationConfig | None = None
+    metadata: dict[str, object] | None = None
+
+    @classmethod
+    def decode(cls, text: bytes) -> CollectionSettings:
+        """Reads what :meth:`encode` wrote."""
+        return msgspec.json.decode(text, type=cls, dec_hook=decode_quantization)
+
+    def encode(self) -> bytes:
+        """Writes the settings as JSON."""
+        return msgspec.json.encode(self)
+
+    @property
+    def has_unnamed_vector(self) -> bool:
+        """Whether the collection has one vector and no names."""
+        return list(self.vectors) == [UNNAMED]
+
+    def native_fields(self) -> list[NativeField]:
+        """One field for each vector, in the order given; the index is the field's number."""
+        return [self._native_field(name, params) for name, params in self.vectors.items()]
+
+    def _native_field(self, name: str, params: VectorParams) -> NativeField:
+        quantization = params.quantization_config or self.quantization_config
+        quantile = 1.0
+        if isinstance(quantization, ScalarQuantization):
+            # None means the whole range of values, as in Qdrant.
+            quantile = 1.0 if quantization.scalar.quantile is None else quantization.scalar.quantile
+        return NativeField(
+            name=name,
+            dim=params.size,
+            distance=params.distance.value,
+            datatype=(params.datatype or Datatype.FLOAT32).value,
+            quantization="none" if quantization is None else "scalar_int8",
+            quantile=quantile,
+        )
+
+
+def checked_settings(
+    *,
+    vectors: VectorsInput,
+    sparse_vectors: Mapping[str, SparseVectorParams] | None,
+    quantization_config: QuantizationConfig | str | None,
+    hnsw_config: HnswConfigDiff | None,
+    optimizers_config: OptimizersConfigDiff | None,
+    wal_config: WalConfigDiff | None,
+    on_disk_payload: bool,
+    metadata: Mapping[str, object] | None,
+) -> CollectionSettings:
+    """Checks the arguments of ``create_collection``.
+
+    Raises:
+        InvalidArgumentError: A value has the wrong type or is out of bounds; all are listed.
+        UnsupportedError: A setting would have no effect yet.
+    """
+    for value, sentence in (
+        (sparse_vectors, "sparse_vectors: sparse vectors are not supported yet"),
+        (hnsw_config, "hnsw_config: a graph is not supported yet"),
+        (optimizers_config, "optimizers_config: not supported yet, the store's configuration is"),
+        (wal_config, "wal_config: not supported yet, every collection has the same log"),
+    ):
+        if value is not None and value != {}:
+            raise UnsupportedError(sentence)
+    if not on_disk_payload:
+        raise UnsupportedError(
+            "on_disk_payload: payload is not supported yet, in memory or on disk"
+        )
+    settings = CollectionSettings(
+        vectors=_checked_vectors(vectors),
+        quantization_config=_checked_quantization(quantization_config, "quantization_config"),
+        metadata=_checked_metadata(metadata),
+    )
+    for name, params in settings.vectors.items():
+        _refuse_unsupported(params, f"vectors.{name}" if name else "vectors")
+    return settings
+
+
+def _checked_vectors(vectors: VectorsInput) -> dict[str, VectorParams]:
+    if vectors is None:
+        return {}
+    if isinstance(vectors, VectorParams):
+        return {UNNAMED: _checked_params(vectors, "vectors")}
+    if not isinstance(vectors, Mapping):
+        raise InvalidArgumentError(
+            f"vectors: must be a VectorParams or a dict of them, got {vectors!r}"
+        )
+    checked_vectors: dict[str, VectorParams] = {}
+    violations: list[str] = []
+    for name, params in vectors.items():
+        if not isinstance(name, str):
+            raise InvalidArgumentError(f"vectors: a vector's name must be text, got {name!r}")
+        try:
+            checked_vectors[name] = _checked_params(params, f"vectors.{name}")
+        except InvalidArgumentError as error:
+            violations.append(str(error))
+    if violations:
+        raise InvalidArgumentError("; ".join(violations))
+    return checked_vectors
+
+
+def _checked_params(params: object, path: str) -> VectorParams:
+    if not isinstance(params, VectorParams):
+        raise InvalidArgumentError(f"{path}: must be a VectorParams, got {params!r}")
+    _refuse_auto(params.quantization_config, f"{path}.quantization_config")
+    return checked(params, VectorParams, path, dec_hook=decode_quantization)
+
+
+def _checked_quantization(value: object, path: str) -> QuantizationConfig | None:
+    if value is None:
+        return None
+    _refuse_auto(value, path)
+    if not isinstance(value, msgspec.Struct) or not isinstance(value, QuantizationConfig):
+        raise InvalidArgumentError(f"{path}: must be a quantization of models, got {value!r}")
+    quantization = checked(value, type(value), path)
+    _refuse_unsupported_codes(quantization, path)
+    return quantization
+
+
+def _checked_metadata(metadata: Mapping[str, object] | None) -> dict[str, object] | None:
+    if metadata is None:
+        return None
+    try:
+        copy = msgspec.json.decode(msgspec.json.encode(metadata))
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise InvalidArgumentError(f"metadata: is not JSON: {error}") from error
+    if not isinstance(copy, dict):
+        raise InvalidArgumentError(f"metadata: must be a JSON object, got {metadata!r}")
+    return copy
+
+
+def _refuse_unsupported(params: VectorParams, path: str) -> None:
+    if params.multivector_config is not None:
+        raise UnsupportedError(f"{path}.multivector_config: multivectors are not supported yet")
+    if params.hnsw_config is not None:
+        raise UnsupportedError(f"{path}.hnsw_config: a graph is not supported yet")
+    if params.on_disk is False:
+        raise UnsupportedError(
+            f"{path}.on_disk: false is not supported yet, originals are always on disk"
+        )
+    _refuse_unsupported_codes(params.quantization_config, f"{path}.quantization_config")
+
+
+def _refuse_unsupported_codes(quantization: QuantizationConfig | None, path: str) -> None:
+    if quantization is None:
+        return
+    if not isinstance(quantization, ScalarQuantization):
+        raise UnsupportedError(
+            f"{path}: {type(quantization).__name__} is not supported yet, ScalarQuantization is"
+        )
+    if quantization.scalar.always_ram is False:
+        raise UnsupportedError(
+            f"{path}.scalar.always_ram: false is not supported yet, codes are always in memory"
+        )
+
+
+def _refuse_auto(quantization: object, path: str) -> None:
+    if quantization == "auto":
+        raise UnsupportedError(f'{path}: "auto" is not supported yet')

@@ -1,0 +1,269 @@
+"""A store: a folder of collections, open in one process at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, cast
+
+import anyio.lowlevel
+import msgspec
+
+from asyncstore.collection import Collection
+from asyncstore.config import Config, ConfigSource
+from asyncstore.engine import Engine, NativeCollection, Pending, translated
+from asyncstore.errors import CollectionNotFoundError, UnsupportedError
+from asyncstore.models import (
+    HnswConfigDiff,
+    OptimizersConfigDiff,
+    QuantizationConfig,
+    SparseVectorParams,
+    StoreStatistics,
+    WalConfigDiff,
+)
+from asyncstore.names import check_name, check_new_name
+from asyncstore.settings import VectorsInput, checked_settings
+
+if TYPE_CHECKING:
+    from asyncstore.engine import NativeError
+
+
+def open_store(path: str | os.PathLike[str], *, config: ConfigSource = None) -> OpenStore:
+    """Opens the store in a folder, and makes one in a folder that is empty or not there.
+
+    The store is closed at the end of the ``async with`` block, also when the block raises or is
+    cancelled: writes that were taken are finished, searches in flight get ``StoreClosedError``.
+
+    Args:
+        path: The folder.
+        config: None for the defaults, a ``Config``, a dict of its shape, or a YAML file's path.
+
+    Returns:
+        What is entered with ``async with``; the block gets the :class:`Store`.
+
+    Raises:
+        InvalidArgumentError: A setting is wrong, or the folder holds something else than a store.
+        StoreLockedError: Another process, or this one, has the store open.
+        UnsupportedError: The store has a newer format; or ``async_scorer`` is ``true`` and io_uring
+            does not work here; or a setting is not supported yet.
+        CorruptionError: What the store needs to open is damaged and cannot be rebuilt.
+        StorageIOError: The folder cannot be read or written.
+
+    Example:
+        >>> import tempfile, anyio, asyncstore
+        >>> from asyncstore import models as m
+        >>> async def main(folder):
+        ...     async with asyncstore.open_store(folder) as store:
+        ...         docs = await store.create_collection(
+        ...             "docs", vectors=m.VectorParams(size=2, distance=m.Distance.DOT))
+        ...         await docs.upsert([m.PointStruct(id=7, vector=[0.5, 1.0])])
+        ...         return (await docs.search([1.0, 1.0]))[0].score
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     anyio.run(main, folder)
+        1.5
+    """
+    return OpenStore(os.fspath(path), Config.load(config))
+
+
+class OpenStore:
+    """What :func:`open_store` returns: a store that is open inside ``async with``."""
+
+    def __init__(self, path: str, config: Config) -> None:
+        """Made by ``open_store``."""
+        self._engine = Engine(path, config)
+
+    async def __aenter__(self) -> Store:
+        """Opens the store on a thread, as this reads files."""
+        return Store(await self._engine.__aenter__())
+
+    async def __aexit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Closes the store; shielded, so that it closes under cancellation too."""
+        await self._engine.__aexit__(error_class, error, traceback)
+
+
+class Store:
+    """An open store. Its methods belong to the event loop that opened it.
+
+    In a child process after a fork every call raises ``StoreClosedError``; the parent goes on.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Made by :func:`open_store`."""
+        self._engine = engine
+        # Only this process has the store open: what was read stays true until a change of ours. One
+        # whose caller was cancelled may still be under way, so each is kept until it is done.
+        self._collections: dict[str, NativeCollection] | None = None
+        self._broken: dict[str, NativeError] = {}
+        self._changes: list[Pending] = []
+
+    def __repr__(self) -> str:
+        return f"<Store {self._engine.path!r}>"
+
+    @property
+    def path(self) -> str:
+        """The store's folder."""
+        return self._engine.path
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._engine.config
+
+    async def create_collection(
+        self,
+        name: str,
+        *,
+        vectors: VectorsInput = None,
+        sparse_vectors: Mapping[str, SparseVectorParams] | None = None,
+        quantization_config: QuantizationConfig | str | None = None,
+        hnsw_config: HnswConfigDiff | None = None,
+        optimizers_config: OptimizersConfigDiff | None = None,
+        wal_config: WalConfigDiff | None = None,
+        on_disk_payload: bool = True,
+        metadata: Mapping[str, object] | None = None,
+    ) -> Collection:
+        r"""Makes a collection; it is there, durably, when this returns.
+
+        Args:
+            name: 1 to 255 characters, none of ``< > : " / \ | ? *``, NUL and 0x1F.
+            vectors: One vector without a name, or named ones; None for points without vectors.
+            sparse_vectors: Not supported yet.
+            quantization_config: Codes of all vectors that do not have their own; only
+                ``ScalarQuantization`` is supported yet.
+            hnsw_config: Not supported yet.
+            optimizers_config: Not supported yet; the store's configuration has it for all.
+            wal_config: Not supported yet.
+            on_disk_payload: Not supported yet, must be True.
+            metadata: A JSON object that ``info()`` gives back.
+
+        Raises:
+            AlreadyExistsError: There is a collection of this name.
+            InvalidArgumentError: The name or a setting is wrong; all wrong settings are listed.
+            UnsupportedError: A setting would have no effect yet.
+            StorageIOError: The disk is full or fails.
+
+        Cancellation: leaves behind the whole collection or none.
+        """
+        check_new_name(name)
+        settings = checked_settings(
+            vectors=vectors,
+            sparse_vectors=sparse_vectors,
+            quantization_config=quantization_config,
+            hnsw_config=hnsw_config,
+            optimizers_config=optimizers_config,
+            wal_config=wal_config,
+            on_disk_payload=on_disk_payload,
+            metadata=metadata,
+        )
+        engine = self._engine
+        engine.check_open()
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        text, fields = settings.encode(), settings.native_fields()
+        created = await self._change(
+            lambda: engine.native.submit_create_collection(name, text, fields)
+        )
+        return Collection(engine, cast(NativeCollection, created))
+
+    async def get_collection(self, name: str) -> Collection:
+        """The collection of this name.
+
+        Raises:
+            CollectionNotFoundError: There is none.
+            CorruptionError: It is damaged and could not be opened; the others can be used.
+        """
+        check_name(name)
+        await self._engine.checkpoint()
+        native = self._known().get(name)
+        if native is None:
+            if name in self._broken:
+                raise translated(self._broken[name])
+            raise CollectionNotFoundError(f"Collection `{name}` doesn't exist!")
+        return Collection(self._engine, native)
+
+    async def list_collections(self) -> list[str]:
+        """The names of all collections in order, also of those that could not be opened."""
+        await self._engine.checkpoint()
+        return sorted({*self._known(), *self._broken})
+
+    async def collection_exists(self, name: str) -> bool:
+        """Whether there is a collection of this name, be it one that could not be opened."""
+        check_name(name)
+        await self._engine.checkpoint()
+        return name in self._known() or name in self._broken
+
+    async def delete_collection(self, name: str) -> bool:
+        """Deletes a collection with all its points.
+
+        Returns:
+            False if there was none.
+
+        Raises:
+            StorageIOError: The disk fails.
+
+        Cancellation: leaves behind the whole collection or none of it.
+        """
+        check_name(name)
+        engine = self._engine
+        engine.check_open()
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        deleted = await self._change(lambda: engine.native.submit_delete_collection(name))
+        return cast(bool, deleted)
+
+    async def update_collection(self, name: str, **changes: object) -> None:
+        """Not supported yet."""
+        _refuse("update_collection")
+
+    async def update_aliases(self, actions: object) -> None:
+        """Not supported yet."""
+        _refuse("update_aliases")
+
+    async def list_aliases(self) -> None:
+        """Not supported yet."""
+        _refuse("list_aliases")
+
+    async def create_snapshot(self) -> None:
+        """Not supported yet."""
+        _refuse("create_snapshot")
+
+    async def list_snapshots(self) -> None:
+        """Not supported yet."""
+        _refuse("list_snapshots")
+
+    async def delete_snapshot(self, name: str) -> None:
+        """Not supported yet."""
+        _refuse("delete_snapshot")
+
+    async def recover_snapshot(self, location: str, **options: object) -> None:
+        """Not supported yet."""
+        _refuse("recover_snapshot")
+
+    def statistics(self) -> StoreStatistics:
+        """What the store has done since it was opened, and which reader serves."""
+        self._engine.check_open()
+        return msgspec.convert(self._engine.native.statistics(), StoreStatistics)
+
+    async def _change(self, submit: Callable[[], int]) -> object:
+        """Creates or deletes a collection; the change goes on when its caller is cancelled."""
+        change = self._engine.start(self._engine.writes, submit)
+        self._changes.append(change)
+        await change.wait()
+        return change.outcome()
+
+    def _known(self) -> dict[str, NativeCollection]:
+        """The collections that can be used; reads them anew after a change."""
+        if self._collections is None or self._changes:
+            self._changes = [change for change in self._changes if not change.done]
+            native = self._engine.native
+            self._collections = {known.name: known for known in native.collections()}
+            self._broken = dict(native.broken_collections())
+        return self._collections
+
+
+def _refuse(what: str) -> NoReturn:
+    raise UnsupportedError(f"{what} is not supported yet")

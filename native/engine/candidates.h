@@ -1,0 +1,81 @@
+// The best rows so far of one query.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "engine/view.h"
+#include "points/point_table.h"
+
+namespace asyncstore::engine {
+
+struct Candidate {
+  float similarity = 0;  // estimated or exact; larger is nearer
+  uint32_t segment = 0;  // place in FieldView::segments
+  uint32_t row = 0;
+};
+
+// Nearer first; equal similarities by point id.
+class NearerFirst {
+ public:
+  NearerFirst(const FieldView& field, const points::PointTable& table) : field_(&field), table_(&table) {}
+  bool operator()(const Candidate& a, const Candidate& b) const {
+    if (a.similarity != b.similarity) {
+      return a.similarity > b.similarity;
+    }
+    return table_->id(slot(a)) < table_->id(slot(b));
+  }
+  uint32_t slot(const Candidate& candidate) const {
+    return field_->segments[candidate.segment].segment->slot(candidate.row);
+  }
+
+ private:
+  const FieldView* field_;
+  const points::PointTable* table_;
+};
+
+// Keeps the `limit` nearest of all that were pushed. Up to twice as many are gathered before the
+// farther half is dropped, so that a push costs O(1); memory follows what was pushed, not the limit.
+class TopCandidates {
+ public:
+  TopCandidates(uint64_t limit, NearerFirst nearer) : limit_(limit), nearer_(nearer) {}
+
+  // What is below it need not be pushed.
+  float threshold() const { return threshold_; }
+
+  void push(const Candidate& candidate) {
+    if (candidate.similarity < threshold_) {
+      return;
+    }
+    kept_.push_back(candidate);
+    if (kept_.size() >= 2 * limit_) {
+      shrink();
+    }
+  }
+
+  // The nearest, best first; leaves this empty.
+  std::vector<Candidate> take() {
+    if (kept_.size() > limit_) {
+      shrink();
+    }
+    std::sort(kept_.begin(), kept_.end(), nearer_);
+    return std::move(kept_);
+  }
+
+ private:
+  void shrink() {
+    const auto end = kept_.begin() + static_cast<ptrdiff_t>(limit_);
+    std::nth_element(kept_.begin(), end - 1, kept_.end(), nearer_);
+    threshold_ = kept_[limit_ - 1].similarity;
+    kept_.erase(end, kept_.end());
+  }
+
+  uint64_t limit_;  // ≥ 1
+  NearerFirst nearer_;
+  float threshold_ = -std::numeric_limits<float>::infinity();
+  std::vector<Candidate> kept_;
+};
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,215 @@
+#include "engine/chores.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "io/checked_file.h"
+#include "wal/log_reader.h"
+
+namespace asyncstore::engine {
+
+using base::Error;
+using base::Status;
+using segment::Segment;
+
+namespace {
+
+constexpr uint64_t k_part_bytes = 1 << 20;
+
+Error closed() { return Error{base::Code::closed, "the store is closed"}; }
+
+// A number from a file of one; UINT64_MAX when there is none ("max", no file).
+uint64_t read_number(const char* path) {
+  std::FILE* file = std::fopen(path, "re");
+  uint64_t value = UINT64_MAX;
+  if (file != nullptr) {
+    if (std::fscanf(file, "%" SCNu64, &value) != 1) {
+      value = UINT64_MAX;
+    }
+    std::fclose(file);
+  }
+  return value;
+}
+
+}  // namespace
+
+uint64_t free_memory_bytes() {
+  uint64_t available = UINT64_MAX;
+  if (std::FILE* file = std::fopen("/proc/meminfo", "re"); file != nullptr) {
+    char line[128];
+    uint64_t kib = 0;
+    while (std::fgets(line, sizeof line, file) != nullptr) {
+      if (std::sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1) {
+        available = kib << 10;
+      }
+    }
+    std::fclose(file);
+  }
+  const uint64_t limit = read_number("/sys/fs/cgroup/memory.max");
+  const uint64_t used = read_number("/sys/fs/cgroup/memory.current");
+  if (limit != UINT64_MAX && used != UINT64_MAX) {
+    available = std::min(available, limit > used ? limit - used : 0);
+  }
+  return available == UINT64_MAX ? 0 : available;
+}
+
+void Chores::start() {
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Chores::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  for (const Chore& chore : std::exchange(waiting_, {})) {
+    if (chore.ticket > 0) {
+      completions_.fail(chore.ticket, closed());
+    }
+  }
+}
+
+bool Chores::stopping() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+void Chores::add(Chore chore) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) {
+      if (chore.ticket > 0) {
+        completions_.fail(chore.ticket, closed());
+      }
+      return;
+    }
+    waiting_.push_back(std::move(chore));
+  }
+  changed_.notify_one();
+}
+
+void Chores::loop() {
+  while (true) {
+    Chore chore;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+      if (stopping_) {
+        return;
+      }
+      chore = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    chore.work();
+  }
+}
+
+void Chores::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection, uint64_t budget_bytes) {
+  add({ticket, [=, this] { prewarm_now(ticket, *collection, budget_bytes); }});
+}
+
+void Chores::prewarm_now(uint64_t ticket, Collection& collection, uint64_t budget_bytes) {
+  const auto view = collection.view();
+  const uint64_t budget = budget_bytes > 0 ? budget_bytes : free_memory_bytes() / 2;
+  uint64_t total = 0;
+  for (const auto& field : view->fields) {
+    for (const auto& segment : field.segments) {
+      total += segment.segment->layout().file_bytes(segment.rows);
+    }
+  }
+  total = std::min(total, budget);
+  uint64_t done = 0;
+  std::vector<std::byte> part(k_part_bytes);
+  for (const auto& field : view->fields) {
+    for (const auto& segment : field.segments) {
+      const uint64_t size = segment.segment->layout().file_bytes(segment.rows);
+      const int fd = segment.segment->source().fd();
+      for (uint64_t offset = 0; offset < size && done < total; offset += k_part_bytes) {
+        if (stopping() || collection.dropped()) {
+          if (ticket > 0) {
+            completions_.fail(ticket, closed());
+          }
+          return;
+        }
+        const ssize_t count = pread(fd, part.data(), std::min(k_part_bytes, size - offset), static_cast<off_t>(offset));
+        if (count <= 0) {
+          break;  // a search that needs the place will tell what is wrong with it
+        }
+        done += static_cast<uint64_t>(count);
+        collection.set_prewarm({"prewarming", done, total, "reading originals into the page cache"});
+      }
+    }
+  }
+  collection.set_prewarm({});
+  if (ticket > 0) {
+    completions_.complete(ticket, done);
+  }
+}
+
+void Chores::check(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
+  add({ticket, [=, this] { check_now(ticket, *collection); }});
+}
+
+void Chores::check_now(uint64_t ticket, Collection& collection) {
+  std::vector<Finding> findings;
+  const auto report = [&](const Error& error) {
+    findings.push_back({true, error.file, error.offset_bytes, error.message});
+  };
+  for (const auto& what : collection.statistics().rebuilt) {
+    findings.push_back({false, collection.folder(), 0, "rebuilt at open: " + what});
+  }
+  const auto view = collection.view();
+  for (uint32_t field = 0; field < view->fields.size(); ++field) {
+    for (const SegmentView& segment : view->fields[field].segments) {
+      Segment::StoredRows rows;
+      for (uint32_t row = 0; row < segment.rows; ++row) {
+        if (stopping()) {
+          completions_.fail(ticket, closed());
+          return;
+        }
+        Status read = segment.segment->read_rows(row, 1, rows);
+        if (!read.ok()) {
+          report(read.error());
+          continue;
+        }
+        const uint32_t slot = segment.segment->slot(row);
+        const points::Location place = collection.table().location_or_none(slot, field);
+        const bool here = place == points::Location{segment.segment->id(), row};
+        const auto now = collection.view();
+        const SegmentView* current = now->fields[field].find(segment.segment->id());
+        // A row may have been deleted or moved since the view was taken.
+        const bool live = current != nullptr && current->live(row);
+        if (live != here && current != nullptr && now == view) {
+          report(base::corruption(segment.segment->path("rows"), row,
+                                  "row " + std::to_string(row) + (live ? " is live, but its point lies elsewhere"
+                                                                       : " is deleted, but a point lies there")));
+        }
+      }
+      if (segment.segment->sealed() && segment.segment->quantizer() != nullptr) {
+        Status sound = segment.segment->check_codes();
+        if (!sound.ok()) {
+          report(sound.error());
+        }
+      }
+    }
+  }
+  for (const uint64_t lsn : collection.saved_points()) {
+    const std::string path = collection.points_path(lsn);
+    Status sound = io::check_file(collection.storage(), path);
+    if (!sound.ok()) {
+      report(sound.error());
+    }
+  }
+  completions_.complete(ticket, std::move(findings));
+}
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,201 @@
+#include "engine/collection.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+namespace asyncstore::engine {
+
+using base::Code;
+using base::Error;
+using points::Location;
+using segment::Segment;
+
+Collection::Collection(std::shared_ptr<io::Storage> storage, std::string folder, const Options& options,
+                       CollectionFile file)
+    : storage_(std::move(storage)),
+      folder_(std::move(folder)),
+      options_(options),
+      file_(std::move(file)),
+      table_(std::make_unique<points::PointTable>(static_cast<uint32_t>(file_.fields.size()))),
+      states_(file_.fields.size()) {
+  for (const auto& field : file_.fields) {
+    codecs_.emplace_back(field);
+  }
+}
+
+std::shared_ptr<const View> Collection::view() const {
+  const std::lock_guard lock(view_mutex_);
+  return view_;
+}
+
+uint32_t Collection::rows_max(uint32_t field) const {
+  // 4 GiB of originals or a million rows, and always more than one group of operations can bring.
+  const uint64_t rows = (uint64_t{4} << 30) / segment::row_bytes(fields()[field]);
+  return static_cast<uint32_t>(std::clamp<uint64_t>(rows, 16384, 1 << 20));
+}
+
+uint64_t Collection::input_bytes(const WriteJob& job) const {
+  const auto* upsert = std::get_if<UpsertInput>(&job.input);
+  return upsert != nullptr ? upsert_bytes(fields(), *upsert) : delete_bytes(std::get<DeleteInput>(job.input).ids);
+}
+
+std::string Collection::points_path(uint64_t lsn) const {
+  return folder_ + "/points/" + std::to_string(lsn) + ".points";
+}
+
+void Collection::set_progress(OptimizerProgress progress) {
+  const std::lock_guard lock(progress_mutex_);
+  progress_ = std::move(progress);
+}
+
+void Collection::set_prewarm(OptimizerProgress progress) {
+  const std::lock_guard lock(progress_mutex_);
+  prewarm_ = std::move(progress);
+}
+
+std::vector<uint64_t> Collection::saved_points() const {
+  const std::lock_guard lock(progress_mutex_);
+  return saved_.points;
+}
+
+void Collection::set_saved_manifest(Manifest manifest) {
+  const std::lock_guard lock(progress_mutex_);
+  saved_ = std::move(manifest);
+}
+
+void Collection::add_rebuilt(std::string what) {
+  const std::lock_guard lock(progress_mutex_);
+  rebuilt_.push_back(std::move(what));
+}
+
+CollectionStatistics Collection::statistics() const {
+  CollectionStatistics statistics;
+  const auto now = view();
+  statistics.points = now->points;
+  statistics.operation_id = now->lsn;
+  statistics.ram_ids = table_->ram_bytes();
+  for (const auto& field : now->fields) {
+    for (const auto& view : field.segments) {
+      const Segment& segment = *view.segment;
+      ++statistics.segments;
+      statistics.rows_deleted += view.deleted_count();
+      (segment.sealed() ? statistics.indexed_vectors : statistics.appendable_rows) += view.live_count();
+      statistics.ram_codes += segment.codes_bytes(view.rows);
+      statistics.ram_ids += segment.tables_bytes(view.rows) + (view.deleted ? view.deleted->ram_bytes() : 0);
+      statistics.disk_vectors += segment.disk_bytes("vectors");
+      statistics.disk_codes += segment.disk_bytes("codes");
+      statistics.disk_rows += segment.disk_bytes("rows");
+    }
+  }
+  statistics.wal_bytes = wal_bytes_.load(std::memory_order_relaxed);
+  const std::lock_guard lock(progress_mutex_);
+  statistics.optimizer = progress_;
+  statistics.prewarm = prewarm_;
+  statistics.rebuilt = rebuilt_;
+  return statistics;
+}
+
+void Collection::fail_writes(const Error& cause) {
+  if (!failure_) {
+    failure_ = Error{Code::failed, "writing to collection '" + name() + "' stopped: " + cause.message +
+                                       ". Reading goes on; open the store again to write."};
+  }
+}
+
+CheckpointPlan Collection::plan_checkpoint() {
+  const auto fields_count = static_cast<uint32_t>(fields().size());
+  CheckpointPlan plan{view(), points::PointsBuffer(fields_count), 0, 0, next_segment_, whole_table_};
+  plan.changed = table_->changed_count();
+  if (whole_table_) {
+    table_->touch_all();
+    plan.changed = table_->changed_count();
+  }
+  table_->take_changes([&](const points::PointEntry& entry) { plan.changes.add(entry); });
+  whole_table_ = false;
+  plan.slot_count = table_->slot_count();
+  return plan;
+}
+
+void Collection::finish_checkpoint(uint64_t lsn, bool succeeded) {
+  if (!succeeded) {
+    whole_table_ = true;  // what was taken is lost to the table's list of changes
+    return;
+  }
+  // A log file that stays costs space, not data: the next checkpoint tries again.
+  static_cast<void>(log_->forget_until(lsn).ok());
+  wal_bytes_.store(log_->size_bytes(), std::memory_order_relaxed);
+}
+
+std::shared_ptr<const segment::DeletedRows> Collection::saved_deleted(uint32_t segment) const {
+  const auto found = saved_deleted_.find(segment);
+  return found == saved_deleted_.end() ? nullptr : found->second;
+}
+
+void Collection::set_saved_deleted(uint32_t segment, std::shared_ptr<const segment::DeletedRows> deleted) {
+  saved_deleted_[segment] = std::move(deleted);
+}
+
+void Collection::add_points_entries(uint64_t entries, bool base) {
+  if (base) {
+    points_base_entries_ = entries;
+    points_change_entries_ = 0;
+  } else {
+    points_change_entries_ += entries;
+  }
+}
+
+bool Collection::points_need_merge(size_t files) const {
+  constexpr size_t k_files_max = 64;
+  return points_change_entries_ > points_base_entries_ || files > k_files_max;
+}
+
+void Collection::freeze(uint32_t field) {
+  FieldState& state = states_[field];
+  if (state.appendable && state.segments.back().segment->rows() > 0) {
+    state.appendable = false;
+  }
+}
+
+void Collection::replace(const Rewrite& rewrite) {
+  FieldState& state = states_[rewrite.field];
+  segment::DeletedRowsBuilder deleted(nullptr);
+  std::unordered_map<uint32_t, std::shared_ptr<Segment>> inputs;
+  for (const SegmentView& input : rewrite.inputs) {
+    inputs.emplace(input.segment->id(), input.segment);
+  }
+  // Readers that meet a new place must find its segment.
+  state.incoming = rewrite.output;
+  publish();
+  // A row whose point has moved on since the inputs were read is deleted in the output.
+  constexpr uint32_t k_lock_rows = 4096;
+  const auto rows = static_cast<uint32_t>(rewrite.origins.size());
+  for (uint32_t begin = 0; begin < rows; begin += k_lock_rows) {
+    const auto lock = table_->write_lock();
+    for (uint32_t row = begin; row < std::min(begin + k_lock_rows, rows); ++row) {
+      const uint32_t slot = rewrite.output->slot(row);
+      if (table_->location(slot, rewrite.field) == rewrite.origins[row]) {
+        table_->set_location(slot, rewrite.field, Location{rewrite.output->id(), row});
+      } else {
+        deleted.mark(row);
+      }
+    }
+  }
+  // The output takes the place of the oldest input, so that the order by age stays.
+  bool placed = false;
+  for (auto at = state.segments.begin(); at != state.segments.end();) {
+    if (!inputs.contains(at->segment->id())) {
+      ++at;
+    } else if (!placed) {
+      *at++ = SegmentState{rewrite.output, deleted.build(), nullptr};
+      placed = true;
+    } else {
+      at = state.segments.erase(at);
+    }
+  }
+  ASSERT(placed);
+  state.incoming.reset();
+  publish();
+}
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,216 @@
+// One collection: its points, its segments, its log.
+//
+// Who may do what: the writer thread that the collection belongs to makes every change; workers read
+// through view() and the point table; the maintenance thread works on copies and hands its results
+// to the writer. The line of a write is Collection::write() in write.cc.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/completion_queue.h"
+#include "engine/manifest.h"
+#include "engine/operation.h"
+#include "engine/options.h"
+#include "engine/view.h"
+#include "io/storage.h"
+#include "points/point_table.h"
+#include "points/points_file.h"
+#include "segment/field.h"
+#include "segment/segment.h"
+#include "wal/log.h"
+
+namespace asyncstore::engine {
+
+struct DeleteInput {
+  std::vector<points::PointId> ids;
+};
+
+// A write on its way; what the inputs borrow lives until the ticket completes.
+struct WriteJob {
+  uint64_t ticket = 0;
+  std::variant<UpsertInput, DeleteInput> input;
+};
+
+// What a checkpoint has to make durable, taken between two groups.
+struct CheckpointPlan {
+  std::shared_ptr<const View> view;
+  points::PointsBuffer changes;
+  uint64_t changed = 0;
+  uint32_t slot_count = 0;
+  uint32_t next_segment = 0;
+  bool whole_table = false;  // the changes are a base, not a delta
+};
+
+// Rows that moved from some segments to a new one (merge, vacuum).
+struct Rewrite {
+  uint32_t field = 0;
+  std::vector<SegmentView> inputs;                      // as they were when the work began
+  std::shared_ptr<segment::Segment> output;
+  std::vector<points::Location> origins;                // of each row of the output
+};
+
+struct OptimizerProgress {
+  std::string state = "idle";
+  uint64_t done = 0;
+  uint64_t total = 0;
+  std::string what;
+};
+
+struct CollectionStatistics {
+  uint64_t points = 0;
+  uint64_t segments = 0;
+  uint64_t rows_deleted = 0;
+  uint64_t appendable_rows = 0;
+  uint64_t indexed_vectors = 0;
+  uint64_t ram_codes = 0, ram_ids = 0;
+  uint64_t disk_vectors = 0, disk_codes = 0, disk_rows = 0, disk_points = 0;
+  uint64_t wal_bytes = 0;
+  uint64_t operation_id = 0;
+  OptimizerProgress optimizer;
+  OptimizerProgress prewarm;
+  std::vector<std::string> rebuilt;
+};
+
+class Collection : public std::enable_shared_from_this<Collection> {
+ public:
+  // Makes the folder's files; the folder exists and is empty.
+  static base::Result<std::shared_ptr<Collection>> create(std::shared_ptr<io::Storage> storage, std::string folder,
+                                                          const Options& options, CollectionFile file);
+  // Loads tables and codes, repairs what is derived, replays the log.
+  static base::Result<std::shared_ptr<Collection>> open(std::shared_ptr<io::Storage> storage, std::string folder,
+                                                        const Options& options);
+
+  // --- any thread ---
+  const std::string& name() const { return file_.name; }
+  const std::string& folder() const { return folder_; }
+  const std::vector<segment::Field>& fields() const { return file_.fields; }
+  const std::vector<std::byte>& config() const { return file_.config; }
+  std::shared_ptr<const View> view() const;
+  points::PointTable& table() { return *table_; }
+  CollectionStatistics statistics() const;
+  uint64_t wal_bytes() const { return wal_bytes_.load(std::memory_order_relaxed); }
+  void set_progress(OptimizerProgress progress);
+  void set_prewarm(OptimizerProgress progress);
+  // The point tables of the last checkpoint.
+  std::vector<uint64_t> saved_points() const;
+  // Of the vectors of a job, as stored.
+  uint64_t input_bytes(const WriteJob& job) const;
+  bool dropped() const { return dropped_.load(std::memory_order_acquire); }
+  void drop() { dropped_.store(true, std::memory_order_release); }
+
+  // --- writer ---
+  // Logs, applies, publishes and answers a group of jobs.
+  void write(std::span<WriteJob> jobs, CompletionQueue& completions);
+  CheckpointPlan plan_checkpoint();
+  // The checkpoint reached the disk (or failed, and its changes count as changes again).
+  void finish_checkpoint(uint64_t lsn, bool succeeded);
+  // From now on nothing is appended to the field's newest segment.
+  void freeze(uint32_t field);
+  // Puts the output in place of the inputs; rows deleted meanwhile are deleted in it.
+  void replace(const Rewrite& rewrite);
+  uint32_t take_segment_id() { return next_segment_++; }
+  // Writing stops until the store is opened again.
+  void fail_writes(const base::Error& cause);
+
+  // --- maintenance ---
+  // What the last checkpoint wrote.
+  const Manifest& saved_manifest() const { return saved_; }
+  void set_saved_manifest(Manifest manifest);
+  std::shared_ptr<const segment::DeletedRows> saved_deleted(uint32_t segment) const;
+  void set_saved_deleted(uint32_t segment, std::shared_ptr<const segment::DeletedRows> deleted);
+  // No manifest names what was written since the last one.
+  void forget_saved_deleted() { saved_deleted_.clear(); }
+  void add_points_entries(uint64_t entries, bool base);
+  // Whether the changes since the base outweigh it.
+  bool points_need_merge(size_t files) const;
+  io::Storage& storage() { return *storage_; }
+  const std::shared_ptr<io::Storage>& shared_storage() { return storage_; }
+  std::string points_path(uint64_t lsn) const;
+  std::string manifest_path() const { return folder_ + "/MANIFEST"; }
+  std::string segments_folder() const { return folder_ + "/segments"; }
+  uint32_t rows_max(uint32_t field) const;
+  bool direct_io() const { return options_.direct_io == Choice::yes; }
+  void add_rebuilt(std::string what);
+
+ private:
+  // A segment as the writer keeps it.
+  struct SegmentState {
+    std::shared_ptr<segment::Segment> segment;
+    std::shared_ptr<const segment::DeletedRows> deleted;
+    std::unique_ptr<segment::DeletedRowsBuilder> builder;  // while a group is applied
+  };
+  struct FieldState {
+    std::vector<SegmentState> segments;  // oldest first
+    bool appendable = false;             // the last one takes rows
+    std::shared_ptr<segment::Segment> next;  // made ready for when the last one is full
+    std::shared_ptr<segment::Segment> incoming;  // about to replace others
+    uint32_t pending = 0;                // rows reserved by the group, not yet appended
+    uint32_t pending_next = 0;
+  };
+
+  Collection(std::shared_ptr<io::Storage> storage, std::string folder, const Options& options,
+             CollectionFile file);
+
+  // write.cc
+  base::Status take(const WriteJob& job);
+  base::Status reserve(const Operation& operation);
+  base::Result<std::shared_ptr<segment::Segment>> new_segment(uint32_t field);
+  base::Status apply(uint64_t lsn, uint32_t kind, base::Bytes payload);
+  base::Status apply_upsert(uint64_t lsn, const Operation& operation);
+  void apply_delete(const Operation& operation);
+  base::Status append_rows(uint64_t lsn, const Operation& operation, const FieldRows& rows,
+                           std::span<const uint32_t> slots, uint32_t& segment, uint32_t& first_row);
+  void mark_deleted(uint32_t field, points::Location location);
+  void end_group();
+  void publish();
+
+  // recovery.cc
+  base::Status recover();
+  base::Status load_table(const Manifest& manifest);
+  base::Status load_segments(const Manifest& manifest, bool table_lost);
+  base::Status rebuild_table(const Manifest& manifest);
+  base::Status repair_entries();
+  base::Status load_codes(const Manifest& manifest);
+  base::Status replay();
+  void remove_orphans();
+
+  std::shared_ptr<io::Storage> storage_;
+  std::string folder_;
+  Options options_;
+  CollectionFile file_;
+  std::atomic<bool> dropped_{false};
+
+  std::unique_ptr<points::PointTable> table_;
+  std::unique_ptr<wal::Log> log_;
+  std::vector<segment::RowCodec> codecs_;
+  std::vector<FieldState> states_;
+  uint32_t next_segment_ = 1;
+  uint64_t applied_lsn_ = 0;
+  bool whole_table_ = false;  // the next checkpoint writes all points
+  std::optional<base::Error> failure_;
+
+  mutable std::mutex view_mutex_;
+  std::shared_ptr<const View> view_;
+
+  Manifest saved_;
+  std::unordered_map<uint32_t, std::shared_ptr<const segment::DeletedRows>> saved_deleted_;
+  uint64_t points_base_entries_ = 0;
+  uint64_t points_change_entries_ = 0;
+  mutable std::mutex progress_mutex_;
+  OptimizerProgress progress_;
+  OptimizerProgress prewarm_;
+  std::vector<std::string> rebuilt_;
+  std::atomic<uint64_t> wal_bytes_{0};
+};
+
+}  // namespace asyncstore::engine

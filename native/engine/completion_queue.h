@@ -1,0 +1,84 @@
+// The way back: what submitted jobs came to, and the descriptor that says so.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "points/point_id.h"
+
+namespace asyncstore::engine {
+
+class Collection;
+
+// The vectors of one field for a list of points; absent ones are zero.
+struct FieldVectors {
+  uint32_t field = 0;
+  uint32_t dim = 0;
+  std::vector<uint8_t> present;  // n
+  std::vector<float> values;     // n · dim
+};
+
+struct Rows {
+  std::vector<points::PointId> ids;
+  std::vector<float> scores;  // of a search; else empty
+  std::vector<uint64_t> versions;
+  std::vector<FieldVectors> vectors;
+};
+
+struct ScrollPage {
+  Rows rows;
+  std::optional<points::PointId> next;
+};
+
+struct Batch {
+  uint32_t queries = 0;
+  uint64_t limit = 0;
+  bool has_uuid = false;
+  std::vector<points::PointId> ids;  // queries · limit
+  std::vector<float> scores;
+  std::vector<int32_t> counts;
+};
+
+struct Finding {
+  bool error = false;
+  std::string file;
+  uint64_t offset_bytes = 0;
+  std::string text;
+};
+
+using Value = std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows, ScrollPage, Batch,
+                           std::vector<Finding>>;
+
+struct Completion {
+  uint64_t ticket = 0;
+  std::optional<base::Error> error;
+  Value value;
+};
+
+// Any thread completes; one thread drains. The descriptor is readable while completions wait.
+class CompletionQueue {
+ public:
+  static base::Result<std::unique_ptr<CompletionQueue>> create();
+  ~CompletionQueue();
+
+  int fd() const { return fd_; }
+  void complete(uint64_t ticket, Value value);
+  void fail(uint64_t ticket, base::Error error);
+  std::vector<Completion> drain();
+
+ private:
+  explicit CompletionQueue(int fd) : fd_(fd) {}
+  void push(Completion completion);
+
+  int fd_;
+  std::mutex mutex_;
+  std::vector<Completion> waiting_;
+};
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,432 @@
+#include "engine/engine.h"
+
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <functional>
+#include <thread>
+#include <utility>
+
+#include "engine/fetch.h"
+#include "io/fault_plan.h"
+#include "io/fault_reader.h"
+
+namespace asyncstore::engine {
+
+using base::Code;
+using base::Error;
+using base::Result;
+using base::Status;
+using points::PointId;
+
+namespace {
+
+constexpr char k_store_text[] = "asyncstore\nformat 1\n";
+constexpr size_t k_store_file_bytes = 4096;  // a page, so that the probe of io_uring can read it
+constexpr size_t k_writers = 2;
+constexpr size_t k_batch_part_min = 16;  // queries; fewer are not worth another worker
+
+Error closed() { return Error{Code::closed, "the store is closed"}; }
+
+// The number of a collection's folder; 0 for other names.
+uint64_t number_of(const std::string& name) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  return error == std::errc() && end == name.data() + name.size() ? number : 0;
+}
+
+uint32_t worker_count(const Options& options) {
+  const uint32_t wanted = options.workers > 0 ? options.workers : std::thread::hardware_concurrency();
+  return std::clamp<uint32_t>(wanted, 1, base::k_workers_max);
+}
+
+}  // namespace
+
+Engine::Engine(std::shared_ptr<io::Storage> storage, std::string path, Options options)
+    : storage_(std::move(storage)), path_(std::move(path)), options_(std::move(options)) {}
+
+Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<io::Storage> storage, const std::string& path,
+                                             const Options& options) {
+  std::unique_ptr<Engine> engine(new Engine(std::move(storage), path, options));
+  TRY_ASSIGN(engine->completions_, CompletionQueue::create());
+  TRY(engine->prepare_folder());
+  TRY(engine->make_readers());
+  TRY(engine->open_collections());
+  engine->start();
+  return engine;
+}
+
+Engine::~Engine() { close(); }
+
+// --- opening ---
+
+Status Engine::prepare_folder() {
+  const std::string store = path_ + "/STORE";
+  TRY(storage_->create_folder(path_));
+  if (!storage_->exists(store)) {
+    TRY_ASSIGN(const auto names, storage_->list(path_));
+    const auto foreign = std::find_if(names.begin(), names.end(), [](const auto& name) {
+      return name != "LOCK" && name != "STORE.new" && name != "collections";
+    });
+    if (foreign != names.end()) {
+      return base::invalid_argument("'" + path_ + "' is not a store: it has no file STORE, but holds '" + *foreign +
+                                    "'. Give an empty or a new folder.");
+    }
+    TRY(take_lock());
+    TRY(storage_->create_folder(collections_folder()));
+    std::vector<std::byte> content(k_store_file_bytes);
+    std::memcpy(content.data(), k_store_text, sizeof k_store_text - 1);
+    return io::replace_file(*storage_, store, content);
+  }
+  TRY(take_lock());
+  TRY_ASSIGN(const auto content, io::read_file(*storage_, store, k_store_file_bytes));
+  const std::string text(reinterpret_cast<const char*>(content.data()), strnlen(reinterpret_cast<const char*>(content.data()), content.size()));
+  if (text != k_store_text) {
+    if (text.starts_with("asyncstore\nformat ")) {
+      return Error{Code::unsupported, "the store in '" + path_ + "' has " + text.substr(11, text.find('\n', 11) - 11) +
+                                          "; this asyncstore reads format 1. Open it with a newer one."};
+    }
+    return base::corruption(store, 0, "the file does not say that this is a store");
+  }
+  return {};
+}
+
+Status Engine::take_lock() {
+  TRY_ASSIGN(lock_, storage_->open(path_ + "/LOCK", io::Open::create_or_open));
+  if (flock(lock_->fd(), LOCK_EX | LOCK_NB) == 0) {
+    return {};
+  }
+  if (errno == EWOULDBLOCK) {
+    return Error{Code::locked, "the store in '" + path_ + "' is open already, here or in another process"};
+  }
+  return base::io_error("cannot lock", path_ + "/LOCK", 0, errno);
+}
+
+Status Engine::make_readers() {
+  io::ReaderOptions options;
+  options.depth = options_.io_depth;
+  options.direct = options_.direct_io == Choice::yes;
+  bool ring = options_.async_scorer != Choice::no;
+  reader_reason_ = ring ? "io_uring works here" : "async_scorer is false";
+  if (ring) {
+    Status probed = io::probe_uring(path_ + "/STORE");
+    if (!probed.ok()) {
+      if (options_.async_scorer == Choice::yes) {
+        return Error{Code::unsupported, "async_scorer is true, but " + probed.error().message};
+      }
+      ring = false;
+      reader_reason_ = probed.error().message;
+    }
+  }
+  reader_kind_ = ring ? io::ReaderKind::io_uring : io::ReaderKind::mmap;
+  for (uint32_t i = 0; i < worker_count(options_); ++i) {
+    auto made = ring ? io::make_uring_reader(options) : io::make_mmap_reader(options);
+    TRY_ASSIGN(auto reader, std::move(made));
+    if (!options_.fault.empty()) {
+      TRY_ASSIGN(const io::FaultPlan plan, io::parse_fault_plan(options_.fault));
+      reader = std::make_unique<io::FaultReader>(std::move(reader), plan);
+    }
+    readers_.push_back(std::move(reader));
+  }
+  return {};
+}
+
+Status Engine::open_collections() {
+  TRY_ASSIGN(const auto names, storage_->list(collections_folder()));
+  for (const auto& name : names) {
+    const std::string folder = collections_folder() + "/" + name;
+    const uint64_t number = number_of(name);
+    if (number == 0 || !storage_->exists(folder + "/COLLECTION")) {
+      // Left by a crash while it was made or deleted.
+      TRY(storage_->remove_folder(folder));
+      continue;
+    }
+    next_folder_ = std::max(next_folder_, number + 1);
+    auto opened = Collection::open(storage_, folder, options_);
+    if (opened.ok()) {
+      collections_.emplace(opened.value()->name(), opened.value());
+      continue;
+    }
+    // One that is damaged does not keep the others from being used.
+    const auto content = io::read_file(*storage_, folder + "/COLLECTION", 64 << 20);
+    auto file = content.ok() ? parse_collection(folder, content.value()) : Result<CollectionFile>(content.error());
+    broken_.push_back({file.ok() ? file.value().name : name, std::move(opened.error())});
+  }
+  return {};
+}
+
+void Engine::start() {
+  for (auto& reader : std::exchange(readers_, {})) {
+    workers_.push_back(std::make_unique<Worker>(tasks_, std::move(reader)));
+    workers_.back()->start();
+  }
+  for (size_t i = 0; i < k_writers; ++i) {
+    writers_.push_back(std::make_unique<Writer>(*completions_));
+    writers_.back()->start();
+  }
+  maintenance_ = std::make_unique<Maintenance>(
+      options_, [this] { return collections(); },
+      [this](const Collection& collection) -> Writer& { return writer_of(collection); },
+      [this](std::span<const uint64_t> ids) { retire(ids); }, *completions_);
+  maintenance_->start();
+  chores_ = std::make_unique<Chores>(*completions_);
+  chores_->start();
+  catalog_ = std::make_unique<Chores>(*completions_);
+  catalog_->start();
+  if (options_.prewarm) {
+    for (const auto& collection : collections()) {
+      chores_->prewarm(0, collection, 0);
+    }
+  }
+}
+
+void Engine::close() {
+  if (std::exchange(closed_, true)) {
+    return;
+  }
+  for (auto& task : tasks_.close()) {
+    task->abandon(closed());
+  }
+  for (Chores* chores : {catalog_.get(), chores_.get()}) {
+    if (chores != nullptr) {
+      chores->stop();
+    }
+  }
+  if (maintenance_) {
+    maintenance_->stop();
+  }
+  for (auto& worker : workers_) {
+    worker->stop(closed());
+  }
+  for (auto& writer : writers_) {
+    writer->stop();
+  }
+  if (maintenance_) {
+    for (const auto& collection : collections()) {
+      if (collection->view()->lsn != collection->saved_manifest().lsn) {
+        // What cannot be saved now is in the log and is replayed at the next open.
+        static_cast<void>(maintenance_->checkpoint(*collection).ok());
+      }
+    }
+  }
+  const std::lock_guard lock(collections_mutex_);
+  collections_.clear();
+  lock_.reset();
+}
+
+// --- what is there ---
+
+StoreStatistics Engine::statistics() const {
+  StoreStatistics sum;
+  sum.reader = reader_kind_;
+  sum.reader_reason = reader_reason_;
+  sum.workers = workers_.size();
+  for (const auto& worker : workers_) {
+    const SearchCounters& counters = worker->counters();
+    sum.searches += counters.searches.load(std::memory_order_relaxed);
+    sum.candidates += counters.candidates.load(std::memory_order_relaxed);
+    sum.rows_rescored += counters.rows_rescored.load(std::memory_order_relaxed);
+    sum.rows_skipped += counters.rows_skipped.load(std::memory_order_relaxed);
+    const io::ReaderStatistics io = worker->reader_statistics();
+    sum.io.requests += io.requests;
+    sum.io.reads_submitted += io.reads_submitted;
+    sum.io.read_bytes += io.read_bytes;
+    sum.io.reads_retried += io.reads_retried;
+    sum.io.inflight_max = std::max(sum.io.inflight_max, io.inflight_max);
+  }
+  return sum;
+}
+
+std::vector<std::shared_ptr<Collection>> Engine::collections() const {
+  const std::lock_guard lock(collections_mutex_);
+  std::vector<std::shared_ptr<Collection>> all;
+  for (const auto& [name, collection] : collections_) {
+    all.push_back(collection);
+  }
+  return all;
+}
+
+Writer& Engine::writer_of(const Collection& collection) {
+  // By the folder's number, so that collections made one after the other take turns.
+  const std::string& folder = collection.folder();
+  const uint64_t number = number_of(folder.substr(folder.rfind('/') + 1));
+  return *writers_[number % writers_.size()];
+}
+
+void Engine::retire(std::span<const uint64_t> source_ids) {
+  for (auto& worker : workers_) {
+    worker->retire(source_ids);
+  }
+}
+
+// --- submissions ---
+
+bool Engine::create_collection(uint64_t ticket, CollectionFile file) {
+  if (closed_) {
+    completions_->fail(ticket, closed());
+    return true;
+  }
+  catalog_->run(ticket, [this, ticket, file = std::move(file)]() mutable {
+    auto made = make_collection(std::move(file));
+    if (made.ok()) {
+      completions_->complete(ticket, std::move(made.value()));
+    } else {
+      completions_->fail(ticket, std::move(made.error()));
+    }
+  });
+  return true;
+}
+
+Result<std::shared_ptr<Collection>> Engine::make_collection(CollectionFile file) {
+  const std::string name = file.name;
+  uint64_t number;
+  {
+    const std::lock_guard lock(collections_mutex_);
+    const bool broken = std::any_of(broken_.begin(), broken_.end(), [&](const auto& one) { return one.name == name; });
+    if (collections_.contains(name) || broken) {
+      return Error{Code::already_exists, "Collection `" + name + "` already exists!"};
+    }
+    if (collections_.size() >= base::k_collections_max) {
+      return base::invalid_argument("a store holds at most " + std::to_string(base::k_collections_max) + " collections");
+    }
+    number = next_folder_++;
+  }
+  const std::string folder = collections_folder() + "/" + std::to_string(number);
+  TRY(storage_->create_folder(folder));
+  auto made = Collection::create(storage_, folder, options_, std::move(file));
+  Status synced = made.ok() ? storage_->sync_folder(collections_folder()) : Status(std::move(made.error()));
+  if (!synced.ok()) {
+    static_cast<void>(storage_->remove_folder(folder).ok());  // an orphan is removed at the next open
+    return std::move(synced.error());
+  }
+  const std::lock_guard lock(collections_mutex_);
+  collections_.emplace(name, made.value());
+  return made.value();
+}
+
+bool Engine::delete_collection(uint64_t ticket, std::string name) {
+  if (closed_) {
+    completions_->fail(ticket, closed());
+    return true;
+  }
+  catalog_->run(ticket, [this, ticket, name = std::move(name)] {
+    auto removed = remove_collection(name);
+    if (removed.ok()) {
+      completions_->complete(ticket, removed.value());
+    } else {
+      completions_->fail(ticket, std::move(removed.error()));
+    }
+  });
+  return true;
+}
+
+Result<bool> Engine::remove_collection(const std::string& name) {
+  std::shared_ptr<Collection> collection;
+  {
+    const std::lock_guard lock(collections_mutex_);
+    const auto found = collections_.find(name);
+    if (found == collections_.end()) {
+      return false;
+    }
+    collection = found->second;
+  }
+  // Between two groups, so that every write before was answered and every later one is refused.
+  writer_of(*collection).run([&] { collection->drop(); });
+  TRY(storage_->remove(collection->folder() + "/COLLECTION"));  // from here on it is gone
+  TRY(storage_->sync_folder(collection->folder()));
+  {
+    const std::lock_guard lock(collections_mutex_);
+    collections_.erase(name);
+  }
+  std::vector<uint64_t> retired;
+  const auto view = collection->view();
+  for (const auto& field : view->fields) {
+    for (const auto& segment : field.segments) {
+      retired.push_back(segment.segment->source().id());
+    }
+  }
+  retire(retired);
+  // Searches that hold the files go on reading them; what cannot be removed is an orphan.
+  static_cast<void>(storage_->remove_folder(collection->folder()).ok());
+  return true;
+}
+
+bool Engine::write(uint64_t ticket, const std::shared_ptr<Collection>& collection, WriteJob job) {
+  if (closed_) {
+    completions_->fail(ticket, closed());
+    return true;
+  }
+  job.ticket = ticket;
+  return writer_of(*collection).offer(collection, job);
+}
+
+bool Engine::offer(uint64_t ticket, std::unique_ptr<Task> task) { return offer(ticket, std::span(&task, 1)); }
+
+bool Engine::offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks) {
+  const TaskQueue::Offer offered = closed_ ? TaskQueue::Offer::closed : tasks_.offer(tasks);
+  if (offered == TaskQueue::Offer::closed) {
+    completions_->fail(ticket, closed());
+  }
+  return offered != TaskQueue::Offer::full;
+}
+
+bool Engine::search(uint64_t ticket, const std::shared_ptr<Collection>& collection, SearchRequest request) {
+  return offer(ticket, std::make_unique<SearchTask>(ticket, collection, std::move(request), *completions_));
+}
+
+bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection, SearchRequest request) {
+  const uint32_t dim = collection->fields()[request.field].dim;
+  const size_t queries = request.queries.size() / dim;
+  const size_t parts = std::clamp<size_t>(queries / k_batch_part_min, 1, workers_.empty() ? 1 : workers_.size());
+  auto join = std::make_shared<BatchJoin>();
+  join->parts_left = static_cast<uint32_t>(parts);
+  join->batch.queries = static_cast<uint32_t>(queries);
+  join->batch.limit = request.limit;
+  join->batch.ids.resize(queries * request.limit);
+  join->batch.scores.resize(queries * request.limit, std::numeric_limits<float>::quiet_NaN());
+  join->batch.counts.resize(queries);
+  std::vector<std::unique_ptr<Task>> tasks;
+  for (size_t part = 0; part < parts; ++part) {
+    const size_t begin = queries * part / parts;
+    const size_t end = queries * (part + 1) / parts;
+    SearchRequest some = request;
+    some.queries.assign(request.queries.begin() + static_cast<ptrdiff_t>(begin * dim),
+                        request.queries.begin() + static_cast<ptrdiff_t>(end * dim));
+    tasks.push_back(std::make_unique<SearchTask>(ticket, collection, std::move(some), *completions_, join,
+                                                 static_cast<uint32_t>(begin)));
+  }
+  return offer(ticket, tasks);
+}
+
+bool Engine::retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection, std::vector<PointId> ids,
+                      std::vector<uint32_t> with_fields) {
+  return offer(ticket, std::make_unique<RetrieveTask>(ticket, collection, std::move(ids), std::move(with_fields),
+                                                      *completions_));
+}
+
+bool Engine::scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection, PointId offset, uint64_t limit,
+                    std::vector<uint32_t> with_fields) {
+  return offer(ticket,
+               std::make_unique<ScrollTask>(ticket, collection, offset, limit, std::move(with_fields), *completions_));
+}
+
+bool Engine::check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim) {
+  return offer(ticket, std::make_unique<CheckVectorsTask>(ticket, values, rows, dim, *completions_));
+}
+
+void Engine::optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
+  maintenance_->optimize(ticket, collection);
+}
+
+void Engine::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection, uint64_t budget_bytes) {
+  chores_->prewarm(ticket, collection, budget_bytes);
+}
+
+void Engine::check(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
+  chores_->check(ticket, collection);
+}
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,116 @@
+// The engine: one open store. Everything above it is Python.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/chores.h"
+#include "engine/collection.h"
+#include "engine/completion_queue.h"
+#include "engine/maintenance.h"
+#include "engine/options.h"
+#include "engine/search.h"
+#include "engine/worker.h"
+#include "engine/writer.h"
+#include "io/storage.h"
+
+namespace asyncstore::engine {
+
+struct StoreStatistics {
+  io::ReaderKind reader = io::ReaderKind::mmap;
+  std::string reader_reason;
+  uint64_t workers = 0;
+  uint64_t searches = 0;
+  uint64_t candidates = 0;
+  uint64_t rows_rescored = 0;
+  uint64_t rows_skipped = 0;
+  io::ReaderStatistics io;
+};
+
+struct BrokenCollection {
+  std::string name;  // or its folder, where the name cannot be read
+  base::Error error;
+};
+
+// A folder with the files STORE and LOCK and a numbered folder for each collection. Submitting calls
+// come from one thread (Python's); each answers its ticket through completions() exactly once, unless
+// it returns false: then the inbox is full and nothing was taken.
+class Engine {
+ public:
+  static base::Result<std::unique_ptr<Engine>> open(std::shared_ptr<io::Storage> storage, const std::string& path,
+                                                    const Options& options);
+  // Ends all work as close() does.
+  ~Engine();
+
+  // Searches in flight are answered with "closed", writes that were taken are finished, what changed
+  // is checkpointed. Afterwards every submission is answered with "closed". Idempotent.
+  void close();
+
+  CompletionQueue& completions() { return *completions_; }
+  uint64_t next_ticket() { return ++last_ticket_; }
+  StoreStatistics statistics() const;
+  std::vector<std::shared_ptr<Collection>> collections() const;
+  const std::vector<BrokenCollection>& broken() const { return broken_; }
+
+  bool create_collection(uint64_t ticket, CollectionFile file);
+  bool delete_collection(uint64_t ticket, std::string name);
+  bool write(uint64_t ticket, const std::shared_ptr<Collection>& collection, WriteJob job);
+  bool search(uint64_t ticket, const std::shared_ptr<Collection>& collection, SearchRequest request);
+  bool search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection, SearchRequest request);
+  bool retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection, std::vector<points::PointId> ids,
+                std::vector<uint32_t> with_fields);
+  bool scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection, points::PointId offset, uint64_t limit,
+              std::vector<uint32_t> with_fields);
+  bool check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim);
+  void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
+  void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection, uint64_t budget_bytes);
+  void check(uint64_t ticket, const std::shared_ptr<Collection>& collection);
+
+ private:
+  Engine(std::shared_ptr<io::Storage> storage, std::string path, Options options);
+  base::Status prepare_folder();
+  base::Status take_lock();
+  base::Status make_readers();
+  base::Status open_collections();
+  void start();
+  bool offer(uint64_t ticket, std::unique_ptr<Task> task);
+  bool offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks);
+  Writer& writer_of(const Collection& collection);
+  std::string collections_folder() const { return path_ + "/collections"; }
+  base::Result<std::shared_ptr<Collection>> make_collection(CollectionFile file);
+  base::Result<bool> remove_collection(const std::string& name);
+  void retire(std::span<const uint64_t> source_ids);
+
+  std::shared_ptr<io::Storage> storage_;
+  std::string path_;
+  Options options_;
+  std::unique_ptr<io::File> lock_;
+  std::unique_ptr<CompletionQueue> completions_;
+  uint64_t last_ticket_ = 0;
+  bool closed_ = false;
+
+  std::string reader_reason_;
+  io::ReaderKind reader_kind_ = io::ReaderKind::mmap;
+  std::vector<std::unique_ptr<io::Reader>> readers_;  // until the workers own them
+
+  mutable std::mutex collections_mutex_;
+  std::map<std::string, std::shared_ptr<Collection>> collections_;
+  std::vector<BrokenCollection> broken_;
+  uint64_t next_folder_ = 1;
+
+  TaskQueue tasks_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Writer>> writers_;
+  std::unique_ptr<Maintenance> maintenance_;
+  std::unique_ptr<Chores> chores_;   // prewarm, check
+  std::unique_ptr<Chores> catalog_;  // creating and deleting collections
+};
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,408 @@
+#include "engine/maintenance.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+namespace asyncstore::engine {
+
+using base::Code;
+using base::Error;
+using base::Status;
+using segment::Segment;
+
+namespace {
+
+constexpr auto k_tick = std::chrono::milliseconds(250);
+constexpr uint32_t k_default_segment_number = 4;
+// A sealed segment holds at least this part of its field, so that their number grows slowly while
+// much is written.
+constexpr uint64_t k_seal_part = 8;
+constexpr uint64_t k_rewrite_part_bytes = 1 << 20;
+// A checkpoint is due when a crash would have to replay this many log files.
+constexpr uint64_t k_checkpoint_log_files = 4;
+
+Error closed() { return Error{Code::closed, "the store is closed"}; }
+
+uint64_t bytes_of(const SegmentView& view) {
+  return uint64_t{view.rows} * view.segment->layout().stride();
+}
+
+}  // namespace
+
+Maintenance::Maintenance(const Options& options, Collections collections, WriterOf writer_of,
+                         Retire retire, CompletionQueue& completions)
+    : options_(options),
+      collections_(std::move(collections)),
+      writer_of_(std::move(writer_of)),
+      retire_(std::move(retire)),
+      completions_(completions) {}
+
+void Maintenance::start() {
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Maintenance::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  for (const Request& request : std::exchange(requests_, {})) {
+    completions_.fail(request.ticket, closed());
+  }
+}
+
+bool Maintenance::stopping() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+void Maintenance::optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) {
+      completions_.fail(ticket, closed());
+      return;
+    }
+    requests_.push_back({ticket, collection});
+  }
+  changed_.notify_one();
+}
+
+void Maintenance::loop() {
+  while (true) {
+    std::optional<Request> request;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, k_tick, [this] { return stopping_ || !requests_.empty(); });
+      if (stopping_) {
+        return;
+      }
+      if (!requests_.empty()) {
+        request = std::move(requests_.front());
+        requests_.pop_front();
+      }
+    }
+    if (!request) {
+      tick();
+      continue;
+    }
+    Status status = optimize_now(*request->collection);
+    request->collection->set_progress(OptimizerProgress{status.ok() ? "idle" : "failed", 0, 0,
+                                                        status.ok() ? "" : status.error().message});
+    if (status.ok()) {
+      completions_.complete(request->ticket, std::monostate{});
+    } else {
+      completions_.fail(request->ticket, std::move(status.error()));
+    }
+  }
+}
+
+void Maintenance::tick() {
+  const auto quiet_ticks = static_cast<uint64_t>(options_.flush_interval_s * 1000.0) / k_tick.count();
+  for (const auto& collection : collections_()) {
+    Activity& activity = activity_[collection.get()];
+    const uint64_t lsn = collection->view()->lsn;
+    activity.quiet_ticks = lsn == activity.lsn ? activity.quiet_ticks + 1 : 0;
+    activity.lsn = lsn;
+    const bool idle = activity.quiet_ticks >= quiet_ticks;
+    Status status;
+    bool worked = false;
+    for (uint32_t field = 0; field < collection->fields().size() && status.ok() && !stopping(); ++field) {
+      if (seal_due(*collection, field, idle)) {
+        status = seal(*collection, field);
+        worked = true;
+      }
+      if (auto inputs = merge_due(*collection, field); status.ok() && !inputs.empty()) {
+        status = rewrite(*collection, field, std::move(inputs));
+        worked = true;
+      }
+    }
+    const bool changed = lsn != collection->saved_manifest().lsn;
+    const bool long_log = collection->wal_bytes() >= k_checkpoint_log_files * options_.wal_capacity_bytes;
+    if (status.ok() && (worked || (changed && (idle || long_log)))) {
+      status = checkpoint(*collection);
+    }
+    if (collection->dropped()) {
+      activity_.erase(collection.get());
+    } else if (!status.ok()) {
+      collection->set_progress({"failed", 0, 0, status.error().message});
+    } else if (worked) {
+      collection->set_progress({});
+    }
+  }
+}
+
+Status Maintenance::optimize_now(Collection& collection) {
+  for (uint32_t field = 0; field < collection.fields().size(); ++field) {
+    TRY(seal(collection, field));
+    while (!stopping()) {
+      auto inputs = merge_due(collection, field);
+      if (inputs.empty()) {
+        break;
+      }
+      TRY(rewrite(collection, field, std::move(inputs)));
+    }
+    if (stopping()) {
+      return closed();
+    }
+  }
+  return checkpoint(collection);
+}
+
+// --- checkpoint: order and reasons in docs/internals/durability.md ---
+
+Status Maintenance::checkpoint(Collection& collection) {
+  std::optional<CheckpointPlan> plan;
+  const auto take = [&] { plan = collection.plan_checkpoint(); };
+  Writer& writer = writer_of_(collection);
+  if (!writer.run(take)) {
+    take();  // the writer has ended: this thread is alone with the collection
+  }
+  std::vector<std::string> superfluous;
+  Status saved = save(*plan, collection, superfluous);
+  const std::function<void()> finish = [&] { collection.finish_checkpoint(plan->view->lsn, saved.ok()); };
+  if (!writer.run(finish)) {
+    finish();
+  }
+  if (!saved.ok()) {
+    collection.forget_saved_deleted();
+  } else {
+    for (const auto& path : superfluous) {
+      // A file that stays is an orphan, removed at the next open.
+      static_cast<void>(collection.storage().remove(path).ok());
+    }
+  }
+  return saved;
+}
+
+Status Maintenance::save(const CheckpointPlan& plan, Collection& collection, std::vector<std::string>& superfluous) {
+  Manifest manifest;
+  manifest.lsn = plan.view->lsn;
+  manifest.point_count = plan.view->points;
+  manifest.next_segment = plan.next_segment;
+  TRY(save_segments(plan, collection, manifest, superfluous));
+  TRY(save_points(plan, collection, manifest, superfluous));
+  TRY(collection.storage().sync_folder(collection.segments_folder()));
+  TRY(collection.storage().sync_folder(collection.folder() + "/points"));
+  TRY(io::replace_file(collection.storage(), collection.manifest_path(), encode(manifest)));
+  collection.set_saved_manifest(std::move(manifest));
+  return {};
+}
+
+Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
+                                  std::vector<std::string>& superfluous) {
+  const Manifest& before = collection.saved_manifest();
+  for (size_t field = 0; field < plan.view->fields.size(); ++field) {
+    auto& segments = manifest.fields.emplace_back();
+    for (const SegmentView& view : plan.view->fields[field].segments) {
+      Segment& segment = *view.segment;
+      const ManifestSegment* old = nullptr;
+      for (const auto& candidate : before.fields[field]) {
+        old = candidate.id == segment.id() ? &candidate : old;
+      }
+      const bool sealed = segment.sealed();
+      if (old == nullptr || !old->sealed) {
+        Status synced = segment.sync();
+        if (!synced.ok()) {
+          // The kernel may have dropped what it could not write: the rows live on in the log alone.
+          writer_of_(collection).run([&] { collection.fail_writes(synced.error()); });
+          return synced;
+        }
+      }
+      uint64_t deleted_lsn = 0;
+      if (view.deleted_count() > 0) {
+        deleted_lsn = old != nullptr ? old->deleted_lsn : 0;
+        if (collection.saved_deleted(segment.id()) != view.deleted) {
+          deleted_lsn = plan.view->lsn;
+          TRY(view.deleted->write(collection.storage(), segment.deleted_path(deleted_lsn), segment.id()));
+          if (old != nullptr && old->deleted_lsn > 0 && old->deleted_lsn != deleted_lsn) {
+            superfluous.push_back(segment.deleted_path(old->deleted_lsn));
+          }
+          collection.set_saved_deleted(segment.id(), view.deleted);
+        }
+      }
+      segments.push_back({segment.id(), view.rows, segment.rows_max(), sealed, deleted_lsn});
+    }
+  }
+  return {};
+}
+
+Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
+                                std::vector<std::string>& superfluous) {
+  const Manifest& before = collection.saved_manifest();
+  manifest.points = before.points;
+  if (plan.whole_table) {
+    for (const uint64_t lsn : before.points) {
+      superfluous.push_back(collection.points_path(lsn));
+    }
+    manifest.points.clear();
+  }
+  if (plan.changed == 0) {
+    return {};
+  }
+  // Names are by operation; two checkpoints of one operation (after a merge) need different ones.
+  uint64_t name = plan.view->lsn * 16;
+  while (std::find(before.points.begin(), before.points.end(), name) != before.points.end()) {
+    ++name;
+  }
+  io::Storage& storage = collection.storage();
+  TRY(plan.changes.write(storage, collection.points_path(name), plan.view->lsn, plan.slot_count));
+  manifest.points.push_back(name);
+  collection.add_points_entries(plan.changed, plan.whole_table);
+  if (manifest.points.size() > 1 && collection.points_need_merge(manifest.points.size())) {
+    std::vector<std::string> paths;
+    for (const uint64_t lsn : manifest.points) {
+      paths.push_back(collection.points_path(lsn));
+    }
+    const uint64_t merged = name + 1;
+    TRY_ASSIGN(const points::PointsFileInfo info,
+               points::merge_points(storage, paths, static_cast<uint32_t>(collection.fields().size()),
+                                    collection.points_path(merged)));
+    superfluous.insert(superfluous.end(), paths.begin(), paths.end());
+    manifest.points = {merged};
+    collection.add_points_entries(info.entries, true);
+  }
+  return {};
+}
+
+// --- sealing ---
+
+bool Maintenance::seal_due(const Collection& collection, uint32_t field, bool idle) const {
+  if (options_.indexing_threshold_bytes == 0) {
+    return false;
+  }
+  const auto view = collection.view();
+  uint64_t all = 0;
+  uint64_t open = 0;
+  for (const auto& segment : view->fields[field].segments) {
+    all += bytes_of(segment);
+    open += segment.segment->sealed() ? 0 : bytes_of(segment);
+  }
+  return open >= options_.indexing_threshold_bytes && (idle || open >= all / k_seal_part);
+}
+
+Status Maintenance::seal(Collection& collection, uint32_t field) {
+  std::shared_ptr<const View> view;
+  const std::function<void()> freeze = [&] {
+    collection.freeze(field);
+    view = collection.view();
+  };
+  if (!writer_of_(collection).run(freeze)) {
+    return closed();
+  }
+  for (const SegmentView& frozen : view->fields[field].segments) {
+    if (!frozen.segment->sealed() && frozen.rows > 0) {
+      collection.set_progress({"sealing", 0, frozen.rows, "sealing " + std::to_string(frozen.rows) + " rows"});
+      TRY(frozen.segment->seal(frozen.rows));
+    }
+  }
+  return {};
+}
+
+// --- merge and vacuum ---
+
+std::vector<SegmentView> Maintenance::merge_due(const Collection& collection, uint32_t field) const {
+  const auto view = collection.view();
+  std::vector<SegmentView> sealed;
+  for (const auto& segment : view->fields[field].segments) {
+    const bool worth = segment.rows >= options_.vacuum_min_vector_number &&
+                       segment.deleted_count() > options_.deleted_threshold * segment.rows;
+    if (segment.segment->sealed() && worth) {
+      return {segment};
+    }
+    const bool small = options_.max_segment_bytes == 0 || bytes_of(segment) < options_.max_segment_bytes / 2;
+    if (segment.segment->sealed() && small) {
+      sealed.push_back(segment);
+    }
+  }
+  const size_t wanted = options_.default_segment_number > 0 ? options_.default_segment_number : k_default_segment_number;
+  if (sealed.size() <= wanted) {
+    return {};
+  }
+  // The smallest together, as many as it takes.
+  std::stable_sort(sealed.begin(), sealed.end(),
+                   [](const auto& a, const auto& b) { return a.live_count() < b.live_count(); });
+  sealed.resize(sealed.size() - wanted + 1);
+  uint64_t bytes = 0;
+  size_t count = 0;
+  while (count < sealed.size() &&
+         (options_.max_segment_bytes == 0 || count < 2 || bytes + bytes_of(sealed[count]) <= options_.max_segment_bytes)) {
+    bytes += bytes_of(sealed[count++]);
+  }
+  sealed.resize(count);
+  return sealed;
+}
+
+Status Maintenance::rewrite(Collection& collection, uint32_t field, std::vector<SegmentView> inputs) {
+  Writer& writer = writer_of_(collection);
+  uint64_t live = 0;
+  for (const auto& input : inputs) {
+    live += input.live_count();
+  }
+  uint32_t id = 0;
+  if (!writer.run([&] { id = collection.take_segment_id(); })) {
+    return closed();
+  }
+  const Segment::Options options{id, static_cast<uint32_t>(std::max<uint64_t>(live, 1)), collection.direct_io()};
+  Rewrite work{field, std::move(inputs), nullptr, {}};
+  TRY_ASSIGN(work.output, Segment::create(collection.shared_storage(), collection.segments_folder(),
+                                          collection.fields()[field], options));
+  work.origins.reserve(live);
+  const std::string what = (work.inputs.size() > 1 ? "merging " : "vacuuming ") + std::to_string(work.inputs.size()) +
+                           (work.inputs.size() > 1 ? " segments" : " segment");
+  Segment::StoredRows rows;
+  std::vector<std::byte> kept;
+  std::vector<segment::RowEntry> entries;
+  for (const SegmentView& input : work.inputs) {
+    const auto& layout = input.segment->layout();
+    const auto part = static_cast<uint32_t>(std::max<uint64_t>(1, k_rewrite_part_bytes / layout.stride()));
+    for (uint32_t first = 0; first < input.rows; first += part) {
+      if (stopping() || collection.dropped()) {
+        work.output->drop_files();
+        return closed();
+      }
+      const uint32_t count = std::min(part, input.rows - first);
+      Status read = input.segment->read_rows(first, count, rows);
+      if (!read.ok()) {
+        work.output->drop_files();
+        return read;
+      }
+      kept.clear();
+      entries.clear();
+      for (uint32_t i = 0; i < count; ++i) {
+        if (input.live(first + i)) {
+          const std::byte* stored = rows.row(layout, i);
+          kept.insert(kept.end(), stored, stored + layout.row_bytes());
+          entries.push_back(rows.entries[i]);
+          work.origins.push_back({input.segment->id(), first + i});
+        }
+      }
+      TRY(work.output->reserve(static_cast<uint32_t>(entries.size())));
+      TRY(work.output->append(kept, entries));
+      collection.set_progress({"merging", work.origins.size(), live, what});
+    }
+  }
+  TRY(work.output->sync());
+  TRY(work.output->seal(work.output->rows()));
+  if (!writer.run([&] { collection.replace(work); })) {
+    work.output->drop_files();
+    return closed();
+  }
+  TRY(checkpoint(collection));
+  // The manifest no longer names the inputs: their files go with their last search.
+  std::vector<uint64_t> retired;
+  for (const SegmentView& input : work.inputs) {
+    input.segment->drop_files();
+    retired.push_back(input.segment->source().id());
+  }
+  retire_(retired);
+  return {};
+}
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,81 @@
+// What goes on behind the writes: checkpoints, sealing, merging, vacuuming.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/collection.h"
+#include "engine/completion_queue.h"
+#include "engine/options.h"
+#include "engine/writer.h"
+
+namespace asyncstore::engine {
+
+// One thread for all collections. It reads what is immutable, writes new files, and hands results to
+// the collection's writer in short steps; it holds up neither searches nor writes.
+class Maintenance {
+ public:
+  using Collections = std::function<std::vector<std::shared_ptr<Collection>>()>;
+  using WriterOf = std::function<Writer&(const Collection&)>;
+  // Told of segments that searches will not read any more.
+  using Retire = std::function<void(std::span<const uint64_t> source_ids)>;
+
+  Maintenance(const Options& options, Collections collections, WriterOf writer_of, Retire retire,
+              CompletionQueue& completions);
+
+  void start();
+  // Ends after the step at hand, answers waiting requests with "closed", and joins.
+  void stop();
+  // Seals, merges and vacuums until nothing is left to do, then completes the ticket.
+  void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
+  // Makes everything up to now durable outside the log. Only when the thread does not run.
+  base::Status checkpoint(Collection& collection);
+
+ private:
+  struct Request {
+    uint64_t ticket;
+    std::shared_ptr<Collection> collection;
+  };
+  struct Activity {  // when a collection was last seen to change, in ticks
+    uint64_t lsn = 0;
+    uint64_t quiet_ticks = 0;
+  };
+
+  void loop();
+  void tick();
+  base::Status optimize_now(Collection& collection);
+  bool stopping();
+
+  base::Status save(const CheckpointPlan& plan, Collection& collection, std::vector<std::string>& superfluous);
+  base::Status save_points(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
+                           std::vector<std::string>& superfluous);
+  base::Status save_segments(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
+                             std::vector<std::string>& superfluous);
+
+  bool seal_due(const Collection& collection, uint32_t field, bool idle) const;
+  base::Status seal(Collection& collection, uint32_t field);
+  std::vector<SegmentView> merge_due(const Collection& collection, uint32_t field) const;
+  base::Status rewrite(Collection& collection, uint32_t field, std::vector<SegmentView> inputs);
+
+  const Options options_;
+  Collections collections_;
+  WriterOf writer_of_;
+  Retire retire_;
+  CompletionQueue& completions_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Request> requests_;
+  bool stopping_ = false;
+  std::unordered_map<const Collection*, Activity> activity_;
+  std::thread thread_;
+};
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,179 @@
+#include "engine/manifest.h"
+
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "base/crc32c.h"
+#include "base/limits.h"
+
+namespace asyncstore::engine {
+
+using base::ByteReader;
+using base::Bytes;
+using base::ByteWriter;
+using base::Code;
+using base::Error;
+using base::Result;
+using segment::Field;
+
+namespace {
+
+using Magic = std::array<char, 8>;
+constexpr Magic k_collection_magic = {'A', 'S', 'C', 'O', 'L', 'L', 'N', '1'};
+constexpr Magic k_manifest_magic = {'A', 'S', 'M', 'A', 'N', 'I', 'F', '1'};
+constexpr uint32_t k_format_version = 1;
+constexpr size_t k_frame_bytes = 16;  // before the body
+
+std::vector<std::byte> framed(Magic magic, Bytes body) {
+  ByteWriter writer;
+  writer.put(magic);
+  writer.put(k_format_version);
+  writer.put(static_cast<uint32_t>(body.size()));
+  writer.put_bytes(body);
+  writer.put(base::crc32c(writer.bytes()));
+  return std::move(writer.buffer());
+}
+
+Result<Bytes> body_of(const std::string& path, Magic magic, Bytes content) {
+  ByteReader reader(content);
+  const auto found = reader.take<Magic>();
+  const auto version = reader.take<uint32_t>();
+  const auto length = reader.take<uint32_t>();
+  const Bytes body = reader.take_bytes(length);
+  const auto crc = reader.take<uint32_t>();
+  if (!reader.ok() || found != magic || reader.remaining() != 0) {
+    return base::corruption(path, 0, "the file is not whole or not of its kind");
+  }
+  if (base::crc32c(content.first(k_frame_bytes + length)) != crc) {
+    return base::corruption(path, 0, "the file does not match its checksum");
+  }
+  if (version != k_format_version) {
+    return Error{Code::unsupported, path + " has format version " + std::to_string(version) +
+                                        "; this asyncstore reads version " + std::to_string(k_format_version) +
+                                        ". Open the store with a newer one."};
+  }
+  return body;
+}
+
+Error does_not_parse(const std::string& path, const ByteReader& reader) {
+  return base::corruption(path, k_frame_bytes + reader.position(), "a value is impossible");
+}
+
+}  // namespace
+
+std::vector<std::byte> encode(const CollectionFile& collection) {
+  ByteWriter body;
+  body.put_text(collection.name);
+  body.put(static_cast<uint32_t>(collection.fields.size()));
+  for (const Field& field : collection.fields) {
+    body.put_text(field.name);
+    body.put(field.dim);
+    body.put(field.distance);
+    body.put(field.datatype);
+    body.put(field.quantization);
+    body.put(field.quantile);
+  }
+  body.put(static_cast<uint32_t>(collection.config.size()));
+  body.put_bytes(collection.config);
+  return framed(k_collection_magic, body.bytes());
+}
+
+Result<CollectionFile> parse_collection(const std::string& path, Bytes content) {
+  TRY_ASSIGN(const Bytes body, body_of(path, k_collection_magic, content));
+  ByteReader reader(body);
+  CollectionFile collection;
+  collection.name = reader.take_text();
+  const auto fields = reader.take<uint32_t>();
+  if (!reader.ok() || fields > base::k_fields_max) {
+    return does_not_parse(path, reader);
+  }
+  for (uint32_t i = 0; i < fields; ++i) {
+    Field field;
+    field.name = reader.take_text();
+    field.dim = reader.take<uint32_t>();
+    field.distance = reader.take<segment::Distance>();
+    field.datatype = reader.take<segment::Datatype>();
+    field.quantization = reader.take<quantize::Kind>();
+    field.quantile = reader.take<float>();
+    const bool possible = field.dim >= 1 && field.dim <= base::k_dim_max &&
+                          field.distance <= segment::Distance::manhattan &&
+                          field.datatype <= segment::Datatype::uint8 &&
+                          field.quantization <= quantize::Kind::scalar_int8 && field.quantile >= 0.5F &&
+                          field.quantile <= 1.0F;
+    if (!reader.ok() || !possible) {
+      return does_not_parse(path, reader);
+    }
+    collection.fields.push_back(std::move(field));
+  }
+  const Bytes config = reader.take_bytes(reader.take<uint32_t>());
+  collection.config.assign(config.begin(), config.end());
+  if (!reader.ok() || reader.remaining() != 0) {
+    return does_not_parse(path, reader);
+  }
+  return collection;
+}
+
+std::vector<std::byte> encode(const Manifest& manifest) {
+  ByteWriter body;
+  body.put(manifest.lsn);
+  body.put(manifest.point_count);
+  body.put(manifest.next_segment);
+  body.put(static_cast<uint32_t>(manifest.fields.size()));
+  for (const auto& segments : manifest.fields) {
+    body.put(static_cast<uint32_t>(segments.size()));
+    for (const ManifestSegment& segment : segments) {
+      body.put(segment.id);
+      body.put(segment.rows);
+      body.put(segment.rows_max);
+      body.put(static_cast<uint32_t>(segment.sealed));
+      body.put(segment.deleted_lsn);
+    }
+  }
+  body.put(static_cast<uint32_t>(manifest.points.size()));
+  for (const uint64_t lsn : manifest.points) {
+    body.put(lsn);
+  }
+  return framed(k_manifest_magic, body.bytes());
+}
+
+Result<Manifest> parse_manifest(const std::string& path, Bytes content, size_t fields) {
+  TRY_ASSIGN(const Bytes body, body_of(path, k_manifest_magic, content));
+  ByteReader reader(body);
+  Manifest manifest;
+  manifest.lsn = reader.take<uint64_t>();
+  manifest.point_count = reader.take<uint64_t>();
+  manifest.next_segment = reader.take<uint32_t>();
+  if (reader.take<uint32_t>() != fields) {
+    return does_not_parse(path, reader);
+  }
+  for (size_t field = 0; field < fields; ++field) {
+    const auto count = reader.take<uint32_t>();
+    if (!reader.ok() || count > base::k_segments_max) {
+      return does_not_parse(path, reader);
+    }
+    auto& segments = manifest.fields.emplace_back();
+    for (uint32_t i = 0; i < count; ++i) {
+      ManifestSegment segment;
+      segment.id = reader.take<uint32_t>();
+      segment.rows = reader.take<uint32_t>();
+      segment.rows_max = reader.take<uint32_t>();
+      segment.sealed = reader.take<uint32_t>() != 0;
+      segment.deleted_lsn = reader.take<uint64_t>();
+      if (!reader.ok() || segment.rows > segment.rows_max || segment.id >= manifest.next_segment) {
+        return does_not_parse(path, reader);
+      }
+      segments.push_back(segment);
+    }
+  }
+  const auto points = reader.take<uint32_t>();
+  for (uint32_t i = 0; i < points && reader.ok(); ++i) {
+    manifest.points.push_back(reader.take<uint64_t>());
+  }
+  if (!reader.ok() || reader.remaining() != 0) {
+    return does_not_parse(path, reader);
+  }
+  return manifest;
+}
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,46 @@
+// What a collection consists of, as of one operation.
+//
+// Two small files in the collection's folder, each replaced as a whole:
+//   COLLECTION  written once: name, fields, the configuration of the Python side
+//   MANIFEST    written by each checkpoint: segments, point tables, the operation they include
+// Both: magic (8), format version u32, length u32 of what follows, that, CRC-32C of all before.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "segment/field.h"
+
+namespace asyncstore::engine {
+
+struct CollectionFile {
+  std::string name;
+  std::vector<segment::Field> fields;
+  std::vector<std::byte> config;
+};
+
+struct ManifestSegment {
+  uint32_t id = 0;
+  uint32_t rows = 0;
+  uint32_t rows_max = 0;
+  bool sealed = false;
+  uint64_t deleted_lsn = 0;  // names N.L.deleted; 0: no row is deleted
+};
+
+struct Manifest {
+  uint64_t lsn = 0;                 // everything up to it is in the files named here
+  uint64_t point_count = 0;
+  uint32_t next_segment = 1;
+  std::vector<std::vector<ManifestSegment>> fields;  // oldest first
+  std::vector<uint64_t> points;     // lsn of the base, then of each change: points/L.points
+};
+
+std::vector<std::byte> encode(const CollectionFile& collection);
+std::vector<std::byte> encode(const Manifest& manifest);
+base::Result<CollectionFile> parse_collection(const std::string& path, base::Bytes content);
+base::Result<Manifest> parse_manifest(const std::string& path, base::Bytes content, size_t fields);
+
+}  // namespace asyncstore::engine

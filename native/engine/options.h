@@ -1,0 +1,34 @@
+// What a store is opened with.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/limits.h"
+#include "wal/log.h"
+
+namespace asyncstore::engine {
+
+enum class Choice : uint8_t { automatic, yes, no };
+
+struct Options {
+  Choice async_scorer = Choice::automatic;
+  wal::Durability durability = wal::Durability::fsync;
+  uint32_t workers = 0;  // 0: one per CPU
+  uint32_t io_depth = base::k_io_depth_default;
+  Choice direct_io = Choice::automatic;
+  bool prewarm = true;
+
+  // An appendable segment is sealed from this size on (bytes of originals); 0: never.
+  uint64_t indexing_threshold_bytes = uint64_t{10000} << 10;
+  uint64_t max_segment_bytes = 0;  // merging makes none larger; 0: no bound
+  double deleted_threshold = 0.2;
+  uint64_t vacuum_min_vector_number = 1000;
+  uint32_t default_segment_number = 0;  // merging aims for it; 0: 2
+  double flush_interval_s = 5.0;
+  uint64_t wal_capacity_bytes = 32 << 20;
+
+  std::string fault;  // a plan for io/fault_reader.h; tests only
+};
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,287 @@
+// Opening a collection: load what the last checkpoint left, repair what is derived, replay the log.
+//
+// Truth and copies. The originals and the log cannot be rebuilt. Everything else is kept twice: a
+// point's id, version and place stand in the point table and in the entry of its row; which rows are
+// deleted stands in the segment's bitmap and follows from the table; codes follow from the originals.
+// One of each pair may be lost; both are CorruptionError.
+#include <algorithm>
+#include <set>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+#include "engine/collection.h"
+
+namespace asyncstore::engine {
+
+using base::Code;
+using base::Error;
+using base::Result;
+using base::Status;
+using points::Location;
+using points::PointEntry;
+using segment::RowEntry;
+using segment::Segment;
+
+namespace {
+constexpr uint64_t k_small_file_bytes_max = 64 << 20;  // COLLECTION, MANIFEST
+}
+
+Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Storage> storage, std::string folder,
+                                                       const Options& options, CollectionFile file) {
+  const std::vector<std::byte> content = encode(file);
+  for (const char* part : {"/segments", "/points", "/wal"}) {
+    TRY(storage->create_folder(folder + part));
+  }
+  TRY(io::replace_file(*storage, folder + "/COLLECTION", content));
+  std::shared_ptr<Collection> collection(
+      new Collection(std::move(storage), std::move(folder), options, std::move(file)));
+  TRY(collection->recover());
+  return collection;
+}
+
+Result<std::shared_ptr<Collection>> Collection::open(std::shared_ptr<io::Storage> storage, std::string folder,
+                                                     const Options& options) {
+  const std::string path = folder + "/COLLECTION";
+  TRY_ASSIGN(const auto content, io::read_file(*storage, path, k_small_file_bytes_max));
+  TRY_ASSIGN(CollectionFile file, parse_collection(path, content));
+  std::shared_ptr<Collection> collection(
+      new Collection(std::move(storage), std::move(folder), options, std::move(file)));
+  TRY(collection->recover());
+  return collection;
+}
+
+Status Collection::recover() {
+  Manifest manifest;
+  manifest.fields.resize(fields().size());
+  if (storage_->exists(manifest_path())) {
+    TRY_ASSIGN(const auto content, io::read_file(*storage_, manifest_path(), k_small_file_bytes_max));
+    TRY_ASSIGN(manifest, parse_manifest(manifest_path(), content, fields().size()));
+  }
+  saved_ = manifest;
+  next_segment_ = manifest.next_segment;
+  applied_lsn_ = manifest.lsn;
+
+  Status table = load_table(manifest);
+  if (!table.ok() && table.error().code != Code::corruption) {
+    return table;
+  }
+  TRY(load_segments(manifest, !table.ok()));
+  if (!table.ok()) {
+    add_rebuilt("point table, from the entries of the rows: " + table.error().message);
+    TRY(rebuild_table(manifest));
+  }
+  table_->load_finish();
+  TRY(repair_entries());
+  TRY(load_codes(manifest));
+  TRY(replay());
+  publish();
+  remove_orphans();
+  return {};
+}
+
+Status Collection::load_table(const Manifest& manifest) {
+  std::vector<std::string> paths;
+  for (const uint64_t lsn : manifest.points) {
+    paths.push_back(points_path(lsn));
+    if (!storage_->exists(paths.back())) {
+      return base::corruption(paths.back(), 0, "a point table is missing");
+    }
+  }
+  TRY(points::load_points(*storage_, paths, *table_));
+  if (table_->live_count() != manifest.point_count) {
+    return base::corruption(manifest_path(), 0, "the number of points does not fit the point tables");
+  }
+  return {};
+}
+
+Status Collection::load_segments(const Manifest& manifest, bool table_lost) {
+  for (uint32_t field = 0; field < manifest.fields.size(); ++field) {
+    for (const ManifestSegment& saved : manifest.fields[field]) {
+      const Segment::Options options{saved.id, saved.rows_max, direct_io()};
+      TRY_ASSIGN(auto segment, Segment::open(storage_, segments_folder(), fields()[field], options, saved.rows));
+      std::shared_ptr<const segment::DeletedRows> deleted;
+      if (saved.deleted_lsn > 0) {
+        const std::string path = segment->deleted_path(saved.deleted_lsn);
+        auto read = segment::DeletedRows::read(*storage_, path, saved.id, saved.rows);
+        if (read.ok()) {
+          deleted = std::move(read.value());
+          saved_deleted_[saved.id] = deleted;
+        } else if (table_lost) {
+          return std::move(read.error());  // nothing is left to tell which rows are deleted
+        } else {
+          add_rebuilt("deleted rows, from the point table: " + read.error().message);
+          segment::DeletedRowsBuilder builder(nullptr);
+          for (uint32_t row = 0; row < saved.rows; ++row) {
+            if (table_->location_or_none(segment->slot(row), field) != Location{saved.id, row}) {
+              builder.mark(row);
+            }
+          }
+          deleted = builder.build();
+        }
+      }
+      states_[field].segments.push_back({std::move(segment), std::move(deleted), nullptr});
+    }
+    auto& segments = states_[field].segments;
+    states_[field].appendable = !segments.empty() && !manifest.fields[field].back().sealed;
+  }
+  return {};
+}
+
+// The live rows of all segments name every point that has a vector.
+Status Collection::rebuild_table(const Manifest& manifest) {
+  table_ = std::make_unique<points::PointTable>(static_cast<uint32_t>(fields().size()));
+  std::unordered_map<uint32_t, PointEntry> entries;
+  for (uint32_t field = 0; field < states_.size(); ++field) {
+    for (const SegmentState& state : states_[field].segments) {
+      const Segment& segment = *state.segment;
+      for (const uint32_t row : segment.damaged_rows()) {
+        if (!state.deleted || !state.deleted->contains(row)) {
+          return base::corruption(segment.path("rows"), 0, "the point table and the entry of row " + std::to_string(row) +
+                                                               " are both damaged");
+        }
+      }
+      TRY(segment.visit_entries(segment.rows(), [&](uint32_t row, const RowEntry& entry) {
+        if (state.deleted && state.deleted->contains(row)) {
+          return;
+        }
+        PointEntry& point = entries[entry.slot];
+        point.slot = entry.slot;
+        point.live = true;
+        point.id = entry.id;
+        point.version = std::max(point.version, entry.version);
+        point.locations.resize(states_.size());
+        point.locations[field] = Location{segment.id(), row};
+      }));
+    }
+  }
+  table_->load_reserve(entries.size());
+  for (const auto& [slot, entry] : entries) {
+    if (!table_->load(entry)) {
+      return base::corruption(segments_folder(), 0, "two rows claim point " + entry.id.text());
+    }
+  }
+  if (table_->live_count() != manifest.point_count) {
+    return base::corruption(folder_ + "/points", 0,
+                            "the point table is damaged, and points without vectors cannot be rebuilt: " +
+                                std::to_string(manifest.point_count - table_->live_count()) + " points are missing");
+  }
+  whole_table_ = true;
+  return {};
+}
+
+// Entries of rows that fail their checksum are written anew from the point table.
+Status Collection::repair_entries() {
+  for (uint32_t field = 0; field < states_.size(); ++field) {
+    for (const SegmentState& state : states_[field].segments) {
+      const auto& damaged = state.segment->damaged_rows();
+      if (damaged.empty()) {
+        continue;
+      }
+      std::unordered_map<uint32_t, uint32_t> slot_of_row;
+      for (uint32_t slot = 0; slot < table_->slot_count(); ++slot) {
+        const Location location = table_->location(slot, field);
+        if (location.present() && location.segment == state.segment->id()) {
+          slot_of_row[location.row] = slot;
+        }
+      }
+      for (const uint32_t row : damaged) {
+        const auto found = slot_of_row.find(row);
+        const bool live = !state.deleted || !state.deleted->contains(row);
+        if (live && found == slot_of_row.end()) {
+          return base::corruption(state.segment->path("rows"), 0,
+                                  "row " + std::to_string(row) + " is damaged and no point lies there");
+        }
+        RowEntry entry;
+        if (found != slot_of_row.end()) {
+          const uint32_t slot = found->second;
+          entry = {table_->id(slot), table_->version(slot), slot, 0};
+        }
+        TRY(state.segment->repair_entry(row, entry));
+      }
+      add_rebuilt(std::to_string(damaged.size()) + " row entries of " + state.segment->path("rows") +
+                  ", from the point table");
+    }
+  }
+  return {};
+}
+
+Status Collection::load_codes(const Manifest& manifest) {
+  for (uint32_t field = 0; field < states_.size(); ++field) {
+    for (size_t i = 0; i < states_[field].segments.size(); ++i) {
+      Segment& segment = *states_[field].segments[i].segment;
+      const bool sealed = manifest.fields[field][i].sealed;
+      Status loaded = sealed ? segment.load_codes(segment.rows()) : Status();
+      if (sealed && loaded.ok()) {
+        continue;
+      }
+      if (segment.quantizer() != nullptr) {
+        TRY_ASSIGN(const auto failed, segment.rebuild_codes(segment.rows()));
+        for (const uint32_t row : failed) {
+          add_rebuilt("code of row " + std::to_string(row) + " of " + segment.path("vectors") +
+                      ": the vector itself is damaged and is reported when it is read");
+        }
+      }
+      if (!loaded.ok()) {
+        add_rebuilt("codes, from the originals: " + loaded.error().message);
+        TRY(segment.seal(segment.rows()));
+      }
+    }
+  }
+  return {};
+}
+
+Status Collection::replay() {
+  const wal::LogOptions options{options_.wal_capacity_bytes, options_.durability};
+  TRY_ASSIGN(log_, wal::Log::open(storage_, folder_ + "/wal", options, applied_lsn_,
+                                  [this](uint64_t lsn, uint32_t kind, base::Bytes payload) -> Status {
+                                    TRY_ASSIGN(const Operation operation, parse_operation(fields(), kind, payload));
+                                    TRY(reserve(operation));
+                                    TRY(apply(lsn, kind, payload));
+                                    end_group();
+                                    return {};
+                                  }));
+  return {};
+}
+
+// Files that a crash left behind before a manifest named them, or after it no longer did.
+void Collection::remove_orphans() {
+  std::set<std::string> known;
+  for (const FieldState& state : states_) {
+    for (const SegmentState& segment : state.segments) {
+      for (const char* suffix : {"vectors", "rows", "codes"}) {
+        known.insert(segment.segment->path(suffix));
+      }
+    }
+    if (state.next) {
+      known.insert(state.next->path("vectors"));
+      known.insert(state.next->path("rows"));
+    }
+  }
+  for (const auto& segments : saved_.fields) {
+    for (const ManifestSegment& saved : segments) {
+      for (const FieldState& state : states_) {
+        for (const SegmentState& segment : state.segments) {
+          if (segment.segment->id() == saved.id && saved.deleted_lsn > 0) {
+            known.insert(segment.segment->deleted_path(saved.deleted_lsn));
+          }
+        }
+      }
+    }
+  }
+  for (const uint64_t lsn : saved_.points) {
+    known.insert(points_path(lsn));
+  }
+  for (const char* part : {"/segments", "/points"}) {
+    const auto names = storage_->list(folder_ + part);
+    for (const auto& name : names.ok() ? names.value() : std::vector<std::string>()) {
+      const std::string path = folder_ + part + "/" + name;
+      if (!known.contains(path)) {
+        // One that cannot be removed costs space only.
+        static_cast<void>(storage_->remove(path).ok());
+      }
+    }
+  }
+}
+
+}  // namespace asyncstore::engine

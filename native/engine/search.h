@@ -1,0 +1,111 @@
+// The search line.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "engine/candidates.h"
+#include "engine/collection.h"
+#include "engine/completion_queue.h"
+#include "engine/task.h"
+#include "engine/vector_fetch.h"
+#include "quantize/quantizer.h"
+#include "segment/row_codec.h"
+
+namespace asyncstore::engine {
+
+struct SearchRequest {
+  uint32_t field = 0;
+  std::vector<float> queries;  // q · dim, finite
+  uint64_t limit = 10;         // ≥ 1
+  uint64_t offset = 0;
+  double oversampling = 0;     // 0: k_default_oversampling
+  bool rescore = true;
+  bool ignore_codes = false;
+  bool exact = false;
+  std::optional<float> score_threshold;
+  std::vector<uint32_t> with_fields;
+};
+
+// On real embeddings int8 codes with twice the limit hold 0.9999 of the true neighbours
+// (bench/questions/rescoring.py).
+inline constexpr double k_default_oversampling = 2.0;
+
+// Where the parts of a batch meet: each part is a task of its own, the last one answers.
+struct BatchJoin {
+  std::mutex mutex;
+  Batch batch;
+  std::optional<base::Error> error;
+  std::atomic<uint32_t> parts_left{0};
+};
+
+class SearchTask : public Task {
+ public:
+  SearchTask(uint64_t ticket, std::shared_ptr<Collection> collection, SearchRequest request,
+             CompletionQueue& completions);
+  // One part of a batch: the queries of `request` are number first_query and on.
+  SearchTask(uint64_t ticket, std::shared_ptr<Collection> collection, SearchRequest request,
+             CompletionQueue& completions, std::shared_ptr<BatchJoin> join, uint32_t first_query);
+
+  Next step(Worker& worker) override;
+  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
+  void abandon(const base::Error& error) override;
+
+ private:
+  enum class Stage : uint8_t { start, preselect, scan, rescore, vectors };
+  struct Query {
+    segment::ExactScorer scorer;
+    std::unique_ptr<quantize::EncodedQuery> encoded;
+    TopCandidates preselected;
+    TopCandidates best;
+    std::vector<Candidate> results;
+  };
+  struct Wanted {  // a row on its way from disk
+    uint32_t query;
+    Candidate candidate;
+  };
+
+  const FieldView& field() const { return view_->fields[request_.field]; }
+  void start();
+  bool preselect_slice();
+  void preselect_block(const SegmentView& segment, uint32_t index, uint32_t block);
+  Next read_candidates(Worker& worker);
+  Next read_scan(Worker& worker);
+  Next read_vectors(Worker& worker);
+  void score_candidate(uint32_t index, base::Bytes data);
+  void score_part(uint32_t index, base::Bytes data);
+  void take_results(bool rescored);
+  Next answer(Worker& worker);
+  void fail(base::Error error);
+  Rows rows_of(const Query& query) const;
+
+  uint64_t ticket_;
+  std::shared_ptr<Collection> collection_;
+  SearchRequest request_;
+  CompletionQueue& completions_;
+  std::shared_ptr<BatchJoin> join_;
+  uint32_t first_query_ = 0;
+
+  Stage stage_ = Stage::start;
+  std::shared_ptr<const View> view_;
+  std::vector<Query> queries_;
+  uint32_t segment_ = 0;  // where preselection or scan goes on
+  uint32_t row_ = 0;
+  std::vector<Wanted> wanted_;
+  struct Part {  // of a scan of originals: rows read together
+    uint32_t segment;
+    uint32_t first_row;
+    uint32_t rows;
+  };
+  std::vector<Part> parts_;
+  std::optional<VectorFetch> fetch_;
+  std::optional<base::Error> error_;
+  uint64_t candidates_ = 0;
+  uint64_t rescored_ = 0;
+};
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,162 @@
+#include "engine/worker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+
+namespace asyncstore::engine {
+
+using base::Bytes;
+using base::Error;
+
+TaskQueue::Offer TaskQueue::offer(std::span<std::unique_ptr<Task>> tasks) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) {
+    return Offer::closed;
+  }
+  if (waiting_.size() + tasks.size() > base::k_searches_queued_max) {
+    return Offer::full;
+  }
+  for (auto& task : tasks) {
+    waiting_.push_back(std::move(task));
+    if (!idle_.empty()) {
+      idle_.back()->wake();
+      idle_.pop_back();
+    }
+  }
+  return Offer::taken;
+}
+
+std::unique_ptr<Task> TaskQueue::take() {
+  const std::lock_guard lock(mutex_);
+  if (waiting_.empty()) {
+    return nullptr;
+  }
+  auto task = std::move(waiting_.front());
+  waiting_.pop_front();
+  return task;
+}
+
+void TaskQueue::sleeping(Worker* worker) {
+  const std::lock_guard lock(mutex_);
+  if (!waiting_.empty() || closed_) {
+    worker->wake();  // its sleep will end at once
+  } else if (std::find(idle_.begin(), idle_.end(), worker) == idle_.end()) {
+    idle_.push_back(worker);
+  }
+}
+
+void TaskQueue::awake(Worker* worker) {
+  const std::lock_guard lock(mutex_);
+  std::erase(idle_, worker);
+}
+
+std::deque<std::unique_ptr<Task>> TaskQueue::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  return std::exchange(waiting_, {});
+}
+
+Worker::Worker(TaskQueue& queue, std::unique_ptr<io::Reader> reader) : queue_(queue), reader_(std::move(reader)) {}
+
+Worker::~Worker() { ASSERT(!thread_.joinable()); }
+
+void Worker::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Worker::stop(const Error& reason) {
+  if (thread_.joinable()) {
+    stop_reason_ = reason;
+    stopping_.store(true, std::memory_order_release);
+    reader_->wake();
+    thread_.join();
+  }
+}
+
+void Worker::retire(std::span<const uint64_t> source_ids) {
+  {
+    const std::lock_guard lock(retired_mutex_);
+    retired_.insert(retired_.end(), source_ids.begin(), source_ids.end());
+  }
+  has_retired_.store(true, std::memory_order_release);
+  reader_->wake();
+}
+
+// Only while no read is under way: then none can be of a retired source.
+void Worker::forget_retired() {
+  if (reader_->pending() > 0 || !has_retired_.exchange(false, std::memory_order_acq_rel)) {
+    return;
+  }
+  const std::lock_guard lock(retired_mutex_);
+  for (const uint64_t id : std::exchange(retired_, {})) {
+    reader_->forget(id);
+  }
+}
+
+void Worker::read(Task& task, std::span<io::ReadRequest> requests) {
+  for (auto& request : requests) {
+    request.context = &task;
+  }
+  task.reads_pending += static_cast<uint32_t>(requests.size());
+  reader_->submit(requests);
+}
+
+void Worker::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
+  auto* task = static_cast<Task*>(request.context);
+  task->landed(request, data, error);
+  if (--task->reads_pending > 0) {
+    return;
+  }
+  const auto at = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& held) { return held.get() == task; });
+  if (at != waiting_.end()) {
+    runnable_.push_back(std::move(*at));
+    *at = std::move(waiting_.back());
+    waiting_.pop_back();
+  }
+}
+
+void Worker::step(std::unique_ptr<Task> task) {
+  if (stopping_.load(std::memory_order_acquire)) {
+    task->abandon(stop_reason_);
+    return;
+  }
+  const Task::Next next = task->step(*this);
+  if (next == Task::Next::done) {
+    ASSERT(task->reads_pending == 0);
+  } else if (next == Task::Next::wait && task->reads_pending > 0) {
+    waiting_.push_back(std::move(task));
+  } else {
+    runnable_.push_back(std::move(task));
+  }
+}
+
+void Worker::run() {
+  while (true) {
+    const bool busy = !runnable_.empty();
+    if (!busy && waiting_.empty() && stopping_.load(std::memory_order_acquire)) {
+      return;
+    }
+    forget_retired();
+    if (!busy) {
+      queue_.sleeping(this);
+    }
+    reader_->reap(*this, !busy);
+    if (!busy) {
+      queue_.awake(this);
+    }
+    if (runnable_.size() + waiting_.size() < base::k_searches_active_max) {
+      if (auto task = queue_.take()) {
+        runnable_.push_back(std::move(task));
+      }
+    }
+    if (!runnable_.empty()) {
+      auto task = std::move(runnable_.front());
+      runnable_.pop_front();
+      step(std::move(task));
+    }
+  }
+}
+
+}  // namespace asyncstore::engine

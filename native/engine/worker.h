@@ -1,0 +1,90 @@
+// Workers: event loops that preselect, read and rescore.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/task.h"
+#include "io/reader.h"
+
+namespace asyncstore::engine {
+
+struct SearchCounters {
+  std::atomic<uint64_t> searches{0};
+  std::atomic<uint64_t> candidates{0};
+  std::atomic<uint64_t> rows_rescored{0};
+  std::atomic<uint64_t> rows_skipped{0};
+};
+
+// Tasks on their way to the workers; bounded. Any thread may offer.
+class TaskQueue {
+ public:
+  enum class Offer : uint8_t { taken, full, closed };
+  // All of the tasks or none; those that were not taken are untouched.
+  Offer offer(std::span<std::unique_ptr<Task>> tasks);
+  std::unique_ptr<Task> take();
+  // A worker is about to sleep: the next offer wakes it. It is woken at once if tasks wait already.
+  void sleeping(Worker* worker);
+  // It works again, whoever woke it.
+  void awake(Worker* worker);
+  // Nothing is taken any more; what waits is handed out.
+  std::deque<std::unique_ptr<Task>> close();
+
+ private:
+  std::mutex mutex_;
+  std::deque<std::unique_ptr<Task>> waiting_;
+  std::vector<Worker*> idle_;
+  bool closed_ = false;
+};
+
+// One thread, one reader. Reaps what landed, then gives one task a step, and sleeps when it has
+// neither; the next search is preselected while the reads of others are under way.
+class Worker : private io::Sink {
+ public:
+  Worker(TaskQueue& queue, std::unique_ptr<io::Reader> reader);
+  ~Worker();
+
+  void start();
+  // Ends the loop: tasks that began are abandoned once their reads have landed. Joins.
+  void stop(const base::Error& reason);
+  void wake() { reader_->wake(); }
+
+  // These sources will not be read any more (but for searches that began before): the reader may let
+  // go of them. From any thread.
+  void retire(std::span<const uint64_t> source_ids);
+
+  // --- for tasks ---
+  // Starts reads; each lands with task.landed().
+  void read(Task& task, std::span<io::ReadRequest> requests);
+  SearchCounters& counters() { return counters_; }
+
+  io::ReaderStatistics reader_statistics() const { return reader_->statistics(); }
+
+ private:
+  void run();
+  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
+  void step(std::unique_ptr<Task> task);
+  void forget_retired();
+
+  TaskQueue& queue_;
+  std::unique_ptr<io::Reader> reader_;
+  SearchCounters counters_;
+  std::deque<std::unique_ptr<Task>> runnable_;
+  std::vector<std::unique_ptr<Task>> waiting_;  // for their reads
+  std::atomic<bool> stopping_{false};
+  base::Error stop_reason_{base::Code::closed, "the store is closed"};
+  std::mutex retired_mutex_;
+  std::vector<uint64_t> retired_;
+  std::atomic<bool> has_retired_{false};
+  std::thread thread_;
+};
+
+}  // namespace asyncstore::engine

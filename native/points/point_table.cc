@@ -1,0 +1,231 @@
+#include "points/point_table.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace asyncstore::points {
+
+using base::StableArray;
+
+PointTable::PointTable(uint32_t fields) : fields_(fields) {
+  for (uint32_t field = 0; field < fields; ++field) {
+    locations_.push_back(std::make_unique<StableArray<std::atomic<uint64_t>>>());
+  }
+}
+
+bool PointTable::flag(const StableArray<uint64_t>& flags, uint32_t slot) const {
+  return (flags[slot / 64] >> (slot % 64) & 1) != 0;
+}
+
+void PointTable::set_flag(const StableArray<uint64_t>& flags, uint32_t slot, bool value) {
+  const uint64_t bit = uint64_t{1} << (slot % 64);
+  uint64_t& word = flags[slot / 64];
+  word = value ? word | bit : word & ~bit;
+}
+
+void PointTable::set_id(uint32_t slot, const PointId& id) {
+  ids_[slot] = {id.high, id.low};
+  const uint64_t bit = uint64_t{1} << (slot % 64);
+  auto& word = is_uuid_[slot / 64];
+  const uint64_t others = word.load(std::memory_order_relaxed) & ~bit;
+  word.store(id.is_uuid ? others | bit : others, std::memory_order_relaxed);
+}
+
+uint32_t PointTable::find(const PointId& id) const {
+  return hash_.find(id, [this](uint32_t slot) { return this->id(slot); });
+}
+
+PointId PointTable::id(uint32_t slot) const {
+  const IdWords words = ids_[slot];
+  const bool is_uuid = (is_uuid_[slot / 64].load(std::memory_order_relaxed) >> (slot % 64) & 1) != 0;
+  return {is_uuid, words.high, words.low};
+}
+
+uint64_t PointTable::version(uint32_t slot) const {
+  return versions_[slot].load(std::memory_order_relaxed);
+}
+
+Location PointTable::location(uint32_t slot, uint32_t field) const {
+  return Location::of_word((*locations_[field])[slot].load(std::memory_order_acquire));
+}
+
+std::vector<uint32_t> PointTable::scroll(const PointId& from, uint64_t limit) {
+  const IdOfSlot id_of = [this](uint32_t slot) { return id(slot); };
+  {
+    const auto lock = read_lock();
+    if (order_.built()) {
+      return order_.range(from, limit, id_of);
+    }
+  }
+  const auto lock = write_lock();
+  if (!order_.built()) {
+    std::vector<uint32_t> slots;
+    slots.reserve(live_count());
+    for (uint32_t slot = 0; slot < slot_count_; ++slot) {
+      if (flag(is_live_, slot)) {
+        slots.push_back(slot);
+      }
+    }
+    order_.build(std::move(slots), id_of);
+  }
+  return order_.range(from, limit, id_of);
+}
+
+uint64_t PointTable::ram_bytes() const {
+  const auto lock = read_lock();
+  const uint64_t per_slot = sizeof(IdWords) + sizeof(uint64_t) * (1 + fields_);
+  return slot_count_ * per_slot + slot_count_ * 3 / 8 + hash_.bytes() + order_.bytes() +
+         free_.capacity() * sizeof(uint32_t) + changed_.capacity() * sizeof(uint32_t);
+}
+
+bool PointTable::reserve(uint64_t count) {
+  const uint64_t slots = slot_count_ + count;
+  const uint64_t words = slots / 64 + 1;
+  if (slots >= k_no_slot) {
+    return false;
+  }
+  bool grown = ids_.grow(slots) && versions_.grow(slots) && is_uuid_.grow(words) && is_live_.grow(words) &&
+               is_changed_.grow(words);
+  for (auto& locations : locations_) {
+    grown = grown && locations->grow(slots);
+  }
+  return grown;
+}
+
+uint32_t PointTable::find_or_add(const PointId& id) {
+  const uint32_t found = find(id);
+  if (found != k_no_slot) {
+    return found;
+  }
+  uint32_t slot;
+  if (free_.empty()) {
+    slot = slot_count_++;
+  } else {
+    slot = free_.back();
+    free_.pop_back();
+  }
+  set_id(slot, id);
+  versions_[slot].store(0, std::memory_order_relaxed);
+  set_flag(is_live_, slot, true);
+  hash_.insert(id, slot, [this](uint32_t at) { return this->id(at); });
+  if (order_.built()) {
+    order_.insert(slot, [this](uint32_t at) { return this->id(at); });
+  }
+  live_.fetch_add(1, std::memory_order_relaxed);
+  touch(slot);
+  return slot;
+}
+
+void PointTable::set_version(uint32_t slot, uint64_t version) {
+  versions_[slot].store(version, std::memory_order_relaxed);
+  touch(slot);
+}
+
+void PointTable::set_location(uint32_t slot, uint32_t field, Location location) {
+  (*locations_[field])[slot].store(location.word(), std::memory_order_release);
+  touch(slot);
+}
+
+void PointTable::erase(uint32_t slot) {
+  const IdOfSlot id_of = [this](uint32_t at) { return this->id(at); };
+  if (order_.built()) {
+    order_.erase(slot, id_of);
+  }
+  hash_.erase(id(slot), [this](uint32_t at) { return this->id(at); });
+  set_flag(is_live_, slot, false);
+  for (uint32_t field = 0; field < fields_; ++field) {
+    set_location(slot, field, Location{});
+  }
+  erased_.push_back(slot);
+  live_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void PointTable::release(std::shared_ptr<const void> holder) {
+  // A view that others still hold delays all later slots, even when it freed none itself.
+  if (!erased_.empty() || holder.use_count() > 1) {
+    held_.push_back({holder, std::exchange(erased_, {})});
+  }
+  holder.reset();
+  // Oldest first: a view that is still held may know the slots of every later one.
+  while (!held_.empty() && held_.front().holder.expired()) {
+    auto& slots = held_.front().slots;
+    free_.insert(free_.end(), slots.begin(), slots.end());
+    held_.pop_front();
+  }
+}
+
+void PointTable::touch(uint32_t slot) {
+  if (!flag(is_changed_, slot)) {
+    set_flag(is_changed_, slot, true);
+    changed_.push_back(slot);
+  }
+}
+
+void PointTable::take_changes(const std::function<void(const PointEntry&)>& visit) {
+  PointEntry entry;
+  entry.locations.resize(fields_);
+  for (const uint32_t slot : std::exchange(changed_, {})) {
+    set_flag(is_changed_, slot, false);
+    entry.slot = slot;
+    entry.live = flag(is_live_, slot);
+    entry.id = id(slot);
+    entry.version = version(slot);
+    for (uint32_t field = 0; field < fields_; ++field) {
+      entry.locations[field] = location(slot, field);
+    }
+    visit(entry);
+  }
+}
+
+void PointTable::touch_all() {
+  for (uint32_t slot = 0; slot < slot_count_; ++slot) {
+    touch(slot);
+  }
+}
+
+void PointTable::load_reserve(uint64_t count) { hash_.reserve(count); }
+
+void PointTable::unload(uint32_t slot) {
+  if (slot < slot_count_ && flag(is_live_, slot)) {
+    hash_.erase(id(slot), [this](uint32_t at) { return this->id(at); });
+    set_flag(is_live_, slot, false);
+    live_.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+bool PointTable::load(const PointEntry& entry) {
+  if (entry.slot >= slot_count_) {
+    if (!reserve(uint64_t{entry.slot} - slot_count_ + 1)) {
+      return false;
+    }
+    slot_count_ = entry.slot + 1;
+  }
+  const auto id_of = [this](uint32_t at) { return this->id(at); };
+  ASSERT(!flag(is_live_, entry.slot));
+  set_id(entry.slot, entry.id);
+  versions_[entry.slot].store(entry.version, std::memory_order_relaxed);
+  for (uint32_t field = 0; field < fields_; ++field) {
+    const Location location = entry.live ? entry.locations[field] : Location{};
+    (*locations_[field])[entry.slot].store(location.word(), std::memory_order_relaxed);
+  }
+  if (entry.live) {
+    if (hash_.find(entry.id, id_of) != k_no_slot) {
+      return false;
+    }
+    hash_.insert(entry.id, entry.slot, id_of);
+    set_flag(is_live_, entry.slot, true);
+    live_.fetch_add(1, std::memory_order_relaxed);
+  }
+  return true;
+}
+
+void PointTable::load_finish() {
+  for (uint32_t slot = 0; slot < slot_count_; ++slot) {
+    if (!flag(is_live_, slot)) {
+      free_.push_back(slot);
+    }
+  }
+  std::reverse(free_.begin(), free_.end());  // the lowest is given out first
+}
+
+}  // namespace asyncstore::points

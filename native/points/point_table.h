@@ -1,0 +1,125 @@
+// All points of a collection: slot → id, version, places of its vectors; id → slot.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <span>
+#include <vector>
+
+#include "base/stable_array.h"
+#include "points/id_index.h"
+#include "points/location.h"
+#include "points/point_id.h"
+
+namespace asyncstore::points {
+
+// A point as it is kept on disk and handed over by a checkpoint.
+struct PointEntry {
+  uint32_t slot = 0;
+  bool live = false;
+  PointId id;
+  uint64_t version = 0;
+  std::vector<Location> locations;  // one for each vector field
+};
+
+// One thread (the collection's writer) changes the table. Other threads may at any time read id,
+// version and location of a slot that they hold by a view, or take `read_lock` to find ids.
+// A slot that was freed is given out again only after release() was told that no view that could
+// hold it is left. Resident: 16 bytes for the id, 8 for the version, 8 for each field, 5 to 10 for
+// the hash, ⅛ for flags.
+class PointTable {
+ public:
+  explicit PointTable(uint32_t fields);
+
+  uint32_t fields() const { return fields_; }
+  uint64_t live_count() const { return live_.load(std::memory_order_relaxed); }
+  uint32_t slot_count() const { return slot_count_; }  // slots ever used
+
+  // --- any thread ---
+  std::shared_lock<std::shared_mutex> read_lock() const { return std::shared_lock(mutex_); }
+  // Under the read lock (or on the writer): k_no_slot when there is no such point.
+  uint32_t find(const PointId& id) const;
+  PointId id(uint32_t slot) const;
+  uint64_t version(uint32_t slot) const;
+  Location location(uint32_t slot, uint32_t field) const;
+  // The same for a number that may be no slot at all.
+  Location location_or_none(uint32_t slot, uint32_t field) const {
+    return slot < slot_count_ ? location(slot, field) : Location{};
+  }
+  // The first `limit` slots in the order of ids, from `from` on; takes the lock itself.
+  std::vector<uint32_t> scroll(const PointId& from, uint64_t limit);
+  uint64_t ram_bytes() const;
+
+  // --- writer ---
+  // Before a group of `count` ids is applied: false when there is no memory for them.
+  bool reserve(uint64_t count);
+  // Starts changing under the exclusive lock; others wait for the lock's end.
+  std::unique_lock<std::shared_mutex> write_lock() { return std::unique_lock(mutex_); }
+  // The slot of the id; makes the point when there is none. Until it gets a version, readers that
+  // find it must take it for absent.
+  uint32_t find_or_add(const PointId& id);
+  void set_version(uint32_t slot, uint64_t version);
+  void set_location(uint32_t slot, uint32_t field, Location location);
+  void erase(uint32_t slot);
+  // To be told of every view that is replaced: slots erased since the last call may be used again
+  // once this view and all before it are gone.
+  void release(std::shared_ptr<const void> holder);
+
+  // --- checkpoint, on the writer ---
+  // Shows each entry that changed since the last call; the entry is valid during the visit.
+  void take_changes(const std::function<void(const PointEntry&)>& visit);
+  uint64_t changed_count() const { return changed_.size(); }
+  // Marks everything as changed: the next checkpoint writes a whole table.
+  void touch_all();
+
+  // --- loading, before anything else ---
+  void load_reserve(uint64_t count);
+  // What an earlier table told of the slot no longer holds.
+  void unload(uint32_t slot);
+  // The slot must be unknown or unloaded. False when the entry contradicts another (the same id
+  // twice) or there is no memory.
+  bool load(const PointEntry& entry);
+  // After the last: slots without a live point become free.
+  void load_finish();
+
+ private:
+  bool flag(const base::StableArray<uint64_t>& flags, uint32_t slot) const;
+  void set_flag(const base::StableArray<uint64_t>& flags, uint32_t slot, bool value);
+  void touch(uint32_t slot);
+  void set_id(uint32_t slot, const PointId& id);
+
+  uint32_t fields_;
+  uint32_t slot_count_ = 0;
+  std::atomic<uint64_t> live_{0};
+  mutable std::shared_mutex mutex_;
+
+  struct IdWords {
+    uint64_t high;
+    uint64_t low;
+  };
+  base::StableArray<IdWords> ids_;
+  base::StableArray<std::atomic<uint64_t>> versions_;
+  std::vector<std::unique_ptr<base::StableArray<std::atomic<uint64_t>>>> locations_;
+  // Bits by slot, 64 a word. Only the writer changes them, under the lock; is_uuid_ is read without.
+  base::StableArray<std::atomic<uint64_t>> is_uuid_;
+  base::StableArray<uint64_t> is_live_;
+  base::StableArray<uint64_t> is_changed_;
+  std::vector<uint32_t> changed_;
+
+  IdHash hash_;
+  IdOrder order_;
+  std::vector<uint32_t> free_;
+  std::vector<uint32_t> erased_;  // since the last release()
+  struct Held {
+    std::weak_ptr<const void> holder;
+    std::vector<uint32_t> slots;
+  };
+  std::deque<Held> held_;
+};
+
+}  // namespace asyncstore::points

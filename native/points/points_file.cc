@@ -1,0 +1,172 @@
+#include "points/points_file.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+#include "io/checked_file.h"
+
+namespace asyncstore::points {
+
+using base::Bytes;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr io::Magic k_magic = {'A', 'S', 'P', 'O', 'I', 'N', 'T', '1'};
+
+struct RawEntry {
+  uint32_t slot;
+  uint32_t flags;
+  uint64_t high;
+  uint64_t low;
+  uint64_t version;
+};
+static_assert(sizeof(RawEntry) == 32);
+constexpr uint32_t k_live = 1;
+constexpr uint32_t k_uuid = 2;
+
+uint64_t entry_bytes(uint32_t fields) { return sizeof(RawEntry) + uint64_t{8} * fields; }
+
+struct OpenPoints {
+  io::CheckedFile file;
+  uint64_t lsn;
+  uint32_t slot_count;
+  uint64_t entries;
+};
+
+Result<OpenPoints> open_points(io::Storage& storage, const std::string& path, uint32_t fields) {
+  TRY_ASSIGN(io::CheckedFile file, io::CheckedFile::open(storage, path, k_magic));
+  const auto [lsn, slot_count, entries, file_fields] = file.fields();
+  if (file_fields != fields || slot_count >= k_no_slot || entries > slot_count ||
+      file.payload_bytes() != entries * entry_bytes(fields)) {
+    return base::corruption(path, 24, "the header's counts do not fit together");
+  }
+  return OpenPoints{std::move(file), lsn, static_cast<uint32_t>(slot_count), entries};
+}
+
+// Reads in parts, so that a table of many millions needs no memory of its size.
+Status visit_entries(const OpenPoints& points, uint32_t fields,
+                     const std::function<Status(const PointEntry&, Bytes raw)>& visit) {
+  const uint64_t size = entry_bytes(fields);
+  constexpr uint64_t k_part_blocks = 4;
+  std::vector<std::byte> part;
+  std::vector<std::byte> whole(size);
+  PointEntry entry;
+  entry.locations.resize(fields);
+  uint64_t carried = 0;  // bytes of an entry that began in the part before
+  for (uint64_t offset = 0; offset < points.file.payload_bytes(); offset += part.size()) {
+    part.resize(std::min(k_part_blocks * io::CheckedFile::k_block_bytes, points.file.payload_bytes() - offset));
+    TRY(points.file.read(offset, part));
+    for (uint64_t at = 0; at < part.size();) {
+      const uint64_t taken = std::min(size - carried, part.size() - at);
+      std::memcpy(whole.data() + carried, part.data() + at, taken);
+      carried += taken;
+      at += taken;
+      if (carried < size) {
+        break;
+      }
+      carried = 0;
+      RawEntry raw;
+      std::memcpy(&raw, whole.data(), sizeof raw);
+      if (raw.slot >= points.slot_count) {
+        return base::corruption(points.file.path(), 64 + offset + at - size, "an entry names an impossible slot");
+      }
+      entry.slot = raw.slot;
+      entry.live = (raw.flags & k_live) != 0;
+      entry.id = {(raw.flags & k_uuid) != 0, raw.high, raw.low};
+      entry.version = raw.version;
+      for (uint32_t field = 0; field < fields; ++field) {
+        uint64_t word;
+        std::memcpy(&word, whole.data() + sizeof raw + 8 * field, sizeof word);
+        entry.locations[field] = Location::of_word(word);
+      }
+      TRY(visit(entry, whole));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+void PointsBuffer::add(const PointEntry& entry) {
+  entries_.put(RawEntry{entry.slot, (entry.live ? k_live : 0) | (entry.id.is_uuid ? k_uuid : 0),
+                        entry.id.high, entry.id.low, entry.version});
+  for (const Location& location : entry.locations) {
+    entries_.put(location.word());
+  }
+  ++count_;
+}
+
+Status PointsBuffer::write(io::Storage& storage, const std::string& path, uint64_t lsn,
+                           uint32_t slot_count) const {
+  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(storage, path, k_magic, {lsn, slot_count, count_, fields_}));
+  TRY(file.append(entries_.bytes()));
+  return file.finish();
+}
+
+Status load_points(io::Storage& storage, const std::vector<std::string>& paths, PointTable& table) {
+  for (size_t index = 0; index < paths.size(); ++index) {
+    TRY_ASSIGN(const OpenPoints points, open_points(storage, paths[index], table.fields()));
+    if (index == 0) {
+      table.load_reserve(points.entries);
+    } else {
+      // Ids may have moved between slots, so all old entries go before a new one comes.
+      TRY(visit_entries(points, table.fields(), [&](const PointEntry& entry, Bytes) -> Status {
+        table.unload(entry.slot);
+        return {};
+      }));
+    }
+    TRY(visit_entries(points, table.fields(), [&](const PointEntry& entry, Bytes) -> Status {
+      if (!table.load(entry)) {
+        return base::corruption(paths[index], 64, "the entry of point " + entry.id.text() + " contradicts another");
+      }
+      return {};
+    }));
+  }
+  return {};
+}
+
+Result<PointsFileInfo> merge_points(io::Storage& storage, const std::vector<std::string>& paths,
+                                    uint32_t fields, const std::string& path) {
+  ASSERT(!paths.empty());
+  std::vector<OpenPoints> inputs;
+  for (const auto& input : paths) {
+    TRY_ASSIGN(OpenPoints points, open_points(storage, input, fields));
+    inputs.push_back(std::move(points));
+  }
+  const uint32_t slot_count =
+      std::max_element(inputs.begin(), inputs.end(),
+                       [](const auto& a, const auto& b) { return a.slot_count < b.slot_count; })
+          ->slot_count;
+  // newest[slot]: the last input that tells of the slot.
+  std::vector<uint16_t> newest(slot_count, 0);
+  for (size_t index = 1; index < inputs.size(); ++index) {
+    TRY(visit_entries(inputs[index], fields, [&](const PointEntry& entry, Bytes) -> Status {
+      newest[entry.slot] = static_cast<uint16_t>(index);
+      return {};
+    }));
+  }
+  const auto visit_newest = [&](const std::function<Status(Bytes)>& visit) -> Status {
+    for (size_t index = 0; index < inputs.size(); ++index) {
+      TRY(visit_entries(inputs[index], fields, [&](const PointEntry& entry, Bytes raw) -> Status {
+        // A dead slot needs no entry in a base.
+        return newest[entry.slot] == index && entry.live ? visit(raw) : Status();
+      }));
+    }
+    return {};
+  };
+  PointsFileInfo info{inputs.back().lsn, 0};
+  TRY(visit_newest([&](Bytes) -> Status {
+    ++info.entries;
+    return {};
+  }));
+  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(storage, path, k_magic,
+                                                      {info.lsn, slot_count, info.entries, fields}));
+  TRY(visit_newest([&](Bytes raw) { return file.append(raw); }));
+  TRY(file.finish());
+  return info;
+}
+
+}  // namespace asyncstore::points

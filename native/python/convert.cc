@@ -1,0 +1,279 @@
+#include "python/convert.h"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
+
+#include <memory>
+#include <utility>
+
+#include "base/limits.h"
+#include "engine/collection.h"
+
+namespace nb = nanobind;
+
+namespace asyncstore::python {
+
+using points::PointId;
+
+namespace {
+
+// The class lives as long as the interpreter.
+nb::handle native_error;
+
+// Every code of the engine and its name in Python.
+const char* code_name(base::Code code) {
+  switch (code) {
+    case base::Code::invalid_argument:
+      return "invalid_argument";
+    case base::Code::dimension_mismatch:
+      return "dimension_mismatch";
+    case base::Code::collection_not_found:
+      return "collection_not_found";
+    case base::Code::point_not_found:
+      return "point_not_found";
+    case base::Code::already_exists:
+      return "already_exists";
+    case base::Code::closed:
+      return "closed";
+    case base::Code::failed:
+      return "failed";
+    case base::Code::locked:
+      return "locked";
+    case base::Code::corruption:
+      return "corruption";
+    case base::Code::io:
+      return "io";
+    case base::Code::unsupported:
+      return "unsupported";
+  }
+  return "failed";
+}
+
+// An array that owns its memory.
+template <typename T>
+nb::object owning_array(std::vector<T> values, std::initializer_list<size_t> shape) {
+  auto* held = new std::vector<T>(std::move(values));
+  nb::capsule owner(held, [](void* pointer) noexcept { delete static_cast<std::vector<T>*>(pointer); });
+  return nb::cast(nb::ndarray<nb::numpy, T>(held->data(), shape, owner));
+}
+
+nb::object vectors_of(std::vector<engine::FieldVectors> all) {
+  nb::dict result;
+  for (auto& vectors : all) {
+    const size_t points = vectors.present.size();
+    const size_t dim = vectors.dim;
+    nb::object present = owning_array(std::move(vectors.present), {points});
+    result[nb::int_(vectors.field)] =
+        nb::make_tuple(present.attr("view")("bool"), owning_array(std::move(vectors.values), {points, dim}));
+  }
+  return result;
+}
+
+nb::object rows_of(engine::Rows rows) {
+  nb::list ids;
+  nb::list scores;
+  nb::list versions;
+  for (const PointId& id : rows.ids) {
+    ids.append(to_python(id));
+  }
+  for (const float score : rows.scores) {
+    scores.append(static_cast<double>(score));
+  }
+  for (const uint64_t version : rows.versions) {
+    versions.append(version);
+  }
+  return nb::make_tuple(ids, scores, versions, vectors_of(std::move(rows.vectors)));
+}
+
+nb::object batch_of(engine::Batch batch) {
+  const size_t queries = batch.queries;
+  const size_t limit = batch.limit;
+  nb::object ids;
+  if (batch.has_uuid) {
+    nb::list rows;
+    for (size_t query = 0; query < queries; ++query) {
+      nb::list row;
+      for (size_t at = 0; at < limit; ++at) {
+        const bool there = at < static_cast<size_t>(batch.counts[query]);
+        row.append(there ? to_python(batch.ids[query * limit + at]) : nb::none());
+      }
+      rows.append(row);
+    }
+    ids = rows;
+  } else {
+    std::vector<uint64_t> integers;
+    integers.reserve(batch.ids.size());
+    for (const PointId& id : batch.ids) {
+      integers.push_back(id.low);
+    }
+    ids = owning_array(std::move(integers), {queries, limit});
+  }
+  return nb::make_tuple(ids, owning_array(std::move(batch.scores), {queries, limit}),
+                        owning_array(std::move(batch.counts), {queries}));
+}
+
+struct ToPython {
+  nb::object operator()(std::monostate) const { return nb::none(); }
+  nb::object operator()(bool value) const { return nb::bool_(value); }
+  nb::object operator()(uint64_t value) const { return nb::int_(value); }
+  nb::object operator()(std::shared_ptr<engine::Collection> value) const { return nb::cast(std::move(value)); }
+  nb::object operator()(engine::Rows value) const { return rows_of(std::move(value)); }
+  nb::object operator()(engine::ScrollPage value) const {
+    nb::object next = value.next ? to_python(*value.next) : nb::none();
+    return nb::make_tuple(rows_of(std::move(value.rows)), next);
+  }
+  nb::object operator()(engine::Batch value) const { return batch_of(std::move(value)); }
+  nb::object operator()(const std::vector<engine::Finding>& value) const {
+    nb::list findings;
+    for (const auto& finding : value) {
+      findings.append(nb::make_tuple(finding.error ? "error" : "note", nb::str(finding.file.c_str(), finding.file.size()),
+                                     finding.offset_bytes, nb::str(finding.text.c_str(), finding.text.size())));
+    }
+    return findings;
+  }
+};
+
+template <typename T, size_t N>
+T parsed(const std::string& text, const char* what, const std::pair<const char*, T> (&known)[N]) {
+  for (const auto& [name, value] : known) {
+    if (text == name) {
+      return value;
+    }
+  }
+  raise(base::invalid_argument(std::string("unknown ") + what + " '" + text + "'"));
+}
+
+constexpr std::pair<const char*, segment::Distance> k_distances[] = {{"Cosine", segment::Distance::cosine},
+                                                                     {"Dot", segment::Distance::dot},
+                                                                     {"Euclid", segment::Distance::euclid},
+                                                                     {"Manhattan", segment::Distance::manhattan}};
+constexpr std::pair<const char*, segment::Datatype> k_datatypes[] = {{"float32", segment::Datatype::float32},
+                                                                     {"float16", segment::Datatype::float16},
+                                                                     {"uint8", segment::Datatype::uint8}};
+constexpr std::pair<const char*, quantize::Kind> k_kinds[] = {{"none", quantize::Kind::none},
+                                                              {"scalar_int8", quantize::Kind::scalar_int8}};
+
+template <typename T, size_t N>
+const char* name_in(T value, const std::pair<const char*, T> (&known)[N]) {
+  for (const auto& [name, candidate] : known) {
+    if (value == candidate) {
+      return name;
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+void make_error_class(nb::module_& module) {
+  nb::object created =
+      nb::steal(PyErr_NewExceptionWithDoc("asyncstore._native.NativeError",
+                                          "An error of the core: code, message, file, offset_bytes, os_errno.",
+                                          nullptr, nullptr));
+  native_error = created.ptr();
+  Py_INCREF(native_error.ptr());
+  module.attr("NativeError") = created;
+}
+
+nb::object to_python_error(const base::Error& error) {
+  const nb::str message(error.message.c_str(), error.message.size());
+  nb::object instance = native_error(message);
+  instance.attr("code") = code_name(error.code);
+  instance.attr("message") = message;
+  instance.attr("file") = nb::str(error.file.c_str(), error.file.size());
+  instance.attr("offset_bytes") = error.offset_bytes;
+  instance.attr("os_errno") = error.os_errno;
+  return instance;
+}
+
+void raise(const base::Error& error) {
+  const nb::object instance = to_python_error(error);
+  PyErr_SetObject(native_error.ptr(), instance.ptr());
+  throw nb::python_error();
+}
+
+PointId id_of(nb::handle id, size_t position) {
+  if (PyLong_CheckExact(id.ptr()) != 0) {
+    const unsigned long long value = PyLong_AsUnsignedLongLong(id.ptr());
+    if (value != static_cast<unsigned long long>(-1) || PyErr_Occurred() == nullptr) {
+      return PointId::integer(value);
+    }
+    PyErr_Clear();
+  } else if (PyUnicode_Check(id.ptr()) != 0) {
+    Py_ssize_t size = 0;
+    const char* text = PyUnicode_AsUTF8AndSize(id.ptr(), &size);
+    if (text != nullptr) {
+      if (const auto parsed_id = PointId::parse_uuid({text, static_cast<size_t>(size)})) {
+        return *parsed_id;
+      }
+    } else {
+      PyErr_Clear();  // lone surrogates: no UUID either
+    }
+  }
+  const nb::str shown = nb::repr(id);
+  raise(base::invalid_argument("id " + std::string(shown.c_str()) + " at position " + std::to_string(position) +
+                               " is neither an integer from 0 to 18446744073709551615 nor a UUID"));
+}
+
+std::vector<PointId> ids_of(nb::handle ids) {
+  using IdArray = nb::ndarray<const uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+  std::vector<PointId> result;
+  IdArray array;
+  if (nb::try_cast<IdArray>(ids, array, false)) {
+    result.reserve(array.shape(0));
+    for (size_t i = 0; i < array.shape(0); ++i) {
+      result.push_back(PointId::integer(array.data()[i]));
+    }
+    return result;
+  }
+  result.reserve(nb::len(ids));
+  for (nb::handle id : ids) {
+    result.push_back(id_of(id, result.size()));
+  }
+  return result;
+}
+
+nb::object to_python(const PointId& id) {
+  if (!id.is_uuid) {
+    return nb::int_(id.low);
+  }
+  const std::string text = id.text();
+  return nb::str(text.c_str(), text.size());
+}
+
+nb::object to_python(engine::Value value) { return std::visit(ToPython{}, std::move(value)); }
+
+segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,
+                        const std::string& datatype, const std::string& quantization, float quantile) {
+  if (dim < 1 || dim > base::k_dim_max) {
+    raise(base::invalid_argument("size: value " + std::to_string(dim) + " invalid, must be from 1 to " +
+                                 std::to_string(base::k_dim_max)));
+  }
+  if (!(quantile >= 0.5F && quantile <= 1.0F)) {
+    raise(base::invalid_argument("quantile: value " + std::to_string(quantile) + " invalid, must be from 0.5 to 1"));
+  }
+  return {name,
+          dim,
+          parsed(distance, "distance", k_distances),
+          parsed(datatype, "datatype", k_datatypes),
+          parsed(quantization, "quantization", k_kinds),
+          quantile};
+}
+
+const char* name_of(segment::Distance distance) { return name_in(distance, k_distances); }
+const char* name_of(segment::Datatype datatype) { return name_in(datatype, k_datatypes); }
+const char* name_of(quantize::Kind kind) { return name_in(kind, k_kinds); }
+
+engine::Choice choice_of(const std::string& text) {
+  constexpr std::pair<const char*, engine::Choice> k_choices[] = {
+      {"auto", engine::Choice::automatic}, {"true", engine::Choice::yes}, {"false", engine::Choice::no}};
+  return parsed(text, "choice", k_choices);
+}
+
+wal::Durability durability_of(const std::string& text) {
+  constexpr std::pair<const char*, wal::Durability> k_durabilities[] = {
+      {"fsync", wal::Durability::fsync}, {"flush", wal::Durability::flush}, {"none", wal::Durability::none}};
+  return parsed(text, "durability", k_durabilities);
+}
+
+}  // namespace asyncstore::python

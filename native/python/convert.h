@@ -1,0 +1,38 @@
+// Between Python's objects and the engine's.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/completion_queue.h"
+#include "engine/options.h"
+#include "points/point_id.h"
+#include "segment/field.h"
+
+namespace asyncstore::python {
+
+// Makes the class NativeError of the module.
+void make_error_class(nanobind::module_& module);
+// An instance of NativeError; not raised.
+nanobind::object to_python_error(const base::Error& error);
+[[noreturn]] void raise(const base::Error& error);
+
+// An integer 0 … 2^64 - 1 or the text of a UUID; raises naming the position.
+points::PointId id_of(nanobind::handle id, size_t position);
+// A (n,) array of uint64, or a sequence of ids.
+std::vector<points::PointId> ids_of(nanobind::handle ids);
+nanobind::object to_python(const points::PointId& id);
+nanobind::object to_python(engine::Value value);
+
+segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,
+                        const std::string& datatype, const std::string& quantization, float quantile);
+const char* name_of(segment::Distance distance);
+const char* name_of(segment::Datatype datatype);
+const char* name_of(quantize::Kind kind);
+engine::Choice choice_of(const std::string& text);
+wal::Durability durability_of(const std::string& text);
+
+}  // namespace asyncstore::python

@@ -1,0 +1,438 @@
+#include "segment/segment.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include "base/crc32c.h"
+#include "base/limits.h"
+#include "io/checked_file.h"
+
+namespace asyncstore::segment {
+
+using base::Bytes;
+using base::Code;
+using base::Error;
+using base::MutableBytes;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr io::Magic k_vectors_magic = {'A', 'S', 'V', 'E', 'C', 'T', 'S', '1'};
+constexpr io::Magic k_rows_magic = {'A', 'S', 'R', 'O', 'W', 'S', '0', '1'};
+constexpr io::Magic k_codes_magic = {'A', 'S', 'C', 'O', 'D', 'E', 'S', '1'};
+
+// The first bytes of N.vectors (in a page of its own) and of N.rows.
+struct SegmentHeader {
+  io::Magic magic;
+  uint32_t format_version;
+  uint32_t segment;
+  uint32_t rows_max;
+  uint32_t dim;
+  uint8_t distance;
+  uint8_t datatype;
+  uint16_t zero;
+  uint32_t stride;
+  uint8_t reserved[28];
+  uint32_t crc;
+};
+static_assert(sizeof(SegmentHeader) == 64);
+
+// A row in N.rows.
+struct RawRow {
+  uint64_t high;
+  uint64_t low;
+  uint64_t version;
+  uint32_t slot;
+  uint32_t row_crc;
+  uint32_t flags;  // 1: the id is a UUID
+  uint32_t crc;    // CRC-32C of the 36 bytes before
+};
+static_assert(sizeof(RawRow) == 40);
+
+uint64_t row_entry_offset(uint64_t row) { return sizeof(SegmentHeader) + row * sizeof(RawRow); }
+
+uint32_t crc_of(const SegmentHeader& header) {
+  return base::crc32c(std::as_bytes(std::span(&header, 1)).first(offsetof(SegmentHeader, crc)));
+}
+uint32_t crc_of(const RawRow& row) {
+  return base::crc32c(std::as_bytes(std::span(&row, 1)).first(offsetof(RawRow, crc)));
+}
+
+RawRow to_raw(const RowEntry& entry) {
+  RawRow raw{entry.id.high, entry.id.low, entry.version, entry.slot, entry.crc, entry.id.is_uuid ? 1U : 0U, 0};
+  raw.crc = crc_of(raw);
+  return raw;
+}
+RowEntry to_entry(const RawRow& raw) {
+  return {{(raw.flags & 1) != 0, raw.high, raw.low}, raw.version, raw.slot, raw.row_crc};
+}
+
+constexpr uint64_t k_read_part_bytes = 1 << 20;
+constexpr uint64_t k_huge_region_bytes = 16 << 20;  // from here on 2 MiB pages pay
+constexpr uint64_t k_parallel_load_bytes = 32 << 20;
+
+}  // namespace
+
+Segment::Segment(std::shared_ptr<io::Storage> storage, std::string folder, const Field& field, Options options)
+    : storage_(std::move(storage)),
+      folder_(std::move(folder)),
+      field_(field),
+      options_(options),
+      layout_(row_bytes(field)),
+      quantizer_(make_quantizer(field)),
+      codec_(field),
+      slots_(uint64_t{4} * options.rows_max, false),
+      crcs_(uint64_t{4} * options.rows_max, false) {
+  if (quantizer_) {
+    const uint64_t bytes = uint64_t{quantizer_->code_bytes()} * options.rows_max;
+    codes_ = base::Region(bytes, bytes >= k_huge_region_bytes);
+    terms_ = base::Region(uint64_t{4} * quantizer_->term_count() * options.rows_max, false);
+  }
+}
+
+Segment::~Segment() {
+  if (!dropped_.load(std::memory_order_acquire)) {
+    return;
+  }
+  // What cannot be removed now is an orphan that the next open removes.
+  const std::string prefix = path("");
+  const auto names = storage_->list(folder_);
+  if (names.ok()) {
+    for (const auto& name : names.value()) {
+      const std::string whole = folder_ + "/" + name;
+      if (whole.starts_with(prefix)) {
+        static_cast<void>(storage_->remove(whole).ok());
+      }
+    }
+  }
+}
+
+Result<std::shared_ptr<Segment>> Segment::create(std::shared_ptr<io::Storage> storage, std::string folder,
+                                                 const Field& field, Options options) {
+  std::shared_ptr<Segment> segment(new Segment(std::move(storage), std::move(folder), field, options));
+  for (const char* suffix : {"vectors", "rows"}) {
+    auto& file = suffix[0] == 'v' ? segment->vectors_ : segment->row_file_;
+    TRY_ASSIGN(file, segment->storage_->open(segment->path(suffix), io::Open::create_or_open));
+    TRY(file->truncate(0));  // an orphan of a crash, if there is one
+  }
+  TRY(segment->write_headers());
+  TRY(segment->open_source());
+  return segment;
+}
+
+Result<std::shared_ptr<Segment>> Segment::open(std::shared_ptr<io::Storage> storage, std::string folder,
+                                               const Field& field, Options options, uint32_t rows) {
+  std::shared_ptr<Segment> segment(new Segment(std::move(storage), std::move(folder), field, options));
+  TRY_ASSIGN(segment->vectors_, segment->storage_->open(segment->path("vectors"), io::Open::read_write));
+  TRY_ASSIGN(segment->row_file_, segment->storage_->open(segment->path("rows"), io::Open::read_write));
+  TRY(segment->read_headers());
+  TRY_ASSIGN(const uint64_t size, segment->vectors_->size());
+  if (size < segment->layout_.file_bytes(rows)) {
+    return base::corruption(segment->path("vectors"), size, "the file ends before its last row");
+  }
+  TRY(segment->open_source());
+  TRY(segment->grow_memory(rows));
+  auto* slots = segment->slots_.as<uint32_t>();
+  auto* crcs = segment->crcs_.as<uint32_t>();
+  uint32_t next = 0;
+  TRY(segment->visit_entries(rows, [&](uint32_t row, const RowEntry& entry) {
+    for (; next < row; ++next) {
+      segment->damaged_rows_.push_back(next);
+    }
+    slots[row] = entry.slot;
+    crcs[row] = entry.crc;
+    next = row + 1;
+  }));
+  for (; next < rows; ++next) {
+    segment->damaged_rows_.push_back(next);
+  }
+  segment->rows_ = rows;
+  segment->allocated_rows_ = rows;
+  return segment;
+}
+
+std::string Segment::path(const char* suffix) const {
+  char name[16];
+  std::snprintf(name, sizeof name, "%010" PRIu32 ".", options_.id);
+  return folder_ + "/" + name + suffix;
+}
+
+std::string Segment::deleted_path(uint64_t lsn) const { return path("") + std::to_string(lsn) + ".deleted"; }
+
+uint64_t Segment::disk_bytes(const char* suffix) const {
+  if (!storage_->exists(path(suffix))) {
+    return 0;
+  }
+  auto file = storage_->open(path(suffix), io::Open::read);
+  if (!file.ok()) {
+    return 0;
+  }
+  const auto size = file.value()->size();
+  return size.ok() ? size.value() : 0;
+}
+
+Status Segment::write_headers() {
+  for (io::File* file : {vectors_.get(), row_file_.get()}) {
+    SegmentHeader header{};
+    header.magic = file == vectors_.get() ? k_vectors_magic : k_rows_magic;
+    header.format_version = io::k_format_version;
+    header.segment = options_.id;
+    header.rows_max = options_.rows_max;
+    header.dim = field_.dim;
+    header.distance = static_cast<uint8_t>(field_.distance);
+    header.datatype = static_cast<uint8_t>(field_.datatype);
+    header.stride = layout_.stride();
+    header.crc = crc_of(header);
+    TRY(file->write_at(0, std::as_bytes(std::span(&header, 1))));
+  }
+  // The header of the vectors has a page of its own, so that rows begin at a page.
+  return vectors_->allocate(0, layout_.offset(0));
+}
+
+Status Segment::read_headers() {
+  for (io::File* file : {vectors_.get(), row_file_.get()}) {
+    SegmentHeader header;
+    TRY(file->read_at(0, std::as_writable_bytes(std::span(&header, 1))));
+    const bool holds = header.crc == crc_of(header) &&
+                       header.magic == (file == vectors_.get() ? k_vectors_magic : k_rows_magic);
+    if (!holds) {
+      return base::corruption(file->path(), 0, "the header does not match its checksum");
+    }
+    if (header.format_version != io::k_format_version) {
+      return Error{Code::unsupported, file->path() + " has format version " + std::to_string(header.format_version) +
+                                          "; this asyncstore reads version " +
+                                          std::to_string(io::k_format_version)};
+    }
+    if (header.segment != options_.id || header.dim != field_.dim || header.rows_max != options_.rows_max ||
+        header.datatype != static_cast<uint8_t>(field_.datatype) || header.stride != layout_.stride()) {
+      return base::corruption(file->path(), 8, "the header belongs to another segment or collection");
+    }
+  }
+  return {};
+}
+
+Status Segment::open_source() {
+  const io::Source::Options options{options_.direct_io, layout_.file_bytes(options_.rows_max)};
+  TRY_ASSIGN(source_, io::Source::open(path("vectors"), options));
+  return {};
+}
+
+Status Segment::grow_memory(uint64_t rows) {
+  bool grown = slots_.grow(4 * rows) && crcs_.grow(4 * rows);
+  if (quantizer_) {
+    grown = grown && codes_.grow(rows * quantizer_->code_bytes()) &&
+            terms_.grow(uint64_t{4} * quantizer_->term_count() * options_.rows_max);
+  }
+  return grown ? Status() : Status(Error{Code::io, "no memory left for the codes of " + path("vectors"), path("vectors"), 0, ENOMEM});
+}
+
+quantize::CodeBlock Segment::codes(uint32_t row) const {
+  return {codes_.as<const uint8_t>() + uint64_t{row} * quantizer_->code_bytes(), terms_.as<const float>() + row,
+          options_.rows_max};
+}
+
+uint64_t Segment::codes_bytes(uint32_t rows) const {
+  return quantizer_ ? uint64_t{rows} * (quantizer_->code_bytes() + 4 * quantizer_->term_count()) : 0;
+}
+
+uint64_t Segment::tables_bytes(uint32_t rows) const { return uint64_t{rows} * 8; }
+
+// --- writer ---
+
+Status Segment::reserve(uint32_t count) {
+  const uint64_t wanted = uint64_t{rows_} + count;
+  ASSERT(wanted <= options_.rows_max && !sealed());
+  TRY(grow_memory(wanted));
+  if (wanted <= allocated_rows_) {
+    return {};
+  }
+  // Space in steps of half of what there is, 64 KiB to 64 MiB, so that files stay in few pieces.
+  const uint64_t step_bytes = std::clamp<uint64_t>(layout_.file_bytes(rows_) / 2, 64 << 10, 64 << 20);
+  const uint64_t step = std::max<uint64_t>(wanted, allocated_rows_ + step_bytes / layout_.stride());
+  const uint64_t target = std::min<uint64_t>(step, options_.rows_max);
+  const uint64_t begin = layout_.offset(allocated_rows_);
+  TRY(vectors_->allocate(begin, layout_.file_bytes(target) - begin));
+  TRY(row_file_->allocate(row_entry_offset(allocated_rows_), (target - allocated_rows_) * sizeof(RawRow)));
+  allocated_rows_ = target;
+  return {};
+}
+
+Status Segment::append(Bytes rows, std::span<const RowEntry> entries) {
+  const uint64_t size = layout_.row_bytes();
+  const auto count = static_cast<uint32_t>(entries.size());
+  ASSERT(rows.size() == size * count && uint64_t{rows_} + count <= allocated_rows_);
+
+  Bytes stored = rows;
+  if (layout_.stride() != size) {
+    staging_.assign(uint64_t{layout_.stride()} * count, std::byte{0});
+    for (uint64_t i = 0; i < count; ++i) {
+      std::memcpy(staging_.data() + i * layout_.stride(), rows.data() + i * size, size);
+    }
+    stored = staging_;
+  }
+  TRY(vectors_->write_at(layout_.offset(rows_), stored));
+
+  std::vector<RawRow> raw;
+  raw.reserve(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    raw.push_back(to_raw(entries[i]));
+    slots_.as<uint32_t>()[rows_ + i] = entries[i].slot;
+    crcs_.as<uint32_t>()[rows_ + i] = entries[i].crc;
+    encode_code(rows_ + i, rows.data() + i * size);
+  }
+  TRY(row_file_->write_at(row_entry_offset(rows_), std::as_bytes(std::span(raw))));
+  rows_ += count;
+  return {};
+}
+
+void Segment::encode_code(uint32_t row, const std::byte* stored) {
+  if (quantizer_) {
+    quantizer_->encode(codec_.search_vector(stored), codes_.as<uint8_t>() + uint64_t{row} * quantizer_->code_bytes(),
+                       terms_.as<float>() + row, options_.rows_max);
+  }
+}
+
+Status Segment::sync() {
+  TRY(vectors_->sync());
+  return row_file_->sync();
+}
+
+// --- sealing and loading ---
+
+Status Segment::seal(uint32_t rows) {
+  if (quantizer_) {
+    const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
+    const auto kind = static_cast<uint64_t>(quantizer_->kind());
+    TRY_ASSIGN(auto file, io::CheckedFileWriter::create(*storage_, path("codes"), k_codes_magic,
+                                                        {options_.id, rows, shape, kind}));
+    TRY(file.append(Bytes(codes_.as<std::byte>(), uint64_t{rows} * quantizer_->code_bytes())));
+    for (uint32_t term = 0; term < quantizer_->term_count(); ++term) {
+      const float* values = terms_.as<float>() + uint64_t{term} * options_.rows_max;
+      TRY(file.append(std::as_bytes(std::span(values, rows))));
+    }
+    TRY(file.finish());
+  }
+  sealed_.store(true, std::memory_order_release);
+  return {};
+}
+
+Status Segment::load_codes(uint32_t rows) {
+  if (!quantizer_) {
+    sealed_.store(true, std::memory_order_release);
+    return {};
+  }
+  TRY_ASSIGN(const io::CheckedFile file, io::CheckedFile::open(*storage_, path("codes"), k_codes_magic));
+  const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
+  const auto [segment, file_rows, file_shape, kind] = file.fields();
+  const uint64_t code_bytes = uint64_t{rows} * quantizer_->code_bytes();
+  const uint64_t term_bytes = uint64_t{rows} * sizeof(float);
+  if (segment != options_.id || file_rows != rows || file_shape != shape ||
+      kind != static_cast<uint64_t>(quantizer_->kind()) ||
+      file.payload_bytes() != code_bytes + term_bytes * quantizer_->term_count()) {
+    return base::corruption(file.path(), 24, "the header belongs to another segment or kind of code");
+  }
+  // Large files by two threads: copying out of the page cache is bound by the core, not by memory.
+  const uint64_t half = base::round_down(code_bytes / 2, io::CheckedFile::k_block_bytes);
+  const uint64_t split = code_bytes < k_parallel_load_bytes ? 0 : half;
+  Status first;
+  std::thread other;
+  auto* codes = codes_.as<std::byte>();
+  if (split > 0) {
+    other = std::thread([&] { first = file.read(0, MutableBytes(codes, split)); });
+  }
+  Status second = file.read(split, MutableBytes(codes + split, code_bytes - split));
+  for (uint32_t term = 0; term < quantizer_->term_count() && second.ok(); ++term) {
+    auto* values = reinterpret_cast<std::byte*>(terms_.as<float>() + uint64_t{term} * options_.rows_max);
+    second = file.read(code_bytes + term * term_bytes, MutableBytes(values, term_bytes));
+  }
+  if (other.joinable()) {
+    other.join();
+  }
+  TRY(std::move(first));
+  TRY(std::move(second));
+  sealed_.store(true, std::memory_order_release);
+  return {};
+}
+
+Status Segment::check_codes() const { return io::check_file(*storage_, path("codes")); }
+
+Result<std::vector<uint32_t>> Segment::rebuild_codes(uint32_t rows) {
+  std::vector<uint32_t> failed;
+  const uint64_t part_rows = std::max<uint64_t>(1, k_read_part_bytes / layout_.stride());
+  std::vector<std::byte> part(part_rows * layout_.stride());
+  const std::vector<std::byte> nothing(layout_.row_bytes());
+  for (uint64_t begin = 0; begin < rows; begin += part_rows) {
+    const uint64_t count = std::min<uint64_t>(part_rows, rows - begin);
+    // The last row's stride may reach past the end of the file.
+    TRY(vectors_->read_at(layout_.offset(begin),
+                          MutableBytes(part).first((count - 1) * layout_.stride() + layout_.row_bytes())));
+    for (uint64_t i = 0; i < count; ++i) {
+      const auto row = static_cast<uint32_t>(begin + i);
+      const std::byte* stored = part.data() + i * layout_.stride();
+      const bool holds = base::crc32c(Bytes(stored, layout_.row_bytes())) == crc(row);
+      if (!holds) {
+        failed.push_back(row);
+      }
+      encode_code(row, holds ? stored : nothing.data());
+    }
+  }
+  return failed;
+}
+
+Status Segment::visit_entries(uint32_t rows, const std::function<void(uint32_t, const RowEntry&)>& visit) const {
+  constexpr uint32_t k_part_rows = k_read_part_bytes / sizeof(RawRow);
+  std::vector<RawRow> part;
+  TRY_ASSIGN(const uint64_t size, row_file_->size());
+  if (size < row_entry_offset(rows)) {
+    // What is cut off counts as damaged, entry by entry.
+    rows = size < row_entry_offset(0) ? 0 : static_cast<uint32_t>((size - row_entry_offset(0)) / sizeof(RawRow));
+  }
+  for (uint32_t begin = 0; begin < rows; begin += k_part_rows) {
+    part.resize(std::min(k_part_rows, rows - begin));
+    TRY(row_file_->read_at(row_entry_offset(begin), std::as_writable_bytes(std::span(part))));
+    for (uint32_t i = 0; i < part.size(); ++i) {
+      if (crc_of(part[i]) == part[i].crc) {
+        visit(begin + i, to_entry(part[i]));
+      }
+    }
+  }
+  return {};
+}
+
+Status Segment::repair_entry(uint32_t row, RowEntry entry) {
+  std::vector<std::byte> stored(layout_.row_bytes());
+  TRY(vectors_->read_at(layout_.offset(row), stored));
+  entry.crc = base::crc32c(stored);
+  const RawRow raw = to_raw(entry);
+  TRY(row_file_->write_at(row_entry_offset(row), std::as_bytes(std::span(&raw, 1))));
+  slots_.as<uint32_t>()[row] = entry.slot;
+  crcs_.as<uint32_t>()[row] = entry.crc;
+  return {};
+}
+
+Status Segment::read_rows(uint32_t first, uint32_t count, StoredRows& rows) const {
+  // The last row's stride may reach past the end of the file.
+  rows.vectors.resize(uint64_t{count} * layout_.stride());
+  const uint64_t wanted = uint64_t{count - 1} * layout_.stride() + layout_.row_bytes();
+  TRY(vectors_->read_at(layout_.offset(first), MutableBytes(rows.vectors).first(wanted)));
+  std::vector<RawRow> raw(count);
+  TRY(row_file_->read_at(row_entry_offset(first), std::as_writable_bytes(std::span(raw))));
+  rows.entries.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    if (crc_of(raw[i]) != raw[i].crc) {
+      return base::corruption(path("rows"), row_entry_offset(first + i), "the entry of a row does not match its checksum");
+    }
+    if (base::crc32c(Bytes(rows.row(layout_, i), layout_.row_bytes())) != raw[i].row_crc) {
+      return base::corruption(path("vectors"), layout_.offset(first + i), "a vector does not match its checksum");
+    }
+    rows.entries.push_back(to_entry(raw[i]));
+  }
+  return {};
+}
+
+}  // namespace asyncstore::segment

@@ -1,0 +1,149 @@
+// The rows of one segment: originals on disk, codes and row tables in memory.
+//
+// Files, beside each other (N is the segment's number, ten digits):
+//
+//   N.vectors  a header page, then the originals (row_layout.h)
+//   N.rows     a header, then 40 bytes a row: id, version, slot, checksum of the original, own checksum
+//   N.codes    codes and terms, once the segment is sealed (checked file, magic "ASCODES1")
+//   N.L.deleted  deleted rows as of operation L (deleted_rows.h)
+//
+// Rows are only ever appended. A row's number is its place in every file and array.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/region.h"
+#include "base/result.h"
+#include "io/source.h"
+#include "io/storage.h"
+#include "points/location.h"
+#include "points/point_id.h"
+#include "quantize/quantizer.h"
+#include "segment/field.h"
+#include "segment/row_codec.h"
+#include "segment/row_layout.h"
+
+namespace asyncstore::segment {
+
+// A row's entry in N.rows.
+struct RowEntry {
+  points::PointId id;
+  uint64_t version = 0;   // the operation that wrote the row
+  uint32_t slot = 0;
+  uint32_t crc = 0;       // CRC-32C of the stored vector
+};
+
+// Readers on any thread may use the rows that a published view counts; append and reserve belong to
+// the collection's writer, seal and the loading calls to one thread at a time.
+class Segment {
+ public:
+  struct Options {
+    uint32_t id = 0;
+    uint32_t rows_max = 0;  // rows it may ever hold
+    bool direct_io = false;
+  };
+
+  // New files; nothing refers to them before the next manifest.
+  static base::Result<std::shared_ptr<Segment>> create(std::shared_ptr<io::Storage> storage, std::string folder,
+                                                       const Field& field, Options options);
+  // Opens the first `rows` rows: originals are opened, not read. Row entries that fail their
+  // checksum are listed in damaged_rows(). Codes come with load_codes() or rebuild_codes().
+  static base::Result<std::shared_ptr<Segment>> open(std::shared_ptr<io::Storage> storage, std::string folder,
+                                                     const Field& field, Options options, uint32_t rows);
+  // Removes the files if drop_files() was called.
+  ~Segment();
+
+  uint32_t id() const { return options_.id; }
+  uint32_t rows_max() const { return options_.rows_max; }
+  const Field& field() const { return field_; }
+  const RowLayout& layout() const { return layout_; }
+  io::Source& source() const { return *source_; }
+  const quantize::Quantizer* quantizer() const { return quantizer_.get(); }
+  bool sealed() const { return sealed_.load(std::memory_order_acquire); }
+
+  uint32_t slot(uint32_t row) const { return slots_.as<uint32_t>()[row]; }
+  uint32_t crc(uint32_t row) const { return crcs_.as<uint32_t>()[row]; }
+  // Codes from `row` on; terms with stride rows_max().
+  quantize::CodeBlock codes(uint32_t row) const;
+  uint64_t codes_bytes(uint32_t rows) const;   // resident, with terms
+  uint64_t tables_bytes(uint32_t rows) const;  // resident: slots and checksums
+
+  // --- writer ---
+  uint32_t rows() const { return rows_; }
+  // Makes room for `count` more rows on disk and in memory; a full disk is an error here, not later.
+  base::Status reserve(uint32_t count);
+  // Appends stored rows (row_bytes each, one behind the other); room was reserved.
+  base::Status append(base::Bytes rows, std::span<const RowEntry> entries);
+  // A later crash must find the rows appended so far. Any one thread.
+  base::Status sync();
+
+  // --- sealing and loading ---
+  // Writes the codes of the first `rows` rows; from now on nothing is appended.
+  base::Status seal(uint32_t rows);
+  base::Status load_codes(uint32_t rows);
+  // Verifies the file of codes without keeping what it holds.
+  base::Status check_codes() const;
+  // From the originals, which are read through and checked; rows that fail are returned.
+  base::Result<std::vector<uint32_t>> rebuild_codes(uint32_t rows);
+  // Calls for each row in order; entries that fail their checksum are passed over.
+  base::Status visit_entries(uint32_t rows, const std::function<void(uint32_t row, const RowEntry&)>& visit) const;
+  const std::vector<uint32_t>& damaged_rows() const { return damaged_rows_; }
+  // Writes a damaged entry anew; its checksum of the original is taken from the original itself.
+  base::Status repair_entry(uint32_t row, RowEntry entry);
+  // Reads rows [first, first + count) as they lie on disk, stride() apart, with their entries; each
+  // is checked.
+  struct StoredRows {
+    std::vector<std::byte> vectors;
+    std::vector<RowEntry> entries;
+    const std::byte* row(const RowLayout& layout, uint32_t index) const {
+      return vectors.data() + uint64_t{index} * layout.stride();
+    }
+  };
+  base::Status read_rows(uint32_t first, uint32_t count, StoredRows& rows) const;
+
+  // The files go when the last holder lets go: the manifest no longer names the segment.
+  void drop_files() { dropped_.store(true, std::memory_order_release); }
+
+  std::string path(const char* suffix) const;
+  std::string deleted_path(uint64_t lsn) const;
+  uint64_t disk_bytes(const char* suffix) const;
+
+ private:
+  Segment(std::shared_ptr<io::Storage> storage, std::string folder, const Field& field, Options options);
+  base::Status write_headers();
+  base::Status read_headers();
+  base::Status open_source();
+  base::Status grow_memory(uint64_t rows);
+  void encode_code(uint32_t row, const std::byte* stored);
+
+  std::shared_ptr<io::Storage> storage_;
+  std::string folder_;
+  Field field_;
+  Options options_;
+  RowLayout layout_;
+  std::unique_ptr<quantize::Quantizer> quantizer_;
+  RowCodec codec_;
+
+  std::unique_ptr<io::File> vectors_;
+  std::unique_ptr<io::File> row_file_;
+  std::shared_ptr<io::Source> source_;
+  uint64_t allocated_rows_ = 0;
+  uint32_t rows_ = 0;
+
+  base::Region slots_;
+  base::Region crcs_;
+  base::Region codes_;
+  base::Region terms_;  // term t of row r at t · rows_max + r
+  std::vector<std::byte> staging_;
+  std::vector<uint32_t> damaged_rows_;
+  std::atomic<bool> sealed_{false};
+  std::atomic<bool> dropped_{false};
+};
+
+}  // namespace asyncstore::segment

@@ -1,0 +1,70 @@
+// Distance and code kernels, one table per instruction set, chosen once at run time.
+//
+// Every instruction set gives the same result to the last bit. Float kernels sum into 32 lanes,
+// lane i taking the elements i, i + 32, i + 64, …; a product is rounded before it is added (no fused
+// multiply-add), and the lanes are summed in a fixed tree: lanes j and j + 16, then j and j + 8, then
+// j and j + 4, j and j + 2, j and j + 1. Missing elements of the last group count as zero. So a
+// score does not depend on the machine, on the batch or on the reader. Integer kernels are exact.
+//
+// Pointers need no alignment. No kernel reads or writes outside the `dim` elements it is given.
+// All kernels may be called from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace asyncstore::simd {
+
+enum class Isa : uint8_t { scalar, avx2, avx512, avx512_vnni, neon };
+
+const char* name(Isa isa);
+
+struct Kernels {
+  Isa isa;
+
+  // A float32 query against one stored row of dim elements: the dot product, the squared Euclidean
+  // distance, the sum of absolute differences. The row is float32, float16 (IEEE binary16) or uint8.
+  float (*dot_f32)(const float* query, const float* row, size_t dim);
+  float (*l2_f32)(const float* query, const float* row, size_t dim);
+  float (*l1_f32)(const float* query, const float* row, size_t dim);
+  float (*dot_f16)(const float* query, const uint16_t* row, size_t dim);
+  float (*l2_f16)(const float* query, const uint16_t* row, size_t dim);
+  float (*l1_f16)(const float* query, const uint16_t* row, size_t dim);
+  float (*dot_u8)(const float* query, const uint8_t* row, size_t dim);
+  float (*l2_u8)(const float* query, const uint8_t* row, size_t dim);
+  float (*l1_u8)(const float* query, const uint8_t* row, size_t dim);
+
+  // sums[r] = Σ_i query[i] · codes[r · dim + i] for r in [0, rows); exact, no overflow for
+  // dim ≤ 65,536 and query in -127..127. Prefetches ahead; meant to run at memory bandwidth.
+  void (*dot_codes)(const int8_t* query, const uint8_t* codes, size_t dim, size_t rows, int32_t* sums);
+
+  // sums[r] = Σ_i |query[i] − (offsets[r] + scales[r] · codes[r · dim + i])|, lanes as above.
+  void (*l1_codes)(const float* query, const uint8_t* codes, const float* offsets, const float* scales,
+                   size_t dim, size_t rows, float* sums);
+
+  // Smallest and largest element; dim ≥ 1, all finite.
+  void (*min_max_f32)(const float* row, size_t dim, float* smallest, float* largest);
+
+  // codes[i] = clamp(round_to_even((row[i] − offset) · inverse_scale), 0, 255).
+  void (*encode_f32)(const float* row, size_t dim, float offset, float inverse_scale, uint8_t* codes);
+
+  // True when no element is NaN or infinite.
+  bool (*all_finite)(const float* values, size_t count);
+
+  // Conversions; f32 → f16 rounds to nearest even (overflow gives infinity), f32 → u8 truncates
+  // toward zero and clamps to 0..255.
+  void (*f32_to_f16)(const float* from, size_t count, uint16_t* to);
+  void (*f16_to_f32)(const uint16_t* from, size_t count, float* to);
+  void (*f32_to_u8)(const float* from, size_t count, uint8_t* to);
+  void (*u8_to_f32)(const uint8_t* from, size_t count, float* to);
+};
+
+// The tables this CPU can run, slowest first; the first is always scalar.
+std::span<const Kernels* const> supported_kernels();
+
+// The fastest of them. The environment variable ASYNCSTORE_ISA (scalar, avx2, avx512, avx512_vnni,
+// neon) forces another, for tests and for finding a fault; an unsupported name is ignored.
+const Kernels& kernels();
+
+}  // namespace asyncstore::simd

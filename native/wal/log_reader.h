@@ -1,0 +1,44 @@
+// Finds the frames of one log file and tells a torn end from damage.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "wal/log_format.h"
+
+namespace asyncstore::wal {
+
+class LogReader {
+ public:
+  // `content`: the whole file; it need not be well-formed. `file_number`: by the file's name.
+  LogReader(base::Bytes content, uint32_t file_number);
+
+  // Unset when the header does not hold.
+  std::optional<uint64_t> first_lsn() const;
+
+  struct Frame {
+    FrameHeader header;
+    base::Bytes payload;
+  };
+  // The frame at the present position if it holds and has this lsn; moves behind it.
+  std::optional<Frame> next(uint64_t lsn);
+
+  // Whether any frame from the present position on proves that frame `lsn` had been synced.
+  bool proves_durable(uint64_t lsn) const;
+
+  uint64_t position() const { return position_; }
+
+ private:
+  std::optional<Frame> frame_at(uint64_t position) const;
+
+  base::Bytes content_;
+  uint32_t file_number_;
+  uint64_t position_ = sizeof(FileHeader);
+};
+
+uint32_t frame_crc(base::Bytes header_and_payload);
+uint32_t header_crc(const FileHeader& header);
+
+}  // namespace asyncstore::wal

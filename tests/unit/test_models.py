@@ -1,0 +1,198 @@
+import msgspec
+import pytest
+
+from asyncstore import InvalidArgumentError, UnsupportedError
+from asyncstore import models as m
+from asyncstore.settings import CollectionSettings, checked_settings
+
+INT8 = m.ScalarQuantization(
+    scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.99, always_ram=True)
+)
+NOTHING = {
+    "vectors": None,
+    "sparse_vectors": None,
+    "quantization_config": None,
+    "hnsw_config": None,
+    "optimizers_config": None,
+    "wal_config": None,
+    "on_disk_payload": True,
+    "metadata": None,
+}
+
+
+def settings(**given):
+    return checked_settings(**{**NOTHING, **given})
+
+
+def json(model):
+    return msgspec.json.decode(msgspec.json.encode(model))
+
+
+def test_names_and_words_are_qdrants():
+    assert [distance.value for distance in m.Distance] == ["Cosine", "Dot", "Euclid", "Manhattan"]
+    assert [datatype.value for datatype in m.Datatype] == ["float32", "uint8", "float16"]
+    assert m.UpdateStatus.COMPLETED.value == "completed"
+    assert m.CollectionStatus.GREEN.value == "green"
+
+
+def test_what_was_not_said_is_not_written():
+    params = m.VectorParams(size=4, distance=m.Distance.DOT)
+    assert json(params) == {"size": 4, "distance": "Dot"}
+    params = m.VectorParams(
+        size=4,
+        distance=m.Distance.DOT,
+        on_disk=True,
+        datatype=m.Datatype.UINT8,
+        quantization_config=INT8,
+    )
+    assert json(params) == {
+        "size": 4,
+        "distance": "Dot",
+        "on_disk": True,
+        "datatype": "uint8",
+        "quantization_config": {"scalar": {"type": "int8", "quantile": 0.99, "always_ram": True}},
+    }
+
+
+def test_a_scored_point_is_written_without_what_was_not_asked_for():
+    point = m.ScoredPoint(id=2**64 - 1, version=3, score=0.5)
+    assert json(point) == {"id": 2**64 - 1, "version": 3, "score": 0.5}
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        None,
+        {},
+        m.VectorParams(size=1, distance=m.Distance.COSINE),
+        {"a": m.VectorParams(size=65536, distance=m.Distance.EUCLID), "": None},
+        {
+            "image": m.VectorParams(
+                size=3, distance=m.Distance.DOT, on_disk=True, quantization_config=INT8
+            )
+        },
+    ],
+)
+def test_settings_survive_being_stored(vectors):
+    if isinstance(vectors, dict) and "" in vectors:
+        vectors = {**vectors, "": m.VectorParams(size=2, distance=m.Distance.MANHATTAN)}
+    given = settings(vectors=vectors, quantization_config=INT8, metadata={"a": [1, {"b": None}]})
+    assert CollectionSettings.decode(given.encode()) == given
+
+
+def test_a_vectors_own_codes_go_before_the_collections():
+    own = m.ScalarQuantization(
+        scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.5)
+    )
+    fields = settings(
+        vectors={
+            "a": m.VectorParams(size=2, distance=m.Distance.DOT, quantization_config=own),
+            "b": m.VectorParams(size=3, distance=m.Distance.COSINE, datatype=m.Datatype.FLOAT16),
+        },
+        quantization_config=INT8,
+    ).native_fields()
+    assert [field.name for field in fields] == ["a", "b"]
+    assert [field.dim for field in fields] == [2, 3]
+    assert [field.distance for field in fields] == ["Dot", "Cosine"]
+    assert [field.datatype for field in fields] == ["float32", "float16"]
+    assert [field.quantization for field in fields] == ["scalar_int8"] * 2
+    assert [field.quantile for field in fields] == pytest.approx([0.5, 0.99])
+    (plain,) = settings(vectors=m.VectorParams(size=2, distance=m.Distance.DOT)).native_fields()
+    assert plain.quantization == "none"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"vectors": m.VectorParams(size=65537, distance=m.Distance.DOT)},
+            "vectors.size: value 65537 invalid, must be from 1 to 65536",
+        ),
+        (
+            {"vectors": {"a": m.VectorParams(size=0, distance=m.Distance.DOT)}},
+            "vectors.a.size: value 0 invalid, must be from 1 to 65536",
+        ),
+        (
+            {"vectors": m.VectorParams(size="4", distance=m.Distance.DOT)},
+            "vectors.size: expected `int`, got `str` (value '4')",
+        ),
+        ({"vectors": m.VectorParams(size=True, distance=m.Distance.DOT)}, "vectors.size"),
+        (
+            {"vectors": m.VectorParams(size=4, distance="cosine")},
+            "must be one of Cosine, Dot, Euclid, Manhattan",
+        ),
+        ({"vectors": {"size": 4}}, "vectors.size: must be a VectorParams"),
+        ({"vectors": 4}, "vectors: must be a VectorParams or a dict of them"),
+        ({"vectors": {3: None}}, "name must be text"),
+        (
+            {
+                "quantization_config": m.ScalarQuantization(
+                    scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.4)
+                )
+            },
+            "quantization_config.scalar.quantile: value 0.4 invalid, must be from 0.5 to 1.0",
+        ),
+        (
+            {
+                "vectors": m.VectorParams(
+                    size=4,
+                    distance=m.Distance.DOT,
+                    quantization_config=m.ScalarQuantization(
+                        scalar=m.ScalarQuantizationConfig(type="int4")
+                    ),
+                )
+            },
+            "vectors.quantization_config.scalar.type",
+        ),
+        ({"quantization_config": "scalar"}, "quantization_config: must be a quantization"),
+        ({"metadata": {"a": object()}}, "metadata: is not JSON"),
+        ({"metadata": [1]}, "metadata: must be a JSON object"),
+    ],
+)
+def test_wrong_settings_are_named(given, sentence):
+    with pytest.raises(InvalidArgumentError) as caught:
+        settings(**given)
+    assert sentence in str(caught.value)
+
+
+def test_all_wrong_settings_are_listed():
+    wrong = m.VectorParams(size=0, distance=m.Distance.DOT)
+    with pytest.raises(InvalidArgumentError, match=r"vectors\.a\.size.*; vectors\.b\.size"):
+        settings(vectors={"a": wrong, "b": wrong})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sparse_vectors": {"s": m.SparseVectorParams()}},
+        {"hnsw_config": m.HnswConfigDiff(m=16)},
+        {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=1)},
+        {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
+        {"on_disk_payload": False},
+        {"quantization_config": "auto"},
+        {"quantization_config": m.RabitqQuantization(rabitq=m.RabitqQuantizationConfig(bits=4))},
+        {"quantization_config": m.BinaryQuantization(binary=m.BinaryQuantizationConfig())},
+        {
+            "quantization_config": m.ProductQuantization(
+                product=m.ProductQuantizationConfig(compression=m.CompressionRatio.X4)
+            )
+        },
+        {
+            "quantization_config": m.ScalarQuantization(
+                scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, always_ram=False)
+            )
+        },
+        *(
+            {"vectors": m.VectorParams(size=4, distance=m.Distance.DOT, **setting)}
+            for setting in (
+                {"on_disk": False},
+                {"hnsw_config": m.HnswConfigDiff()},
+                {"quantization_config": "auto"},
+                {"multivector_config": m.MultiVectorConfig(comparator="max_sim")},
+            )
+        ),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(given):
+    with pytest.raises(UnsupportedError, match=r"not supported yet"):
+        settings(**given)
