@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from asyncstore.engine import WRITE_BYTES_MAX, WRITE_POINTS_MAX
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
-from asyncstore.ids import Ids, IdsInput, point_ids
+from asyncstore.ids import LIST_IDS_MAX, Ids, IdsInput, point_ids
 from asyncstore.models import PointIdInput, PointStruct
 from asyncstore.pace import Pace
 from asyncstore.settings import UNNAMED
@@ -60,7 +60,8 @@ class Batch:
                 f"the vectors of a point have {point_bytes} bytes, at most {WRITE_BYTES_MAX} "
                 f"can be written at once"
             )
-        return min(WRITE_POINTS_MAX, WRITE_BYTES_MAX // max(point_bytes, 1))
+        points_max = WRITE_POINTS_MAX if isinstance(self.ids, np.ndarray) else LIST_IDS_MAX
+        return min(points_max, WRITE_BYTES_MAX // max(point_bytes, 1))
 
     def unchecked_float32(self) -> list[Matrix]:
         """The matrices that the core itself must check before the first of several chunks."""

@@ -7,17 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn, cast
 
 import msgspec
+import numpy as np
 
 from asyncstore.batch import Batch, batch_of_arrays, batch_of_points
 from asyncstore.bounds import Bounds, check_number
 from asyncstore.engine import CANDIDATES_MAX, WRITE_POINTS_MAX, Engine, NativeCollection
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
-from asyncstore.ids import IdsInput, point_id, point_ids
+from asyncstore.ids import LIST_IDS_MAX, IdsInput, point_id, point_ids
 from asyncstore.info import collection_info
 from asyncstore.models import (
     CollectionInfo,
     CollectionStatistics,
-    OptimizerStatistics,
+    Finding,
     PointId,
     PointIdInput,
     PointIdsList,
@@ -26,6 +27,7 @@ from asyncstore.models import (
     ScoredPoint,
     SearchBatch,
     SearchParams,
+    Severity,
     UpdateMode,
     UpdateResult,
     UpdateStatus,
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 
 # Limits above this are cut to the number of points, so that a huge one reserves no memory.
 _LIMIT_UNCUT_MAX = 1 << 16
+# Points read by one native job, so that taking over its result is no long work for the event loop.
+_PAGE_ROWS = 4096
 
 
 class Collection:
@@ -199,10 +203,11 @@ class Collection:
         if len(ids) == 0:
             raise InvalidArgumentError("points: the batch is empty")
         native = self._engine.native
+        step = WRITE_POINTS_MAX if isinstance(ids, np.ndarray) else LIST_IDS_MAX
         async with WriteWindow(self._engine) as window:
-            for start in range(0, len(ids), WRITE_POINTS_MAX):
+            for start in range(0, len(ids), step):
                 await window.make_room()
-                part = ids[start : start + WRITE_POINTS_MAX]
+                part = ids[start : start + step]
                 window.add(partial(native.submit_delete, self._native, part))
             operation_id = await window.finish()
         return _update_result(operation_id, wait)
@@ -234,12 +239,15 @@ class Collection:
         if len(checked_ids) == 0:
             await self._engine.checkpoint()
             return []
+        engine, native = self._engine, self._engine.native
         numbers = [field.number for field in wanted]
-        native = self._engine.native
-        rows = await self._engine.call(
-            self._engine.reads, lambda: native.submit_retrieve(self._native, checked_ids, numbers)
-        )
-        return await records(cast("Rows", rows), wanted, is_unnamed=self._is_unnamed)
+        found: list[Record] = []
+        for start in range(0, len(checked_ids), _PAGE_ROWS):
+            part = checked_ids[start : start + _PAGE_ROWS]
+            submit = partial(native.submit_retrieve, self._native, part, numbers)
+            rows = cast("Rows", await engine.call(engine.reads, submit))
+            found += await records(rows, wanted, is_unnamed=self._is_unnamed)
+        return found
 
     async def scroll(
         self,
@@ -283,14 +291,16 @@ class Collection:
         check_limit(limit)
         first = None if offset is None else point_id(offset, "offset")
         wanted = self._wanted(with_vectors)
+        engine, native = self._engine, self._engine.native
         numbers = [field.number for field in wanted]
-        native, page_limit = self._engine.native, self._cut(limit)
-        page = await self._engine.call(
-            self._engine.reads,
-            lambda: native.submit_scroll(self._native, first, page_limit, numbers),
-        )
-        rows, next_offset = cast("ScrollPage", page)
-        return await records(rows, wanted, is_unnamed=self._is_unnamed), next_offset
+        found: list[Record] = []
+        while True:
+            page_limit = min(limit - len(found), _PAGE_ROWS)
+            submit = partial(native.submit_scroll, self._native, first, page_limit, numbers)
+            rows, first = cast("ScrollPage", await engine.call(engine.reads, submit))
+            found += await records(rows, wanted, is_unnamed=self._is_unnamed)
+            if first is None or len(found) >= limit:
+                return found, first
 
     async def count(self, *, filter: object = None, exact: bool = True) -> int:
         """The number of points; exact, whatever ``exact`` says.
@@ -439,7 +449,9 @@ class Collection:
         pending = self._engine.start(
             self._engine.writes, lambda: native.submit_optimize(self._native)
         )
-        await result_with_progress(pending, progress, "optimize", self._optimizer)
+        await result_with_progress(
+            pending, progress, "optimize", lambda: self.statistics().optimizer
+        )
 
     async def prewarm(
         self, *, budget_bytes: int | None = None, progress: Progress | None = None
@@ -465,7 +477,30 @@ class Collection:
         pending = self._engine.start(
             self._engine.reads, lambda: native.submit_prewarm(self._native, budget_bytes or 0)
         )
-        return cast(int, await result_with_progress(pending, progress, "prewarm", self._optimizer))
+        warmed = await result_with_progress(
+            pending, progress, "prewarm", lambda: self.statistics().prewarm
+        )
+        return cast(int, warmed)
+
+    async def check(self) -> list[Finding]:
+        """Reads all files of the collection and verifies every checksum.
+
+        Returns:
+            What was found; nothing when all is well.
+
+        Raises:
+            StorageIOError: The disk fails.
+
+        Cancellation: the check goes on in the background, its result is dropped.
+        """
+        native = self._engine.native
+        found = await self._engine.call(
+            self._engine.reads, lambda: native.submit_check(self._native)
+        )
+        return [
+            Finding(severity=Severity(severity), file=file, offset_bytes=offset_bytes, text=text)
+            for severity, file, offset_bytes, text in cast("list[tuple[str, str, int, str]]", found)
+        ]
 
     async def info(self) -> CollectionInfo:
         """State and settings; what was set is given back as it was given."""
@@ -497,9 +532,6 @@ class Collection:
                 )
             operation_id = await window.finish()
         return _update_result(operation_id, wait)
-
-    def _optimizer(self) -> OptimizerStatistics:
-        return self.statistics().optimizer
 
     def _wanted(self, with_vectors: object) -> list[VectorField]:
         """The fields whose vectors are asked for."""

@@ -78,7 +78,10 @@ def isa() -> str:
 
 def parse_point_id(point_id: int | str) -> PointId:
     """The canonical form of a point id; ``ValueError`` when it is none."""
-    return _native.parse_point_id(point_id)
+    try:
+        return _native.parse_point_id(point_id)
+    except _native.NativeError as error:
+        raise ValueError(error.message) from error
 
 
 class Pending:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import anyio
 
 from asyncstore.engine import Pending
-from asyncstore.models import OptimizerStatistics
+from asyncstore.models import BackgroundWork
 
 # Called with (done, total, what) while something long goes on, and once at its end.
 Progress: TypeAlias = Callable[[int, int, str], object]
@@ -20,7 +20,7 @@ async def result_with_progress(
     pending: Pending,
     progress: Progress | None,
     what: str,
-    statistics: Callable[[], OptimizerStatistics],
+    statistics: Callable[[], BackgroundWork],
 ) -> object:
     """Waits for a job and reports on it about ten times a second.
 

@@ -79,6 +79,7 @@ class Collection:
             "ram_bytes": {"codes": 0, "graph": 0, "ids": 0, "fields": 0, "caches": 0},
             "disk_bytes": {"vectors": 0, "codes": 0, "rows": 0, "points": 0, "wal": 0},
             "optimizer": self.progress,
+            "prewarm": self.progress,
             "wal_bytes": 0,
             "operation_id": self.operation_id,
             "rebuilt": [],

@@ -56,12 +56,15 @@ from asyncstore.models.quantization import (
 )
 from asyncstore.models.search import QuantizationSearchParams, SearchBatch, SearchParams
 from asyncstore.models.statistics import (
+    BackgroundWork,
     CollectionStatistics,
-    OptimizerStatistics,
+    Finding,
+    Severity,
     StoreStatistics,
 )
 
 __all__ = [
+    "BackgroundWork",
     "BinaryQuantization",
     "BinaryQuantizationConfig",
     "BinaryQuantizationEncoding",
@@ -74,12 +77,12 @@ __all__ = [
     "CompressionRatio",
     "Datatype",
     "Distance",
+    "Finding",
     "HnswConfig",
     "HnswConfigDiff",
     "Modifier",
     "MultiVectorComparator",
     "MultiVectorConfig",
-    "OptimizerStatistics",
     "OptimizersConfig",
     "OptimizersConfigDiff",
     "PointId",
@@ -99,6 +102,7 @@ __all__ = [
     "ScoredPoint",
     "SearchBatch",
     "SearchParams",
+    "Severity",
     "SparseIndexParams",
     "SparseVectorParams",
     "StoreStatistics",

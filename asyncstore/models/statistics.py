@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 
@@ -37,8 +39,31 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
     inflight_max: int
 
 
-class OptimizerStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """What the optimizer of a collection is doing.
+class Severity(StrEnum):
+    """``error``: data cannot be read or is wrong; ``note``: nothing is lost."""
+
+    ERROR = "error"
+    NOTE = "note"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a check of the files found.
+
+    Attributes:
+        severity: Whether anything is lost.
+        file: The file's path.
+        offset_bytes: Where in the file.
+        text: What was found, in words.
+    """
+
+    severity: Severity
+    file: str
+    offset_bytes: int
+    text: str
+
+
+class BackgroundWork(msgspec.Struct, frozen=True, kw_only=True):
+    """Work that goes on without anyone waiting for it: the optimizer's, or prewarming.
 
     Attributes:
         state: "idle" when nothing is left to do.
@@ -70,6 +95,7 @@ class CollectionStatistics(msgspec.Struct, frozen=True, kw_only=True):
         ram_bytes: Bytes in memory: codes, graph, ids, fields, caches.
         disk_bytes: Bytes on disk: vectors, codes, rows, points, wal.
         optimizer: What the optimizer is doing.
+        prewarm: What prewarming is doing.
         wal_bytes: Bytes of the write-ahead log.
         operation_id: The last operation that was applied.
         rebuilt: What had to be rebuilt when the store was opened, in words.
@@ -82,7 +108,8 @@ class CollectionStatistics(msgspec.Struct, frozen=True, kw_only=True):
     indexed_vectors: int
     ram_bytes: dict[str, int]
     disk_bytes: dict[str, int]
-    optimizer: OptimizerStatistics
+    optimizer: BackgroundWork
+    prewarm: BackgroundWork
     wal_bytes: int
     operation_id: int
     rebuilt: list[str]

@@ -1,14 +1,20 @@
 #include "engine/worker.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/limits.h"
+#include "simd/pause.h"
 
 namespace asyncstore::engine {
 
 using base::Bytes;
 using base::Error;
+
+namespace {
+constexpr auto k_lookout = std::chrono::microseconds(60);
+}
 
 TaskQueue::Offer TaskQueue::offer(std::span<std::unique_ptr<Task>> tasks) {
   const std::lock_guard lock(mutex_);
@@ -20,12 +26,20 @@ TaskQueue::Offer TaskQueue::offer(std::span<std::unique_ptr<Task>> tasks) {
   }
   for (auto& task : tasks) {
     waiting_.push_back(std::move(task));
-    if (!idle_.empty()) {
-      idle_.back()->wake();
-      idle_.pop_back();
-    }
+  }
+  count_.store(waiting_.size(), std::memory_order_relaxed);
+  // Who is on the lookout takes the first, or finds it in sleeping(), which takes the lock.
+  for (size_t wakes = lookout_.load() ? 1 : 0; wakes < tasks.size(); ++wakes) {
+    wake_one();
   }
   return Offer::taken;
+}
+
+void TaskQueue::wake_one() {
+  if (!idle_.empty()) {
+    idle_.back()->wake();
+    idle_.pop_back();
+  }
 }
 
 std::unique_ptr<Task> TaskQueue::take() {
@@ -35,6 +49,10 @@ std::unique_ptr<Task> TaskQueue::take() {
   }
   auto task = std::move(waiting_.front());
   waiting_.pop_front();
+  count_.store(waiting_.size(), std::memory_order_relaxed);
+  if (!waiting_.empty()) {
+    wake_one();  // an offer may have relied on a lookout that took only one
+  }
   return task;
 }
 
@@ -132,19 +150,38 @@ void Worker::step(std::unique_ptr<Task> task) {
   }
 }
 
+// Somebody who awaits one search after the other asks again within some 50 microseconds. Waking a
+// core that went to sleep costs as much, so the worker that just answered looks out for as long.
+void Worker::look_out() {
+  if (!queue_.begin_lookout()) {
+    return;
+  }
+  const auto end = std::chrono::steady_clock::now() + k_lookout;
+  while (!queue_.any_waiting() && !stopping_.load(std::memory_order_relaxed) &&
+         std::chrono::steady_clock::now() < end) {
+    simd::pause();
+  }
+  queue_.end_lookout();
+}
+
 void Worker::run() {
+  bool worked = false;  // since the last sleep
   while (true) {
     const bool busy = !runnable_.empty();
     if (!busy && waiting_.empty() && stopping_.load(std::memory_order_acquire)) {
       return;
     }
     forget_retired();
-    if (!busy) {
-      queue_.sleeping(this);
+    if (!busy && waiting_.empty() && std::exchange(worked, false)) {
+      look_out();
     }
-    reader_->reap(*this, !busy);
-    if (!busy) {
+    const bool sleep = !busy && !queue_.any_waiting();
+    if (sleep) {
+      queue_.sleeping(this);
+      reader_->reap(*this, true);
       queue_.awake(this);
+    } else if (reader_->pending() > 0) {
+      reader_->reap(*this, false);
     }
     if (runnable_.size() + waiting_.size() < base::k_searches_active_max) {
       if (auto task = queue_.take()) {
@@ -154,6 +191,7 @@ void Worker::run() {
     if (!runnable_.empty()) {
       auto task = std::move(runnable_.front());
       runnable_.pop_front();
+      worked = true;
       step(std::move(task));
     }
   }

@@ -31,6 +31,12 @@ class TaskQueue {
   // All of the tasks or none; those that were not taken are untouched.
   Offer offer(std::span<std::unique_ptr<Task>> tasks);
   std::unique_ptr<Task> take();
+  // Without the lock: a hint for a worker that would rather not sleep yet.
+  bool any_waiting() const { return count_.load(std::memory_order_relaxed) > 0; }
+  // A worker that is about to look out for tasks instead of sleeping; false when another does. While
+  // one does, a single offer wakes nobody.
+  bool begin_lookout() { return !lookout_.exchange(true); }
+  void end_lookout() { lookout_.store(false); }
   // A worker is about to sleep: the next offer wakes it. It is woken at once if tasks wait already.
   void sleeping(Worker* worker);
   // It works again, whoever woke it.
@@ -41,6 +47,10 @@ class TaskQueue {
  private:
   std::mutex mutex_;
   std::deque<std::unique_ptr<Task>> waiting_;
+  void wake_one();
+
+  std::atomic<size_t> count_{0};  // of waiting_
+  std::atomic<bool> lookout_{false};
   std::vector<Worker*> idle_;
   bool closed_ = false;
 };
@@ -73,6 +83,7 @@ class Worker : private io::Sink {
   void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
   void step(std::unique_ptr<Task> task);
   void forget_retired();
+  void look_out();
 
   TaskQueue& queue_;
   std::unique_ptr<io::Reader> reader_;

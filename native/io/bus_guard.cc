@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <signal.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -61,11 +62,13 @@ void pass_on(int signal, siginfo_t* info, void* context) {
   }
 }
 
-// Async-signal-safe: reads a thread-local without allocation, jumps, or calls what was there
-// before.
+// Async-signal-safe: reads a thread-local without allocation, then jumps or calls what was there
+// before. The jump restores no signal mask (saving it would cost every copy a system call), so the
+// mask of the interrupted copy is put back here, where it costs only the copy that failed.
 void on_bus_error(int signal, siginfo_t* info, void* context) {
   Guard* guard = active_guard;
   if (is_guarded(guard, info)) {
+    ::pthread_sigmask(SIG_SETMASK, &static_cast<ucontext_t*>(context)->uc_sigmask, nullptr);
     siglongjmp(guard->escape, 1);
   }
   pass_on(signal, info, context);
@@ -80,9 +83,7 @@ void install_bus_guard() {
     ASSERT(::sigaction(SIGBUS, nullptr, &previous_action) == 0);
     struct sigaction action {};
     action.sa_sigaction = on_bus_error;
-    // NODEFER: the jump out of the handler restores no signal mask (saving it would cost a system
-    // call per copy), so the signal must not be blocked in the first place.
-    action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
     ASSERT(::sigaction(SIGBUS, &action, nullptr) == 0);
   });

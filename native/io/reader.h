@@ -80,8 +80,9 @@ class Reader {
   // Ends the present or the next waiting reap(). From any thread, at any time.
   virtual void wake() = 0;
 
-  // Lets go of the source with this id (Source::id): call it before a source is closed, when nothing
-  // of it is pending. A removed file keeps its blocks on disk for as long as a reader knows it.
+  // Lets go of the source with this id (Source::id): call it before a source is closed, when
+  // nothing of it is pending. A removed file keeps its blocks on disk for as long as a reader knows
+  // it.
   virtual void forget(uint64_t /*source_id*/) {}
 
   // A copy of the counters; from any thread.

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <thread>
 
@@ -32,27 +33,6 @@ struct HalfMap {
   std::vector<std::byte> content;
   const std::byte* map = nullptr;
 };
-
-// How a child process that runs `body` ends.
-template <typename Body>
-int status_of_child(Body body) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    body();
-    ::_exit(0);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  return status;
-}
-
-struct sigaction g_before {};
-
-// What Python's faulthandler does: puts the handler before it back, and sends the signal again.
-void like_faulthandler(int signal) {
-  ::sigaction(signal, &g_before, nullptr);
-  ::raise(signal);
-}
 
 }  // namespace
 
@@ -88,6 +68,31 @@ TEST_CASE_FIXTURE(HalfMap, "bus guard: threads at once") {
 
 // The sanitizers have handlers of their own, which end a child in their own ways.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+namespace {
+
+// How a child process that runs `body` ends.
+template <typename Body>
+int status_of_child(Body body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    body();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return status;
+}
+
+struct sigaction g_before {};
+
+// What Python's faulthandler does: puts the handler before it back, and sends the signal again.
+void like_faulthandler(int signal) {
+  ::sigaction(signal, &g_before, nullptr);
+  ::raise(signal);
+}
+
+}  // namespace
 
 TEST_CASE_FIXTURE(HalfMap, "bus guard: what is not a guarded copy dies as before") {
   const int touched = status_of_child([&] {

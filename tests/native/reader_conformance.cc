@@ -104,6 +104,14 @@ void CheckingSink::landed(const io::ReadRequest& request, base::Bytes data,
   }
 }
 
+void each_landed_once(const CheckingSink& sink, uint32_t count) {
+  REQUIRE(sink.times_landed.size() == count);
+  for (const auto& [index, times] : sink.times_landed) {
+    CAPTURE(index);
+    CHECK(times == 1);
+  }
+}
+
 io::ReadRequest request_of(KnownFile& file, uint64_t offset, uint32_t length, uint32_t index) {
   return {file.source.get(), offset, length, index, &file};
 }

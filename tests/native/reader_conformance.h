@@ -43,6 +43,9 @@ class CheckingSink : public io::Sink {
   std::function<void(const io::ReadRequest&)> then;  // runs after the comparison
 };
 
+// Requests 0 … count - 1 landed, each once.
+void each_landed_once(const CheckingSink& sink, uint32_t count);
+
 io::ReadRequest request_of(KnownFile& file, uint64_t offset, uint32_t length, uint32_t index);
 
 // Reaps until nothing is pending.

@@ -1,10 +1,12 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import asyncstore
 from asyncstore import errors, models
 from asyncstore.version import __version__
 
+TESTS = Path(__file__).parents[1]
 EXPORTED = """
 AlreadyExistsError AsyncStoreError Collection CollectionNotFoundError Config CorruptionError
 DimensionMismatchError InvalidArgumentError NotFoundError PointNotFoundError StorageIOError Store
@@ -35,11 +37,11 @@ def test_the_version_is_one():
 def test_importing_takes_no_more_than_it_needs():
     """The command line's and the configuration file's libraries are imported when they are used."""
     script = (
-        "import sys, types\n"
+        "import sys\n"
         "try:\n"
         "    import asyncstore._native\n"
         "except ImportError:\n"
-        "    sys.path.insert(0, 'tests')\n"
+        f"    sys.path.insert(0, {str(TESTS)!r})\n"
         "    import fake_native\n"
         "    sys.modules['asyncstore._native'] = fake_native\n"
         "import asyncstore\n"

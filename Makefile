@@ -1,0 +1,95 @@
+# Every verb sets up what it needs and can be run again at no cost.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .stamps
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+export PATH := $(abspath $(BIN)):$(PATH)
+
+PACKAGES := g++ make python3-dev python3-venv liburing-dev doctest-dev
+NATIVE := $(shell find native -name '*.cc' -o -name '*.h' -o -name CMakeLists.txt)
+CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h')
+
+.PHONY: help demo test lint format native-test tsan crash bench wheel docs clean build
+.DEFAULT_GOAL := help
+
+help: ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: build ## import a sample of real embeddings, search it both ways, show what was found
+	$(BIN)/asyncstore demo $(if $(DATA),--data $(DATA))
+
+test: build native-unit ## the tests of both sides; the summary comes last
+	$(BIN)/python -m pytest
+
+lint: $(STAMPS)/python ## ruff, mypy, clang-format, clang-tidy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
+
+format: $(STAMPS)/python ## bring all sources into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP)
+
+build: $(STAMPS)/native
+	@true
+
+# The system's packages: asked for only where something is missing.
+$(STAMPS)/system:
+	@mkdir -p $(STAMPS)
+	@if command -v dpkg >/dev/null && ! dpkg -s $(PACKAGES) >/dev/null 2>&1; then \
+	  echo "Installing $(PACKAGES)"; \
+	  $(SUDO) apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq $(PACKAGES) >/dev/null; \
+	fi
+	@touch $@
+
+$(STAMPS)/venv: $(STAMPS)/system
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Tools, run-time packages and asyncstore itself; this builds the native core a first time.
+$(STAMPS)/python: pyproject.toml $(STAMPS)/venv
+	$(BIN)/python -m pip install -q "setuptools>=77" "nanobind>=2.4" "cmake>=3.21" ninja
+	$(BIN)/python -m pip install -q --no-build-isolation -e ".[dev]"
+	@touch $@
+
+$(STAMPS)/native: $(STAMPS)/python $(NATIVE) setup.py
+	$(BIN)/python setup.py -q build_ext --inplace
+	@touch $@
+
+# --- native tests: plain, and under the sanitizers ---
+
+define native_build
+	$(BIN)/cmake -S native -B build/$(1) -G Ninja -DASYNCSTORE_PYTHON=OFF -DASYNCSTORE_TESTS=ON \
+	  -DASYNCSTORE_SANITIZE=$(2) >/dev/null
+	$(BIN)/cmake --build build/$(1)
+endef
+
+native-unit: $(STAMPS)/python
+	$(call native_build,tests,)
+	build/tests/native_tests
+
+native-test: $(STAMPS)/python ## the native tests under AddressSanitizer and UBSan
+	$(call native_build,asan,address$(comma)undefined)
+	build/asan/native_tests
+
+tsan: $(STAMPS)/python ## the native tests under ThreadSanitizer
+	$(call native_build,tsan,thread)
+	build/tsan/native_tests
+
+comma := ,
+
+wheel: $(STAMPS)/python ## a self-contained wheel in wheelhouse/
+	rm -rf build/wheel wheelhouse
+	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel .
+	$(BIN)/auditwheel repair --wheel-dir wheelhouse build/wheel/*.whl
+
+bench: build ## answer the questions of bench/questions (takes minutes)
+	$(BIN)/python bench/run.py $(ARGS)
+
+clean: ## remove what was built
+	rm -rf build dist wheelhouse $(VENV) $(STAMPS) asyncstore/*.so *.egg-info

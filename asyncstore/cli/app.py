@@ -1,0 +1,120 @@
+"""The commands and their options; what they do is in the file named for each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asyncstore.cli.bench import bench
+from asyncstore.cli.check import check
+from asyncstore.cli.demo import demo
+from asyncstore.cli.import_npy import ImportPlan, import_npy
+from asyncstore.cli.info import info
+from asyncstore.cli.output import Output, run
+from asyncstore.models import Distance
+from asyncstore.version import __version__
+
+app = typer.Typer(
+    name="asyncstore",
+    help="An embedded, asynchronous, disk-backed vector store.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Quantization(StrEnum):
+    """The codes that an import can make."""
+
+    INT8 = "int8"
+    NONE = "none"
+
+
+Store = Annotated[Path, typer.Option("--store", help="The store's folder.")]
+Config = Annotated[Path | None, typer.Option("--config", help="A YAML file with settings.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+_STORE = Path("storage")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"asyncstore {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """An embedded, asynchronous, disk-backed vector store."""
+
+
+@app.command("demo")
+def demo_command(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="A folder of embeddings, texts and queries; see the README."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Import real embeddings, search them, and show what io_uring does for it."""
+    run(demo, data, Output(is_json=json))
+
+
+@app.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A .npy file of shape (n, dim).")],
+    collection: Annotated[str, typer.Option("--collection", help="Made if it is not there.")],
+    store: Store = _STORE,
+    ids: Annotated[
+        Path | None, typer.Option("--ids", help="A .npy file of n ids; without it 0, 1, 2, …")
+    ] = None,
+    distance: Annotated[
+        Distance, typer.Option("--distance", help="Of a collection that is made.")
+    ] = Distance.COSINE,
+    quantization: Annotated[
+        Quantization, typer.Option("--quantization", help="Of a collection that is made.")
+    ] = Quantization.INT8,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Import vectors from a .npy file."""
+    plan = ImportPlan(
+        file=file,
+        ids=ids,
+        collection=collection,
+        distance=distance,
+        is_quantized=quantization is Quantization.INT8,
+    )
+    run(import_npy, plan, store, config, Output(is_json=json))
+
+
+@app.command("info")
+def info_command(store: Store = _STORE, config: Config = None, json: Json = False) -> None:
+    """Show the collections of a store, what they hold, and which reader serves."""
+    run(info, store, config, Output(is_json=json))
+
+
+@app.command("check")
+def check_command(store: Store = _STORE, config: Config = None, json: Json = False) -> None:
+    """Verify every checksum of a store; the exit code is 1 when something is damaged."""
+    run(check, store, config, Output(is_json=json))
+
+
+@app.command("bench")
+def bench_command(
+    store: Annotated[
+        Path | None, typer.Option("--store", help="Without it: synthetic vectors.")
+    ] = None,
+    collection: Annotated[str | None, typer.Option("--collection", help="Of the store.")] = None,
+    searches: Annotated[int, typer.Option("--searches", min=1, help="Searches measured.")] = 200,
+    json: Json = False,
+) -> None:
+    """Measure how long searches take, through io_uring and through the memory map."""
+    run(bench, store, collection, searches, Output(is_json=json))

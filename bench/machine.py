@@ -1,0 +1,95 @@
+"""What the figures were measured on: the machine, and what its disk can do right now."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def describe() -> dict[str, object]:
+    """The machine in a few words: processor, cores, memory, kernel."""
+    model = "unknown"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    memory_kib = int(Path("/proc/meminfo").read_text().split()[1])
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory_kib / 2**20, 1),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def drop_cache(paths: list[Path]) -> None:
+    """Takes the files out of this machine's page cache, after reading them once with O_DIRECT.
+
+    The direct pass fills the cache of a host below, if there is one, and not ours: then what is
+    measured is the device at its usual rate and not a host that has to find the blocks first.
+    """
+    for path in paths:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(fd)
+
+
+def warm_host(paths: list[Path]) -> None:
+    """Reads the files in sequence past our page cache."""
+    import mmap
+
+    buffer = mmap.mmap(-1, 1 << 20)
+    for path in paths:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
+        except OSError:
+            continue
+        try:
+            offset = 0
+            while (count := os.preadv(fd, [buffer], offset)) == len(buffer):
+                offset += count
+        finally:
+            os.close(fd)
+
+
+def store_files(folder: Path, suffix: str = "") -> list[Path]:
+    """All files of a store, or those of one kind (".vectors", ".codes")."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.name.endswith(suffix)]
+
+
+def random_read_rate(path: Path, *, block: int = 4096, depth: int = 128, seconds: int = 2) -> float | None:
+    """Random O_DIRECT reads a second that fio reaches on the file; None where there is no fio."""
+    if shutil.which("fio") is None:
+        return None
+    command = [
+        "fio", "--name=rate", f"--filename={path}", "--readonly", "--rw=randread", f"--bs={block}",
+        f"--iodepth={depth}", "--ioengine=io_uring", "--direct=1", "--time_based",
+        f"--runtime={seconds}", "--output-format=json",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return None
+    return float(json.loads(done.stdout)["jobs"][0]["read"]["iops"])
+
+
+@contextmanager
+def steady_device(path: Path, tolerance: float = 0.25) -> Iterator[dict[str, object]]:
+    """Measures the disk before and after; the dict says whether it stayed the same meanwhile."""
+    seen: dict[str, object] = {"device_reads_s": random_read_rate(path)}
+    yield seen
+    after = random_read_rate(path)
+    before = seen["device_reads_s"]
+    seen["device_reads_s_after"] = after
+    seen["device_steady"] = (
+        not isinstance(before, float)
+        or after is None
+        or abs(after - before) <= tolerance * before
+    )

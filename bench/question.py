@@ -1,0 +1,93 @@
+"""What every question needs: data, a folder, a store that is filled."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import asyncstore
+from asyncstore import models as m
+from bench.dataset import Dataset, Floats, grow
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and with what to measure."""
+
+    data: Dataset
+    folder: Path
+    results: Path
+    rows: int
+    rounds: int
+
+
+INT8 = m.ScalarQuantization(
+    scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, always_ram=True)
+)
+
+
+@asynccontextmanager
+async def opened(
+    folder: Path, *, reader: str = "auto", direct_io: str = "auto", durability: str = "fsync"
+) -> AsyncIterator[asyncstore.Store]:
+    """A store that does nothing unasked: no prewarm."""
+    config = {
+        "storage": {
+            "async_scorer": reader,
+            "durability": durability,
+            "performance": {"direct_io": direct_io, "prewarm": False},
+        }
+    }
+    async with asyncstore.open_store(folder, config=config) as store:
+        yield store
+
+
+async def fill(folder: Path, vectors: Floats) -> Path:
+    """Makes a store with the collection "rows" of sealed int8 segments; keeps one that is there."""
+    if (folder / "STORE").exists():
+        return folder
+    async with opened(folder) as store:
+        rows = await store.create_collection(
+            "rows",
+            vectors=m.VectorParams(
+                size=vectors.shape[1], distance=m.Distance.COSINE, on_disk=True
+            ),
+            quantization_config=INT8,
+        )
+        await rows.upsert_arrays(np.arange(len(vectors), dtype=np.uint64), vectors)
+        await rows.optimize()
+    return folder
+
+
+async def real_store(setting: Setting) -> Path:
+    """The real rows."""
+    return await fill(setting.folder / "real", setting.data.vectors)
+
+
+async def large_store(setting: Setting) -> Path:
+    """As many rows of their kind as were asked for."""
+    folder = setting.folder / "large"
+    if (folder / "STORE").exists():
+        return folder
+    return await fill(folder, grow(setting.data.vectors, setting.rows, seed=1))
+
+
+def recall(found: list[list[int]], exact: np.ndarray, limit: int) -> float:
+    """The share of the true neighbours that were found."""
+    hits = [len(set(ids) & set(row[:limit].tolist())) for ids, row in zip(found, exact, strict=False)]
+    return float(np.mean(hits)) / limit
+
+
+def percentile(values: list[float], share: float) -> float:
+    """In the unit of the values."""
+    return float(np.percentile(values, share))
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that the work takes."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin

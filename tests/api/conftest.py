@@ -1,0 +1,100 @@
+"""Both readers for every test that asks for one, and a check that io_uring was not passed over."""
+
+import tempfile
+
+import anyio
+import pytest
+
+import asyncstore
+from asyncstore import models as m
+
+READERS = ["io_uring", "mmap"]
+
+# What the tests have opened, and whether any of them asked.
+_readers_served: set[str] = set()
+
+
+async def _probe() -> tuple[str, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        async with asyncstore.open_store(folder) as store:
+            statistics = store.statistics()
+            return statistics.reader, statistics.reader_reason
+
+
+def _uring_refusal() -> str | None:
+    """Why io_uring does not work here; None where it does."""
+    reader, reason = anyio.run(_probe)
+    return None if reader == "io_uring" else reason
+
+
+@pytest.fixture(scope="session")
+def uring_refusal() -> str | None:
+    return _uring_refusal()
+
+
+@pytest.fixture(params=READERS)
+def reader(request, uring_refusal):
+    """The reader a test is to use, as the value of ``async_scorer``."""
+    if request.param == "io_uring" and uring_refusal is not None:
+        pytest.skip(f"io_uring does not work here: {uring_refusal}")
+    return request.param == "io_uring"
+
+
+@pytest.fixture
+def open_store(tmp_path, reader):
+    """Opens the test's store with the test's reader; options of ``performance`` and ``storage``."""
+
+    def opening(*, optimizers=None, **performance):
+        config = {
+            "storage": {
+                "async_scorer": reader,
+                "performance": {"workers": 2, **performance},
+                "optimizers": optimizers or {},
+            }
+        }
+        return _Watched(asyncstore.open_store(tmp_path / "store", config=config), reader)
+
+    return opening
+
+
+class _Watched:
+    """A store whose reader is written down, and is the one that was asked for."""
+
+    def __init__(self, opening, is_uring):
+        self._opening = opening
+        self._expected = "io_uring" if is_uring else "mmap"
+
+    async def __aenter__(self):
+        store = await self._opening.__aenter__()
+        served = store.statistics().reader
+        _readers_served.add(served)
+        if served != self._expected:
+            await self._opening.__aexit__(None, None, None)
+            pytest.fail(f"{self._expected} was asked for, {served} serves")
+        return store
+
+    async def __aexit__(self, *error):
+        await self._opening.__aexit__(*error)
+
+
+@pytest.fixture
+def unnamed():
+    """Makes the parameters of one small unnamed vector."""
+
+    def params(size=4, distance=m.Distance.DOT, **settings):
+        return m.VectorParams(size=size, distance=distance, **settings)
+
+    return params
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """A run that tested the memory map alone, where io_uring works, is a failed run."""
+    is_selection = bool(session.config.option.keyword) or any(
+        "::" in argument for argument in session.config.args
+    )
+    passed_over = _readers_served and "io_uring" not in _readers_served
+    if passed_over and not is_selection and _uring_refusal() is None:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line("io_uring works here, but no test has used it", red=True)
