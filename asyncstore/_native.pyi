@@ -101,7 +101,8 @@ class Engine:
         vacuum_min_vector_number: int,
         default_segment_number: int,  # 0: the engine's choice
         flush_interval_s: float,
-        fault: str = "",  # for tests: a plan of faults in the reader, see native/io/fault_reader.h
+        wal_capacity_bytes: int = 32 << 20,  # of one log file
+        fault: str = "",  # for tests: a plan of faults in the reader, see native/io/fault_plan.h
     ) -> Engine:
         """Opens or creates the store. Blocks (replays logs, loads codes); releases the GIL."""
     def close(self) -> None:

@@ -22,9 +22,9 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
@@ -153,10 +153,14 @@ class Lane:
 class Engine:
     """An open store of the native core, as a resource: ``async with Engine(path, config)``."""
 
-    def __init__(self, path: str, config: Config) -> None:
+    def __init__(
+        self, path: str, config: Config, native_options: Mapping[str, object] | None = None
+    ) -> None:
+        """``native_options``: for tests, see :mod:`asyncstore.testing`."""
         _refuse_unsupported(config)
         self.path = path
         self.config = config
+        self._native_options = native_options or {}
         self.reads = Lane()
         self.writes = Lane()
         self.native: _native.Engine  # from __aenter__ on
@@ -172,7 +176,9 @@ class Engine:
         self._forked = False
 
     async def __aenter__(self) -> Self:
-        self.native = await _in_thread(lambda: _open_native(self.path, self.config))
+        self.native = await _in_thread(
+            lambda: _open_native(self.path, self.config, self._native_options)
+        )
         try:
             # The concrete class: finding the backend anew for every event would cost as much again.
             self.new_event = type(anyio.Event())
@@ -198,9 +204,10 @@ class Engine:
         The task group is left without the body's exception, so that this is raised as it is and
         not inside an ExceptionGroup.
         """
+        if self._forked:  # core, bridge and event loop are the parent's, which goes on with them
+            return
         try:
-            if not self._forked:
-                await self._close()
+            await self._close()
         finally:
             self._bridge_scope.cancel()
             self._task_group.cancel_scope.shield = True
@@ -370,7 +377,7 @@ async def _in_thread(call: Callable[[], T]) -> T:
     return await anyio.to_thread.run_sync(call, limiter=anyio.CapacityLimiter(1))
 
 
-def _open_native(path: str, config: Config) -> _native.Engine:
+def _open_native(path: str, config: Config, native_options: Mapping[str, object]) -> _native.Engine:
     storage = config.storage
     performance, optimizers = storage.performance, storage.optimizers
     threshold_kb = optimizers.indexing_threshold
@@ -389,6 +396,7 @@ def _open_native(path: str, config: Config) -> _native.Engine:
             vacuum_min_vector_number=optimizers.vacuum_min_vector_number,
             default_segment_number=optimizers.default_segment_number,
             flush_interval_s=float(optimizers.flush_interval_sec),
+            **cast("dict[str, Any]", native_options),
         )
     except _native.NativeError as error:
         raise translated(error) from error

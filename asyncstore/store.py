@@ -69,9 +69,11 @@ def open_store(path: str | os.PathLike[str], *, config: ConfigSource = None) -> 
 class OpenStore:
     """What :func:`open_store` returns: a store that is open inside ``async with``."""
 
-    def __init__(self, path: str, config: Config) -> None:
-        """Made by ``open_store``."""
-        self._engine = Engine(path, config)
+    def __init__(
+        self, path: str, config: Config, native_options: Mapping[str, object] | None = None
+    ) -> None:
+        """Made by ``open_store``; the last argument by :mod:`asyncstore.testing`."""
+        self._engine = Engine(path, config, native_options)
 
     async def __aenter__(self) -> Store:
         """Opens the store on a thread, as this reads files."""
@@ -90,7 +92,9 @@ class OpenStore:
 class Store:
     """An open store. Its methods belong to the event loop that opened it.
 
-    In a child process after a fork every call raises ``StoreClosedError``; the parent goes on.
+    In a child process after a fork every call raises ``StoreClosedError``; the parent goes on. Such
+    a child must end with ``os._exit``, as those of ``multiprocessing`` do: an event loop of asyncio
+    that is taken down in the child takes its descriptors from the parent's.
     """
 
     def __init__(self, engine: Engine) -> None:

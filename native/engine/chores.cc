@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/thread.h"
 #include "io/checked_file.h"
 #include "wal/log_reader.h"
 
@@ -98,6 +99,7 @@ void Chores::add(Chore chore) {
 }
 
 void Chores::loop() {
+  base::describe_thread("as-chores", base::k_nice_background);
   while (true) {
     Chore chore;
     {

@@ -177,10 +177,11 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // recovery.cc
   base::Status recover();
   base::Status load_table(const Manifest& manifest);
-  base::Status load_segments(const Manifest& manifest, bool table_lost);
+  base::Status open_segments(const Manifest& manifest, std::vector<base::Status>& codes);
+  base::Status load_deleted(const Manifest& manifest, bool table_lost);
   base::Status rebuild_table(const Manifest& manifest);
   base::Status repair_entries();
-  base::Status load_codes(const Manifest& manifest);
+  base::Status rebuild_codes(const Manifest& manifest, std::vector<base::Status> codes);
   base::Status replay();
   void remove_orphans();
 

@@ -98,6 +98,8 @@ Task::Next ScrollTask::step(Worker& worker) {
       page_.next = collection_->table().id(slots.back());
       slots.pop_back();
     }
+    // A point that is just being written for the first time has no version yet: not yet there.
+    std::erase_if(slots, [&](uint32_t slot) { return collection_->table().version(slot) == 0; });
     add_points(*collection_, slots, page_.rows);
     if (read_vectors(fetch_, collection_, with_fields_, slots, *this, worker)) {
       return Next::wait;

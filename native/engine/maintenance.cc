@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/thread.h"
+
 namespace asyncstore::engine {
 
 using base::Code;
@@ -75,6 +77,7 @@ void Maintenance::optimize(uint64_t ticket, const std::shared_ptr<Collection>& c
 }
 
 void Maintenance::loop() {
+  base::describe_thread("as-maintenance", base::k_nice_background);
   while (true) {
     std::optional<Request> request;
     {

@@ -114,7 +114,9 @@ Result<Operation> parse_operation(std::span<const Field> fields, uint32_t kind, 
     rows.field = reader.take<uint32_t>();
     rows.rows = reader.take<uint32_t>();
     rows.present = reader.take_bytes(bitmap_bytes(points));
-    if (!reader.ok() || rows.field >= fields.size() || rows.rows > points) {
+    const bool repeated = std::any_of(operation.fields.begin(), operation.fields.end(),
+                                      [&](const FieldRows& before) { return before.field == rows.field; });
+    if (!reader.ok() || rows.field >= fields.size() || rows.rows > points || repeated) {
       return base::invalid_argument("an operation of the log does not parse");
     }
     const uint64_t bytes = uint64_t{rows.rows} * segment::row_bytes(fields[rows.field]);

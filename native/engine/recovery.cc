@@ -62,18 +62,24 @@ Status Collection::recover() {
   next_segment_ = manifest.next_segment;
   applied_lsn_ = manifest.lsn;
 
+  // The two large parts at once: codes are bound by the disk and by copying, the table by the core.
+  std::vector<Status> codes;
+  Status segments;
+  std::thread opener([&] { segments = open_segments(manifest, codes); });
   Status table = load_table(manifest);
+  opener.join();
+  TRY(std::move(segments));
   if (!table.ok() && table.error().code != Code::corruption) {
     return table;
   }
-  TRY(load_segments(manifest, !table.ok()));
+  TRY(load_deleted(manifest, !table.ok()));
   if (!table.ok()) {
     add_rebuilt("point table, from the entries of the rows: " + table.error().message);
     TRY(rebuild_table(manifest));
   }
   table_->load_finish();
   TRY(repair_entries());
-  TRY(load_codes(manifest));
+  TRY(rebuild_codes(manifest, std::move(codes)));
   TRY(replay());
   publish();
   remove_orphans();
@@ -95,35 +101,48 @@ Status Collection::load_table(const Manifest& manifest) {
   return {};
 }
 
-Status Collection::load_segments(const Manifest& manifest, bool table_lost) {
+// Opens all segments and loads what codes there are; `codes` gets a status for each segment.
+Status Collection::open_segments(const Manifest& manifest, std::vector<Status>& codes) {
   for (uint32_t field = 0; field < manifest.fields.size(); ++field) {
+    auto& segments = states_[field].segments;
     for (const ManifestSegment& saved : manifest.fields[field]) {
       const Segment::Options options{saved.id, saved.rows_max, direct_io()};
       TRY_ASSIGN(auto segment, Segment::open(storage_, segments_folder(), fields()[field], options, saved.rows));
-      std::shared_ptr<const segment::DeletedRows> deleted;
-      if (saved.deleted_lsn > 0) {
-        const std::string path = segment->deleted_path(saved.deleted_lsn);
-        auto read = segment::DeletedRows::read(*storage_, path, saved.id, saved.rows);
-        if (read.ok()) {
-          deleted = std::move(read.value());
-          saved_deleted_[saved.id] = deleted;
-        } else if (table_lost) {
-          return std::move(read.error());  // nothing is left to tell which rows are deleted
-        } else {
-          add_rebuilt("deleted rows, from the point table: " + read.error().message);
-          segment::DeletedRowsBuilder builder(nullptr);
-          for (uint32_t row = 0; row < saved.rows; ++row) {
-            if (table_->location_or_none(segment->slot(row), field) != Location{saved.id, row}) {
-              builder.mark(row);
-            }
-          }
-          deleted = builder.build();
+      codes.push_back(saved.sealed ? segment->load_codes(saved.rows) : Status());
+      segments.push_back({std::move(segment), nullptr, nullptr});
+    }
+    states_[field].appendable = !segments.empty() && !manifest.fields[field].back().sealed;
+  }
+  return {};
+}
+
+Status Collection::load_deleted(const Manifest& manifest, bool table_lost) {
+  for (uint32_t field = 0; field < manifest.fields.size(); ++field) {
+    for (size_t i = 0; i < manifest.fields[field].size(); ++i) {
+      const ManifestSegment& saved = manifest.fields[field][i];
+      if (saved.deleted_lsn == 0) {
+        continue;
+      }
+      SegmentState& state = states_[field].segments[i];
+      const std::string path = state.segment->deleted_path(saved.deleted_lsn);
+      auto read = segment::DeletedRows::read(*storage_, path, saved.id, saved.rows);
+      if (read.ok()) {
+        state.deleted = std::move(read.value());
+        saved_deleted_[saved.id] = state.deleted;
+        continue;
+      }
+      if (table_lost) {
+        return std::move(read.error());  // nothing is left to tell which rows are deleted
+      }
+      add_rebuilt("deleted rows, from the point table: " + read.error().message);
+      segment::DeletedRowsBuilder builder(nullptr);
+      for (uint32_t row = 0; row < saved.rows; ++row) {
+        if (table_->location_or_none(state.segment->slot(row), field) != Location{saved.id, row}) {
+          builder.mark(row);
         }
       }
-      states_[field].segments.push_back({std::move(segment), std::move(deleted), nullptr});
+      state.deleted = builder.build();
     }
-    auto& segments = states_[field].segments;
-    states_[field].appendable = !segments.empty() && !manifest.fields[field].back().sealed;
   }
   return {};
 }
@@ -206,13 +225,14 @@ Status Collection::repair_entries() {
   return {};
 }
 
-Status Collection::load_codes(const Manifest& manifest) {
+// What was not loaded: codes of segments that are not sealed, and damaged ones.
+Status Collection::rebuild_codes(const Manifest& manifest, std::vector<Status> codes) {
+  size_t next = 0;
   for (uint32_t field = 0; field < states_.size(); ++field) {
     for (size_t i = 0; i < states_[field].segments.size(); ++i) {
       Segment& segment = *states_[field].segments[i].segment;
-      const bool sealed = manifest.fields[field][i].sealed;
-      Status loaded = sealed ? segment.load_codes(segment.rows()) : Status();
-      if (sealed && loaded.ok()) {
+      Status loaded = std::move(codes[next++]);
+      if (manifest.fields[field][i].sealed && loaded.ok()) {
         continue;
       }
       if (segment.quantizer() != nullptr) {

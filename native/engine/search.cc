@@ -75,7 +75,9 @@ void SearchTask::start() {
                                                                                       : request_.limit + request_.offset);
   const double oversampling = request_.oversampling > 0 ? request_.oversampling : k_default_oversampling;
   const double product = std::floor(static_cast<double>(wanted) * (request_.rescore ? oversampling : 1.0));
-  const auto preselected = static_cast<uint64_t>(std::min(product, static_cast<double>(live)));
+  // At least as many as are wanted, though the oversampling be less than 1.
+  const auto preselected =
+      std::max(wanted, static_cast<uint64_t>(std::min(product, static_cast<double>(live))));
   const bool by_codes = described.quantization != quantize::Kind::none && !request_.ignore_codes && !request_.exact &&
                         preselected <= base::k_candidates_max;
   const quantize::Quantizer* quantizer = field().segments.empty() ? nullptr : field().segments[0].segment->quantizer();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/thread.h"
 #include "simd/pause.h"
 
 namespace asyncstore::engine {
@@ -165,6 +166,7 @@ void Worker::look_out() {
 }
 
 void Worker::run() {
+  base::describe_thread("as-worker", base::k_nice_work);
   bool worked = false;  // since the last sleep
   while (true) {
     const bool busy = !runnable_.empty();

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/thread.h"
 
 namespace asyncstore::engine {
 
@@ -63,6 +64,7 @@ bool Writer::run(const std::function<void()>& work) {
 }
 
 void Writer::loop() {
+  base::describe_thread("as-writer", base::k_nice_work);
   while (true) {
     std::deque<Entry> taken;
     {

@@ -73,13 +73,14 @@ std::vector<uint32_t> PointTable::scroll(const PointId& from, uint64_t limit) {
 
 uint64_t PointTable::ram_bytes() const {
   const auto lock = read_lock();
+  const uint64_t slots = slot_count();
   const uint64_t per_slot = sizeof(IdWords) + sizeof(uint64_t) * (1 + fields_);
-  return slot_count_ * per_slot + slot_count_ * 3 / 8 + hash_.bytes() + order_.bytes() +
-         free_.capacity() * sizeof(uint32_t) + changed_.capacity() * sizeof(uint32_t);
+  return slots * per_slot + slots * 3 / 8 + hash_.bytes() + order_.bytes() +
+         lists_bytes_.load(std::memory_order_relaxed);
 }
 
 bool PointTable::reserve(uint64_t count) {
-  const uint64_t slots = slot_count_ + count;
+  const uint64_t slots = slot_count() + count;
   const uint64_t words = slots / 64 + 1;
   if (slots >= k_no_slot) {
     return false;
@@ -152,6 +153,7 @@ void PointTable::release(std::shared_ptr<const void> holder) {
     free_.insert(free_.end(), slots.begin(), slots.end());
     held_.pop_front();
   }
+  lists_bytes_.store((free_.capacity() + changed_.capacity()) * sizeof(uint32_t), std::memory_order_relaxed);
 }
 
 void PointTable::touch(uint32_t slot) {
@@ -193,7 +195,7 @@ void PointTable::unload(uint32_t slot) {
   }
 }
 
-bool PointTable::load(const PointEntry& entry) {
+bool PointTable::load(const PointEntry& entry, bool of_base) {
   if (entry.slot >= slot_count_) {
     if (!reserve(uint64_t{entry.slot} - slot_count_ + 1)) {
       return false;
@@ -201,7 +203,9 @@ bool PointTable::load(const PointEntry& entry) {
     slot_count_ = entry.slot + 1;
   }
   const auto id_of = [this](uint32_t at) { return this->id(at); };
-  ASSERT(!flag(is_live_, entry.slot));
+  if (flag(is_live_, entry.slot)) {
+    return false;
+  }
   set_id(entry.slot, entry.id);
   versions_[entry.slot].store(entry.version, std::memory_order_relaxed);
   for (uint32_t field = 0; field < fields_; ++field) {
@@ -209,7 +213,7 @@ bool PointTable::load(const PointEntry& entry) {
     (*locations_[field])[entry.slot].store(location.word(), std::memory_order_relaxed);
   }
   if (entry.live) {
-    if (hash_.find(entry.id, id_of) != k_no_slot) {
+    if (!of_base && hash_.find(entry.id, id_of) != k_no_slot) {
       return false;
     }
     hash_.insert(entry.id, entry.slot, id_of);

@@ -38,7 +38,7 @@ class PointTable {
 
   uint32_t fields() const { return fields_; }
   uint64_t live_count() const { return live_.load(std::memory_order_relaxed); }
-  uint32_t slot_count() const { return slot_count_; }  // slots ever used
+  uint32_t slot_count() const { return slot_count_.load(std::memory_order_acquire); }  // slots ever used
 
   // --- any thread ---
   std::shared_lock<std::shared_mutex> read_lock() const { return std::shared_lock(mutex_); }
@@ -49,7 +49,7 @@ class PointTable {
   Location location(uint32_t slot, uint32_t field) const;
   // The same for a number that may be no slot at all.
   Location location_or_none(uint32_t slot, uint32_t field) const {
-    return slot < slot_count_ ? location(slot, field) : Location{};
+    return slot < slot_count() ? location(slot, field) : Location{};
   }
   // The first `limit` slots in the order of ids, from `from` on; takes the lock itself.
   std::vector<uint32_t> scroll(const PointId& from, uint64_t limit);
@@ -79,11 +79,12 @@ class PointTable {
 
   // --- loading, before anything else ---
   void load_reserve(uint64_t count);
+  void prefetch(const PointId& id) const { hash_.prefetch(id); }
   // What an earlier table told of the slot no longer holds.
   void unload(uint32_t slot);
-  // The slot must be unknown or unloaded. False when the entry contradicts another (the same id
-  // twice) or there is no memory.
-  bool load(const PointEntry& entry);
+  // False when the entry contradicts another (the same slot or id twice) or there is no memory. A base was written from a table and holds no id twice; it is
+  // loaded without looking, which saves a miss of the cache for most entries.
+  bool load(const PointEntry& entry, bool of_base = false);
   // After the last: slots without a live point become free.
   void load_finish();
 
@@ -94,7 +95,7 @@ class PointTable {
   void set_id(uint32_t slot, const PointId& id);
 
   uint32_t fields_;
-  uint32_t slot_count_ = 0;
+  std::atomic<uint32_t> slot_count_{0};  // changed by the writer alone
   std::atomic<uint64_t> live_{0};
   mutable std::shared_mutex mutex_;
 
@@ -120,6 +121,7 @@ class PointTable {
     std::vector<uint32_t> slots;
   };
   std::deque<Held> held_;
+  std::atomic<uint64_t> lists_bytes_{0};  // of the writer's lists, for ram_bytes()
 };
 
 }  // namespace asyncstore::points

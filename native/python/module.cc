@@ -63,7 +63,7 @@ EngineHandle* open_engine(const std::string& path, const std::string& async_scor
                           uint32_t workers, uint32_t io_depth, const std::string& direct_io, bool prewarm,
                           uint64_t indexing_threshold_kb, uint64_t max_segment_kb, double deleted_threshold,
                           uint64_t vacuum_min_vector_number, uint32_t default_segment_number,
-                          double flush_interval_s, const std::string& fault) {
+                          double flush_interval_s, uint64_t wal_capacity_bytes, const std::string& fault) {
   engine::Options options;
   options.async_scorer = choice_of(async_scorer);
   options.durability = durability_of(durability);
@@ -77,6 +77,7 @@ EngineHandle* open_engine(const std::string& path, const std::string& async_scor
   options.vacuum_min_vector_number = vacuum_min_vector_number;
   options.default_segment_number = default_segment_number;
   options.flush_interval_s = flush_interval_s;
+  options.wal_capacity_bytes = wal_capacity_bytes;
   options.fault = fault;
   auto opened = [&] {
     const nb::gil_scoped_release released;
@@ -277,7 +278,8 @@ void bind_engine(nb::module_& module) {
       .def_static("open", &open_engine, nb::rv_policy::take_ownership, "path"_a, nb::kw_only(), "async_scorer"_a,
                   "durability"_a, "workers"_a, "io_depth"_a, "direct_io"_a, "prewarm"_a, "indexing_threshold_kb"_a,
                   "max_segment_kb"_a, "deleted_threshold"_a, "vacuum_min_vector_number"_a,
-                  "default_segment_number"_a, "flush_interval_s"_a, "fault"_a = "")
+                  "default_segment_number"_a, "flush_interval_s"_a, "wal_capacity_bytes"_a = uint64_t{32} << 20,
+                  "fault"_a = "")
       .def("close", &EngineHandle::close)
       .def("event_fd", [](EngineHandle& self) { return self.get().completions().fd(); })
       .def("drain", &EngineHandle::drain)

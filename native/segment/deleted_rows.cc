@@ -48,7 +48,11 @@ base::Result<std::shared_ptr<const DeletedRows>> DeletedRows::read(io::Storage& 
     deleted->blocks_.push_back(marked > 0 ? std::move(block) : nullptr);
     offset += sizeof(Block);
   }
-  if (deleted->count_ != count) {
+  bool beyond = false;  // a row that the segment does not have
+  for (uint64_t row = rows; row < words * 64; ++row) {
+    beyond = beyond || deleted->contains(static_cast<uint32_t>(row));
+  }
+  if (deleted->count_ != count || beyond) {
     return base::corruption(path, 64, "the number of deleted rows does not fit the header");
   }
   return std::shared_ptr<const DeletedRows>(std::move(deleted));

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace asyncstore::segment {
 namespace {
@@ -85,6 +86,11 @@ ExactScorer::ExactScorer(const Field& field, const float* query)
 }
 
 float ExactScorer::similarity(const std::byte* row) const {
+  const float similarity = computed(row);
+  return std::isnan(similarity) ? -std::numeric_limits<float>::infinity() : similarity;
+}
+
+float ExactScorer::computed(const std::byte* row) const {
   const auto* f32 = reinterpret_cast<const float*>(row);
   const auto* f16 = reinterpret_cast<const uint16_t*>(row);
   const auto* u8 = reinterpret_cast<const uint8_t*>(row);

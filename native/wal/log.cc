@@ -32,6 +32,12 @@ uint32_t number_of(const std::string& name) {
   return fits && rest == 'l' && name.size() == 14 ? number : 0;
 }
 
+// The number in "spare-12"; 0 for any other name.
+uint32_t spare_number_of(const std::string& name) {
+  uint32_t number = 0;
+  return std::sscanf(name.c_str(), "spare-%10" SCNu32, &number) == 1 ? number : 0;
+}
+
 Bytes whole(const FileHeader& header) { return std::as_bytes(std::span(&header, 1)); }
 
 }  // namespace
@@ -53,8 +59,10 @@ Status Log::recover(uint64_t applied_lsn, const Replay& replay) {
     const uint32_t number = number_of(name);
     if (number > 0) {
       numbers.push_back(number);
-    } else if (name.starts_with("spare-")) {
+    } else if (const uint32_t spare = spare_number_of(name); spare > 0) {
       spares_.push_back(folder_ + "/" + name);
+      // Its old frames carry numbers up to this one, which must not come again.
+      next_number_ = std::max(next_number_, spare + 1);
     }
   }
   std::sort(numbers.begin(), numbers.end());
@@ -64,6 +72,7 @@ Status Log::recover(uint64_t applied_lsn, const Replay& replay) {
   bool ended = false;      // a torn write was met: what follows must prove nothing
   std::string ended_path;
   uint64_t ended_offset = 0;
+  std::vector<uint32_t> rejected;
   for (const uint32_t number : numbers) {
     const std::string path = path_of(number);
     TRY_ASSIGN(const std::vector<std::byte> content, io::read_file(*storage_, path, k_file_bytes_max));
@@ -77,18 +86,22 @@ Status Log::recover(uint64_t applied_lsn, const Replay& replay) {
                                              ": a log file is missing");
       }
     }
+    // What a checkpoint includes need not be in the log any more, damaged or not.
+    if (first && *first > expected && *first <= applied_lsn + 1) {
+      expected = *first;
+    }
     if (first && *first == expected) {
       ended = false;  // the file before simply was full
     }
     if (ended || !first || *first != expected) {
       const uint64_t missing = expected > 0 ? expected : applied_lsn + 1;
-      if (reader.proves_durable(missing)) {
+      if (reader.proves_durable(missing, applied_lsn)) {
         return base::corruption(ended ? ended_path : path, ended ? ended_offset : 0,
                                 "operation " + std::to_string(missing) + " of the log is damaged");
       }
       ended = true;
-      spares_.push_back(path);
-      next_number_ = number + 1;
+      rejected.push_back(number);
+      next_number_ = std::max(next_number_, number + 1);
       continue;
     }
     LogFile file{number, expected, 0, content.size(), content.size(), nullptr};
@@ -99,7 +112,7 @@ Status Log::recover(uint64_t applied_lsn, const Replay& replay) {
       }
       file.last_lsn = expected++;
     }
-    if (reader.proves_durable(expected)) {
+    if (reader.proves_durable(expected, applied_lsn)) {
       return base::corruption(path, reader.position(),
                               "operation " + std::to_string(expected) + " of the log is damaged");
     }
@@ -110,7 +123,13 @@ Status Log::recover(uint64_t applied_lsn, const Replay& replay) {
     // What was read may so far be in the page cache only.
     TRY(options_.durability == Durability::fsync ? file.file->sync() : Status());
     files_.push_back(std::move(file));
-    next_number_ = number + 1;
+    next_number_ = std::max(next_number_, number + 1);
+  }
+  // Under their names a later recovery could take them for files in use, once other operations have
+  // got the numbers of the frames in them. Durable with the sync of the folder in roll(), before
+  // there is any such frame.
+  for (const uint32_t number : rejected) {
+    TRY(set_aside(number));
   }
   // A next frame begins a new file (`end` is the size): behind a torn write old frames may lie that
   // would seem to follow it.
@@ -263,6 +282,11 @@ Status Log::take_back() {
     files_.back().last_lsn = last_lsn_ >= files_.back().first_lsn ? last_lsn_ : 0;
   }
   pending_.clear();
+  // What was wiped must stay so when the power fails; otherwise its frames could be replayed.
+  if (wiped.ok() && options_.durability == Durability::fsync) {
+    wiped = files_.empty() ? Status() : files_.back().file->sync();
+    wiped = wiped.ok() ? storage_->sync_folder(folder_) : std::move(wiped);
+  }
   if (!wiped.ok()) {
     failure_ = wiped.error().message;
   }
@@ -289,7 +313,11 @@ Status Log::roll(uint64_t frame_bytes) {
       next.size = wanted;
     }
     TRY(next.file->write_at(0, whole(header)));
-    return storage_->sync_folder(folder_);
+    Status synced = storage_->sync_folder(folder_);
+    if (!synced.ok()) {
+      failure_ = synced.error().message;
+    }
+    return synced;
   };
   Status prepared = prepare();
   if (!prepared.ok()) {
@@ -303,21 +331,23 @@ Status Log::roll(uint64_t frame_bytes) {
 }
 
 Status Log::forget_until(uint64_t lsn) {
-  size_t keep = 0;
   // The last file stays while frames may still go into it.
-  while (keep < files_.size() && files_[keep].last_lsn <= lsn &&
-         (keep + 1 < files_.size() || files_[keep].end >= files_[keep].size)) {
-    const std::string path = path_of(files_[keep].number);
-    if (spares_.size() < k_spares_max) {
-      const std::string spare = folder_ + "/spare-" + std::to_string(files_[keep].number);
-      TRY(storage_->rename(path, spare));
-      spares_.push_back(spare);
-    } else {
-      TRY(storage_->remove(path));
-    }
-    ++keep;
+  while (!files_.empty() && files_.front().last_lsn <= lsn &&
+         (files_.size() > 1 || files_.front().end >= files_.front().size)) {
+    TRY(set_aside(files_.front().number));
+    files_.erase(files_.begin());
   }
-  files_.erase(files_.begin(), files_.begin() + static_cast<ptrdiff_t>(keep));
+  return {};
+}
+
+// Makes a file a spare, or removes it where there are enough.
+Status Log::set_aside(uint32_t number) {
+  if (spares_.size() >= k_spares_max) {
+    return storage_->remove(path_of(number));
+  }
+  std::string spare = folder_ + "/spare-" + std::to_string(number);
+  TRY(storage_->rename(path_of(number), spare));
+  spares_.push_back(std::move(spare));
   return {};
 }
 

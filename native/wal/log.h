@@ -90,6 +90,7 @@ class Log {
   base::Status roll(uint64_t frame_bytes);
   base::Status write_group();
   base::Status take_back();
+  base::Status set_aside(uint32_t number);
   std::string path_of(uint32_t number) const;
   base::Error failed() const;
   Pending& open_frame();

@@ -58,11 +58,11 @@ std::optional<LogReader::Frame> LogReader::next(uint64_t lsn) {
   return frame;
 }
 
-bool LogReader::proves_durable(uint64_t lsn) const {
+bool LogReader::proves_durable(uint64_t lsn, uint64_t applied_lsn) const {
   for (uint64_t position = position_; position + sizeof(FrameHeader) <= content_.size();
        position += k_frame_alignment) {
     const auto frame = frame_at(position);
-    if (frame && frame->header.durable_lsn >= lsn) {
+    if (frame && frame->header.lsn > applied_lsn && frame->header.durable_lsn >= lsn) {
       return true;
     }
   }

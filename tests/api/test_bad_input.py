@@ -159,11 +159,7 @@ async def test_unknown_vector_names(docs):
         ({"params": m.SearchParams(hnsw_ef=0)}, "params.hnsw_ef: value 0 invalid"),
         ({"params": m.SearchParams(exact="yes")}, "params.exact: expected"),
         (
-            {
-                "params": m.SearchParams(
-                    quantization=m.QuantizationSearchParams(oversampling=0.99)
-                )
-            },
+            {"params": m.SearchParams(quantization=m.QuantizationSearchParams(oversampling=0.99))},
             "params.quantization.oversampling: value 0.99 invalid, must be 1.0 or larger",
         ),
         (

@@ -65,9 +65,7 @@ async def test_cosine_vectors_are_normalised_and_zero_stays_zero(open_store, unn
 
 
 async def test_an_upsert_replaces_the_whole_point(open_store):
-    vectors = {
-        name: m.VectorParams(size=2, distance=m.Distance.DOT) for name in ("text", "image")
-    }
+    vectors = {name: m.VectorParams(size=2, distance=m.Distance.DOT) for name in ("text", "image")}
     async with open_store() as store:
         collection = await store.create_collection("docs", vectors=vectors)
         await collection.upsert(

@@ -117,6 +117,21 @@ async def test_searches_are_exact(open_store, distance, datatype, place):
                 assert_nearest(hits, expected, distance)
 
 
+@pytest.mark.parametrize("dim", [1, 3, 127, 128, 129, 1000])
+@pytest.mark.parametrize("datatype", DATATYPES)
+async def test_rows_of_every_size_are_read_past_the_page_cache(open_store, datatype, dim):
+    """With O_DIRECT every row comes from the disk, wherever in its blocks it lies."""
+    random = np.random.default_rng(SEED)
+    vectors = (random.standard_normal((100, dim)) * 100).astype(np.float32)
+    rows = stored(vectors, m.Distance.EUCLID, datatype)
+    params = m.VectorParams(size=dim, distance=m.Distance.EUCLID, datatype=datatype)
+    async with open_store(optimizers={"indexing_threshold": 1}, direct_io=True) as store:
+        collection = await filled(store, "both", vectors, vectors=params, quantization_config=INT8)
+        for query in vectors[:5]:
+            hits = await collection.search(query, limit=10, params=quantized(oversampling=10.0))
+            assert_nearest(hits, scores_of(rows, query, m.Distance.EUCLID), m.Distance.EUCLID)
+
+
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("datatype", DATATYPES)
 @pytest.mark.parametrize("distance", DISTANCES)

@@ -1,0 +1,172 @@
+"""The command line, as a program: what it prints, for people and for machines, and how it fails."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from asyncstore.version import __version__
+
+
+@pytest.fixture
+def run(tmp_path):
+    def command(*arguments, code=0):
+        result = subprocess.run(
+            [sys.executable, "-m", "asyncstore", *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", "PYTHONPATH": ":".join(sys.path)},
+        )
+        assert result.returncode == code, result.stderr + result.stdout
+        return result
+
+    return command
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    vectors = np.random.default_rng(1).standard_normal((3000, 16)).astype(np.float16)
+    np.save(tmp_path / "vectors.npy", vectors)
+    np.save(tmp_path / "ids.npy", np.arange(3000) * 2)
+    return vectors
+
+
+def test_version_and_help(run):
+    assert run("--version").stdout.strip() == f"asyncstore {__version__}"
+    help_text = run("--help").stdout
+    for command in ("demo", "import", "info", "check", "bench"):
+        assert command in help_text
+
+
+def test_import_info_check(run, numbers):
+    text = run("import", "vectors.npy", "--collection", "docs", "--ids", "ids.npy").stdout
+    assert "3,000 points of 16 dimensions" in text
+    report = json.loads(
+        run(
+            *("import", "vectors.npy", "--collection", "plain", "--distance", "Euclid"),
+            *("--quantization", "none", "--store", "storage", "--json"),
+        ).stdout
+    )
+    assert (report["collection"], report["points"], report["dim"]) == ("plain", 3000, 16)
+
+    assert "3,000" in run("info").stdout
+    info = json.loads(run("info", "--json").stdout)
+    docs, plain = info["collections"]
+    assert (docs["name"], docs["info"]["points_count"]) == ("docs", 3000)
+    assert docs["info"]["config"]["params"]["vectors"]["distance"] == "Cosine"
+    assert docs["info"]["config"]["quantization_config"]["scalar"]["type"] == "int8"
+    assert plain["info"]["config"]["params"]["vectors"]["distance"] == "Euclid"
+    assert plain["info"]["config"]["quantization_config"] is None
+    assert info["statistics"]["reader"] in ("io_uring", "mmap")
+
+    assert "every checksum is right" in run("check").stdout
+    assert json.loads(run("check", "--json").stdout) == [
+        {"collection": "docs", "findings": []},
+        {"collection": "plain", "findings": []},
+    ]
+
+    bench = run("bench", "--store", "storage", "--collection", "docs", "--searches", 30, "--json")
+    measurements = json.loads(bench.stdout)["measurements"]
+    assert {one["cache"] for one in measurements} == {"cold", "warm"}
+    assert all(one["searches"] == 30 for one in measurements)
+
+
+def test_a_second_import_adds_to_the_collection(run, numbers, tmp_path):
+    run("import", "vectors.npy", "--collection", "docs")
+    np.save(tmp_path / "more.npy", numbers[:10].astype(np.float32))
+    np.save(tmp_path / "more_ids.npy", np.arange(10) + 10_000)
+    run("import", "more.npy", "--collection", "docs", "--ids", "more_ids.npy")
+    (docs,) = json.loads(run("info", "--json").stdout)["collections"]
+    assert docs["info"]["points_count"] == 3010
+
+
+def test_check_finds_a_damaged_byte(run, numbers, tmp_path):
+    run("import", "vectors.npy", "--collection", "docs")
+    files = [file for file in (tmp_path / "storage").rglob("*") if file.is_file()]
+    largest = max(
+        (file for file in files if "wal" not in str(file.relative_to(tmp_path)).lower()),
+        key=lambda file: file.stat().st_size,
+    )
+    with largest.open("r+b") as file:
+        file.seek(20_000)
+        byte = file.read(1)[0]
+        file.seek(20_000)
+        file.write(bytes([byte ^ 1]))
+    result = run("check", "--json", code=1)
+    (docs,) = json.loads(result.stdout)
+    assert any(finding["severity"] == "error" for finding in docs["findings"])
+    assert "error" in run("check", code=1).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["info", "--store", "nowhere"], "nowhere: there is no store"),
+        (["check", "--store", "nowhere"], "nowhere: there is no store"),
+        (["bench", "--store", "nowhere", "--collection", "x"], "nowhere: there is no store"),
+        (["bench", "--collection", "x"], "--store"),
+        (["import", "nothing.npy", "--collection", "x"], "nothing.npy"),
+        (["import", "text.npy", "--collection", "x"], "text.npy: is not a .npy file"),
+        (["import", "flat.npy", "--collection", "x"], r"(n, dim)"),
+        (["import", "vectors.npy", "--collection", "x", "--ids", "flat.npy"], "flat.npy"),
+        (["import", "vectors.npy", "--collection", "a/b"], "collection_name"),
+        (["import", "vectors.npy", "--collection", "x", "--config", "bad.yaml"], "storge"),
+        (["demo", "--data", "nowhere"], "nowhere has no vectors.f16.npy"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_errors_are_one_line_and_code_1(run, numbers, tmp_path, arguments, sentence):
+    (tmp_path / "text.npy").write_text("text")
+    (tmp_path / "bad.yaml").write_text("storge: {}")
+    np.save(tmp_path / "flat.npy", np.zeros(7))
+    result = run(*arguments, code=1)
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert sentence in lines[0]
+    assert "Traceback" not in result.stderr
+
+
+def test_wrong_dimensions_are_said(run, numbers, tmp_path):
+    run("import", "vectors.npy", "--collection", "docs")
+    np.save(tmp_path / "wide.npy", np.zeros((3, 17), np.float32))
+    result = run("import", "wide.npy", "--collection", "docs", code=1)
+    assert "vector has 17 dimensions, collection 'docs' has 16" in result.stderr
+
+
+def test_the_demo_finds_texts_and_measures_both_readers(run, tmp_path, uring_refusal):
+    report = json.loads(run("demo", "--json").stdout)
+    assert report["points"] == 5000
+    assert len(report["answers"]) == 3
+    for answer in report["answers"]:
+        assert all(found["text"]["text"] for found in answer["found"])
+    readers = {one["reader"] for one in report["measurements"]}
+    assert readers == ({"io_uring", "mmap"} if uring_refusal is None else {"mmap"})
+    assert all(one["recall"] >= 0.99 for one in report["measurements"])
+    assert list(tmp_path.iterdir()) == []
+    text = run("demo").stdout
+    for word in ("Import", "Search", "How fast", "recall@10", "cold", "warm", "posix_fadvise"):
+        assert word in text
+
+
+def test_without_the_extra_the_message_names_it(tmp_path):
+    script = (
+        "import importlib.util, sys\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = ("
+        "    lambda name: None if name in ('typer', 'rich') else find(name))\n"
+        "from asyncstore.cli import main\n"
+        "main()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)},
+    )
+    assert result.returncode == 1
+    assert "pip install 'asyncstore[cli]'" in result.stderr

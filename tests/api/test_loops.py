@@ -1,0 +1,118 @@
+"""The public behaviours on asyncio, uvloop and trio alike."""
+
+import anyio
+import numpy as np
+import pytest
+
+from asyncstore import StoreClosedError
+from asyncstore import models as m
+
+pytestmark = pytest.mark.anyio
+
+PARAMS = m.VectorParams(size=8, distance=m.Distance.COSINE)
+
+
+def vectors_of(rows, seed=1):
+    return np.random.default_rng(seed).standard_normal((rows, 8)).astype(np.float32)
+
+
+async def filled(store, rows=1000):
+    collection = await store.create_collection("docs", vectors=PARAMS)
+    await collection.upsert_arrays(np.arange(rows), vectors_of(rows))
+    return collection
+
+
+async def test_the_whole_of_it(open_store):
+    async with open_store() as store:
+        collection = await filled(store)
+        await collection.upsert([m.PointStruct(id=5000, vector=[1] * 8)])
+        hits = await collection.search([1] * 8, limit=3, with_vectors=True)
+        assert hits[0].id == 5000
+        assert hits[0].score == pytest.approx(1)
+        batch = await collection.search_batch(vectors_of(5), limit=4)
+        assert batch.counts.tolist() == [4] * 5
+        await collection.delete(points=[5000])
+        await collection.optimize()
+        await collection.prewarm()
+        assert await collection.count() == 1000
+        records, following = await collection.scroll(limit=2)
+        assert ([record.id for record in records], following) == ([0, 1], 2)
+        assert [record.id for record in await collection.retrieve([3])] == [3]
+        assert (await collection.info()).points_count == 1000
+        assert await store.list_collections() == ["docs"]
+        assert await store.delete_collection("docs")
+
+
+async def test_many_at_once(open_store):
+    async with open_store() as store:
+        collection = await filled(store)
+        expected = [await collection.search(query) for query in vectors_of(100, seed=2)]
+        found = {}
+
+        async def search(number, query):
+            found[number] = await collection.search(query)
+
+        async def write(number):
+            await collection.upsert_arrays([10_000 + number], -vectors_of(1))
+            await collection.delete(points=[10_000 + number])
+
+        async with anyio.create_task_group() as group:
+            for number, query in enumerate(vectors_of(100, seed=2)):
+                group.start_soon(search, number, query)
+                group.start_soon(write, number)
+        for number, hits in found.items():
+            stable = [hit.id for hit in hits if hit.id < 10_000]
+            assert stable == [hit.id for hit in expected[number]][: len(stable)]
+        assert len(found) == 100
+        assert await collection.count() == 1000
+
+
+async def test_more_searches_than_the_inbox_holds(open_store):
+    async with open_store(workers=1) as store:
+        collection = await filled(store)
+        done = 0
+
+        async def search(query):
+            nonlocal done
+            await collection.search(query, params=m.SearchParams(exact=True))
+            done += 1
+
+        async with anyio.create_task_group() as group:
+            for query in np.resize(vectors_of(100), (6000, 8)):
+                group.start_soon(search, query)
+        assert done == 6000
+
+
+async def test_cancellation(open_store):
+    async with open_store() as store:
+        collection = await filled(store)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await collection.search(vectors_of(1)[0])
+        assert scope.cancelled_caught
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await collection.upsert_arrays([9999], vectors_of(1))
+        assert await collection.count() == 1000
+        assert len(await collection.search(vectors_of(1)[0])) == 10
+
+
+async def test_a_cancelled_store_closes(open_store):
+    with anyio.CancelScope() as scope:
+        async with open_store() as store:
+            collection = await filled(store)
+            scope.cancel()
+            await collection.search(vectors_of(1)[0])
+    assert scope.cancelled_caught
+    with pytest.raises(StoreClosedError):
+        await collection.search(vectors_of(1)[0])
+    async with open_store() as store:
+        assert await (await store.get_collection("docs")).count() == 1000
+
+
+async def test_an_exception_in_the_body_is_raised_as_it_is(open_store):
+    with pytest.raises(ZeroDivisionError):
+        async with open_store():
+            raise ZeroDivisionError
+    async with open_store() as store:
+        assert await store.list_collections() == []

@@ -1,0 +1,170 @@
+"""What a crashing writer writes, as functions of a seed: nobody has to be told what was written.
+
+Several *lanes* write at once, each to ids of its own, one operation after the other. Operation
+``number`` of a lane in one *life* of the writer is always the same, and the vectors of a point
+follow from its id and the version it was written with. Who knows how many operations of each lane
+were acknowledged, knows every value that has to be there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from asyncstore import models as m
+from asyncstore.engine import WRITE_BYTES_MAX
+
+LANES = 4
+UUID_LANE = 3  # the ids of this lane are UUIDs
+SMALL_DIM = 4
+BIG, SMALL = 1, 2  # bits: which vectors a point has
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How large everything is; a function of the seed."""
+
+    seed: int
+    dim: int
+    ids_per_lane: int
+    huge_points: int  # of an operation that is cut into several records
+    wal_capacity_bytes: int
+
+    @classmethod
+    def of(cls, seed: int) -> Shape:
+        rng = np.random.default_rng([seed, 1])
+        dim = int(rng.choice([24, 48, 384]))
+        huge = 3 * cls.chunk_points_of(dim) // 2 if dim == 384 else 3000
+        return cls(
+            seed=seed,
+            dim=dim,
+            ids_per_lane=max(800, min(2500, 100_000 // dim)),
+            huge_points=huge,
+            wal_capacity_bytes=int(rng.choice([64 << 10, 512 << 10, 4 << 20])),
+        )
+
+    @staticmethod
+    def chunk_points_of(dim: int) -> int:
+        """As many points as go into one record of the log, all of it or nothing."""
+        return int(WRITE_BYTES_MAX // (4 * (dim + SMALL_DIM)))
+
+    def config(self, durability: str) -> dict[str, object]:
+        """Everything small and often: sealing, merging, vacuuming and checkpoints all the time."""
+        optimizers = {
+            "indexing_threshold": 48,
+            "flush_interval_sec": 0,
+            "default_segment_number": 2,
+            "vacuum_min_vector_number": 100,
+            "deleted_threshold": 0.1,
+        }
+        performance = {"workers": 1, "prewarm": False}
+        return {
+            "storage": {
+                "durability": durability,
+                "optimizers": optimizers,
+                "performance": performance,
+            }
+        }
+
+    def vector_params(self) -> dict[str, m.VectorParams]:
+        int8 = m.ScalarQuantization(
+            scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.99)
+        )
+        return {
+            "big": m.VectorParams(
+                size=self.dim, distance=m.Distance.DOT, quantization_config=int8
+            ),
+            "small": m.VectorParams(size=SMALL_DIM, distance=m.Distance.EUCLID),
+        }
+
+
+class Kind(Enum):
+    UPSERT = "upsert"  # both vectors
+    UPSERT_BIG = "upsert of one vector"  # the other is gone afterwards
+    UPSERT_MIXED = "upsert of points with two vectors, one or none"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class Operation:
+    kind: Kind
+    lane: int
+    version: int
+    indexes: np.ndarray  # of the lane's ids; one may be there twice
+
+    def vectors_present(self) -> np.ndarray:
+        """The bits of each index."""
+        if self.kind is Kind.UPSERT_MIXED:
+            return np.array([BIG | SMALL, BIG, 0], np.uint8)[(self.indexes + self.version) % 3]
+        bits = {Kind.UPSERT: BIG | SMALL, Kind.UPSERT_BIG: BIG, Kind.DELETE: 0}[self.kind]
+        return np.full(len(self.indexes), bits, np.uint8)
+
+
+def operation(shape: Shape, life: int, lane: int, number: int) -> Operation:
+    rng = np.random.default_rng([shape.seed, 2, life, lane, number])
+    draw = rng.random()
+    if draw < 0.22:
+        kind, count = Kind.DELETE, int(rng.integers(1, 300))
+    elif draw < 0.32:
+        kind, count = Kind.UPSERT_MIXED, int(rng.integers(1, 40))
+    elif draw < 0.42:
+        kind, count = Kind.UPSERT_BIG, int(rng.integers(1, 500))
+    else:
+        kind, count = Kind.UPSERT, int(rng.integers(1, 501))
+        if rng.random() < 0.015:
+            count = shape.huge_points
+    indexes = rng.integers(0, shape.ids_per_lane, count)
+    return Operation(kind, lane, life << 24 | number + 1, indexes)
+
+
+def point_ids(lane: int, indexes: np.ndarray) -> np.ndarray | list[str]:
+    if lane == UUID_LANE:
+        return [str(uuid.UUID(int=0xA5 << 120 | int(index))) for index in indexes]
+    return (indexes + lane * 1_000_000 + 1).astype(np.uint64)
+
+
+def lane_and_index(point_id: int | str) -> tuple[int, int]:
+    if isinstance(point_id, str):
+        return UUID_LANE, uuid.UUID(point_id).int & 0xFFFFFFFF
+    return (point_id - 1) // 1_000_000, (point_id - 1) % 1_000_000
+
+
+def vectors(
+    seed: int, dim: int, lane: int, indexes: np.ndarray, versions: np.ndarray
+) -> np.ndarray:
+    """(n, dim) float32 of unit length: what each point has to hold, bit by bit."""
+    with np.errstate(over="ignore"):
+        rows = indexes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        rows ^= versions.astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
+        rows ^= np.uint64(seed * 8 + lane) * np.uint64(0x165667B19E3779F9)
+        mixed = rows[:, None] + np.arange(1, dim + 1, dtype=np.uint64) * np.uint64(
+            0xD6E8FEB86659FD93
+        )
+        for shift in (32, 29):
+            mixed ^= mixed >> np.uint64(shift)
+            mixed *= np.uint64(0xFF51AFD7ED558CCD)
+        mixed ^= mixed >> np.uint64(32)
+    raw = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 23) - np.float32(1)
+    return raw / np.sqrt(np.sum(raw * raw, axis=1, keepdims=True))
+
+
+class LaneState:
+    """What a lane's points are, or must be."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.versions = np.zeros(shape.ids_per_lane, np.int64)  # 0: no such point
+        self.present = np.zeros(shape.ids_per_lane, np.uint8)
+
+    def apply(self, done: Operation, chunk: slice = slice(None)) -> None:
+        indexes = done.indexes[chunk]
+        self.versions[indexes] = 0 if done.kind is Kind.DELETE else done.version
+        self.present[indexes] = done.vectors_present()[chunk]
+
+    def copy(self) -> LaneState:
+        copied = object.__new__(LaneState)
+        copied.versions = self.versions.copy()
+        copied.present = self.present.copy()
+        return copied

@@ -1,0 +1,129 @@
+#include "engine/manifest.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "base/crc32c.h"
+#include "io_temporary_folder.h"
+
+using namespace asyncstore;
+using namespace asyncstore::engine;
+using base::Code;
+using asyncstore::io_test::random_bytes;
+
+namespace {
+
+CollectionFile sample_collection() {
+  CollectionFile file;
+  file.name = "Bücher";
+  file.fields = {{"title", 384, segment::Distance::cosine, segment::Datatype::float32, quantize::Kind::scalar_int8, 0.99F},
+                 {"", 1, segment::Distance::manhattan, segment::Datatype::uint8, quantize::Kind::none, 1.0F}};
+  file.config = random_bytes(77, 1);
+  return file;
+}
+
+Manifest sample_manifest() {
+  Manifest manifest;
+  manifest.lsn = 1234;
+  manifest.point_count = 99;
+  manifest.next_segment = 12;
+  manifest.fields = {{{1, 5, 10, true, 1000}, {11, 0, 1, false, 0}}, {}};
+  manifest.points = {16 * 1000, 16 * 1234};
+  return manifest;
+}
+
+}  // namespace
+
+TEST_CASE("manifest: what is written is read") {
+  const auto collection = parse_collection("p", encode(sample_collection()));
+  REQUIRE(collection.ok());
+  CHECK(collection.value().name == sample_collection().name);
+  CHECK(collection.value().fields == sample_collection().fields);
+  CHECK(collection.value().config == sample_collection().config);
+
+  const auto manifest = parse_manifest("p", encode(sample_manifest()), 2);
+  REQUIRE(manifest.ok());
+  CHECK(manifest.value().lsn == 1234);
+  CHECK(manifest.value().point_count == 99);
+  CHECK(manifest.value().next_segment == 12);
+  CHECK(manifest.value().points == sample_manifest().points);
+  REQUIRE(manifest.value().fields.size() == 2);
+  REQUIRE(manifest.value().fields[0].size() == 2);
+  CHECK(manifest.value().fields[0][0].sealed);
+  CHECK(manifest.value().fields[0][0].deleted_lsn == 1000);
+  CHECK(manifest.value().fields[0][1].rows_max == 1);
+  CHECK(manifest.value().fields[1].empty());
+}
+
+TEST_CASE("manifest: every flipped bit, truncation and appended byte is an error") {
+  for (const bool is_manifest : {true, false}) {
+    const auto whole = is_manifest ? encode(sample_manifest()) : encode(sample_collection());
+    const auto parse = [&](base::Bytes content) -> base::Status {
+      if (is_manifest) {
+        TRY(parse_manifest("some/path", content, 2));
+      } else {
+        TRY(parse_collection("some/path", content));
+      }
+      return {};
+    };
+    REQUIRE(parse(whole).ok());
+    auto content = whole;
+    for (size_t bit = 0; bit < content.size() * 8; ++bit) {
+      content[bit / 8] ^= std::byte(1 << bit % 8);
+      const auto status = parse(content);
+      CAPTURE(bit);
+      REQUIRE(!status.ok());
+      CHECK(status.error().code == Code::corruption);
+      CHECK(status.error().file == "some/path");
+      content[bit / 8] ^= std::byte(1 << bit % 8);
+    }
+    for (size_t size = 0; size < content.size(); ++size) {
+      REQUIRE(!parse(base::Bytes(content).first(size)).ok());
+    }
+    content.push_back(std::byte{0});
+    CHECK(!parse(content).ok());
+    // Of the other kind, and noise.
+    CHECK(!parse(is_manifest ? encode(sample_collection()) : encode(sample_manifest())).ok());
+    for (uint64_t seed = 0; seed < 300; ++seed) {
+      CHECK(!parse(random_bytes(seed, seed)).ok());
+    }
+  }
+}
+
+TEST_CASE("manifest: a sound checksum over impossible values is refused") {
+  const auto refused = [](const Manifest& manifest, size_t fields) {
+    const auto parsed = parse_manifest("p", encode(manifest), fields);
+    REQUIRE(!parsed.ok());
+    CHECK(parsed.error().code == Code::corruption);
+  };
+  refused(sample_manifest(), 1);
+  refused(sample_manifest(), 3);
+  auto manifest = sample_manifest();
+  manifest.fields[0][0].rows = 11;  // of at most 10
+  refused(manifest, 2);
+  manifest = sample_manifest();
+  manifest.next_segment = 11;  // exists
+  refused(manifest, 2);
+  manifest = sample_manifest();
+  manifest.fields[0].resize(5000);
+  refused(manifest, 2);
+  for (const int what : {0, 1, 2, 3, 4}) {
+    auto collection = sample_collection();
+    auto& field = collection.fields[1];
+    field.dim = what == 0 ? 0 : what == 1 ? 70'000 : 1;
+    field.quantile = what == 2 ? 0.1F : what == 3 ? 2.0F : 1.0F;
+    field.distance = static_cast<segment::Distance>(what == 4 ? 9 : 0);
+    CHECK(parse_collection("p", encode(collection)).error().code == Code::corruption);
+  }
+}
+
+TEST_CASE("manifest: a newer format is told apart from damage") {
+  for (auto content : {encode(sample_manifest()), encode(sample_collection())}) {
+    content[8] = std::byte{2};
+    const uint32_t crc = base::crc32c(base::Bytes(content).first(content.size() - 4));
+    std::memcpy(content.data() + content.size() - 4, &crc, 4);
+    CHECK((content[5] == std::byte{'I'} ? parse_manifest("p", content, 2).error().code
+                                        : parse_collection("p", content).error().code) == Code::unsupported);
+  }
+}

@@ -1,0 +1,195 @@
+#include "points/points_file.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <random>
+
+#include "io/checked_file.h"
+#include "io_temporary_folder.h"
+
+using namespace asyncstore;
+using namespace asyncstore::io_test;
+using base::Code;
+using points::Location;
+using points::PointEntry;
+using points::PointId;
+using points::PointsBuffer;
+using points::PointTable;
+
+namespace {
+
+const std::shared_ptr<io::Storage> g_storage = io::make_posix_storage();
+constexpr io::Magic k_magic = {'A', 'S', 'P', 'O', 'I', 'N', 'T', '1'};
+
+using Model = std::map<PointId, std::pair<uint64_t, Location>>;
+
+void check_equal(PointTable& table, const Model& model) {
+  REQUIRE(table.live_count() == model.size());
+  for (const auto& [id, point] : model) {
+    const uint32_t slot = table.find(id);
+    REQUIRE(slot != points::k_no_slot);
+    CHECK(table.id(slot) == id);
+    CHECK(table.version(slot) == point.first);
+    CHECK(table.location(slot, 0) == point.second);
+    CHECK(table.location(slot, 1) == (id.low % 2 == 0 ? point.second : Location{}));
+  }
+}
+
+void write_point(PointTable& table, Model& model, const PointId& id, uint64_t version, Location location) {
+  REQUIRE(table.reserve(1));
+  const uint32_t slot = table.find_or_add(id);
+  table.set_location(slot, 0, location);
+  table.set_location(slot, 1, id.low % 2 == 0 ? location : Location{});
+  table.set_version(slot, version);
+  model[id] = {version, location};
+}
+
+// A file of entries as they come, which need not make sense.
+void write_raw(const std::string& path, const std::vector<PointEntry>& entries, uint32_t slot_count,
+               uint32_t fields = 2) {
+  PointsBuffer buffer(fields);
+  for (const auto& entry : entries) {
+    buffer.add(entry);
+  }
+  REQUIRE(buffer.write(*g_storage, path, 9, slot_count).ok());
+}
+
+}  // namespace
+
+TEST_CASE("points file: base, changes and merged base load to the same table") {
+  for (const uint64_t seed : {1, 2, 3}) {
+    CAPTURE(seed);
+    const TemporaryFolder folder;
+    std::mt19937_64 random(seed);
+    PointTable table(2);
+    Model model;
+    std::vector<std::string> paths;
+    for (uint64_t file = 0; file < 6; ++file) {
+      // The first is larger than a part of the file that is read at once.
+      const uint64_t steps = file == 0 ? 60'000 : 3000;
+      for (uint64_t step = 0; step < steps; ++step) {
+        const PointId id = random() % 4 > 0 ? PointId::integer(random() % 40'000)
+                                            : PointId{true, random() % 3, random() % 1000};
+        if (random() % 5 > 0) {
+          write_point(table, model, id, file + 1, {static_cast<uint32_t>(file), static_cast<uint32_t>(step)});
+        } else if (model.erase(id) > 0) {
+          table.erase(table.find(id));
+        }
+        if (step % 20 == 0) {
+          table.release(std::make_shared<int>(0));  // slots go from one id to another
+        }
+      }
+      PointsBuffer buffer(2);
+      table.take_changes([&](const PointEntry& entry) { buffer.add(entry); });
+      paths.push_back(folder / std::to_string(file));
+      REQUIRE(buffer.write(*g_storage, paths.back(), file, table.slot_count()).ok());
+      PointTable loaded(2);
+      REQUIRE(points::load_points(*g_storage, paths, loaded).ok());
+      loaded.load_finish();
+      check_equal(loaded, model);
+      if (file == 2 || file == 5) {
+        const auto merged = points::merge_points(*g_storage, paths, 2, folder / "merged" + std::to_string(file));
+        REQUIRE(merged.ok());
+        CHECK(merged.value().lsn == file);
+        CHECK(merged.value().entries == model.size());
+        PointTable again(2);
+        paths = {folder / "merged" + std::to_string(file)};
+        REQUIRE(points::load_points(*g_storage, paths, again).ok());
+        again.load_finish();
+        check_equal(again, model);
+      }
+    }
+  }
+}
+
+TEST_CASE("points file: ids that exchange their slots") {
+  const TemporaryFolder folder;
+  const auto a = PointId::integer(1);
+  const auto b = PointId::integer(2);
+  const std::vector<Location> place = {Location{1, 1}, Location{}};
+  write_raw(folder / "base", {{0, true, a, 1, place}, {1, true, b, 1, place}}, 2);
+  write_raw(folder / "change", {{0, true, b, 2, place}, {1, true, a, 2, place}}, 2);
+  PointTable table(2);
+  REQUIRE(points::load_points(*g_storage, {folder / "base", folder / "change"}, table).ok());
+  CHECK(table.find(a) == 1);
+  CHECK(table.find(b) == 0);
+  CHECK(table.live_count() == 2);
+  REQUIRE(points::merge_points(*g_storage, {folder / "base", folder / "change"}, 2, folder / "merged").ok());
+  PointTable merged(2);
+  REQUIRE(points::load_points(*g_storage, {folder / "merged"}, merged).ok());
+  CHECK(merged.find(a) == 1);
+  CHECK(merged.version(1) == 2);
+}
+
+TEST_CASE("points file: an empty table") {
+  const TemporaryFolder folder;
+  write_raw(folder / "a", {}, 0);
+  PointTable table(2);
+  CHECK(points::load_points(*g_storage, {folder / "a"}, table).ok());
+  CHECK(points::load_points(*g_storage, {}, table).ok());
+  table.load_finish();
+  CHECK(table.live_count() == 0);
+  const auto merged = points::merge_points(*g_storage, {folder / "a", folder / "a"}, 2, folder / "b");
+  REQUIRE(merged.ok());
+  CHECK(merged.value().entries == 0);
+}
+
+TEST_CASE("points file: contradictions and hostile files are corruption") {
+  const TemporaryFolder folder;
+  const auto a = PointId::integer(1);
+  const std::vector<Location> place = {Location{1, 1}, Location{}};
+  const auto load = [&](std::vector<std::string> paths) {
+    PointTable table(2);
+    auto status = points::load_points(*g_storage, paths, table);
+    REQUIRE(!status.ok());
+    CHECK(status.error().code == Code::corruption);
+    CHECK(status.error().file == paths.back());
+  };
+  SUBCASE("one id in two slots") {
+    write_raw(folder / "a", {{0, true, a, 1, place}, {1, true, a, 1, place}}, 2);
+    load({folder / "a"});
+  }
+  SUBCASE("one slot twice") {
+    write_raw(folder / "a", {{0, true, a, 1, place}, {0, true, PointId::integer(2), 1, place}}, 2);
+    load({folder / "a"});
+  }
+  SUBCASE("one slot twice in the changes") {
+    write_raw(folder / "base", {{0, true, a, 1, place}}, 2);
+    write_raw(folder / "a", {{1, true, PointId::integer(2), 1, place}, {1, true, PointId::integer(3), 1, place}}, 2);
+    load({folder / "base", folder / "a"});
+  }
+  SUBCASE("an id of the base that the changes give to another slot") {
+    write_raw(folder / "base", {{0, true, a, 1, place}}, 2);
+    write_raw(folder / "a", {{1, true, a, 2, place}}, 2);
+    load({folder / "base", folder / "a"});
+  }
+  SUBCASE("a slot beyond the count") {
+    write_raw(folder / "a", {{5, true, a, 1, place}}, 2);
+    load({folder / "a"});
+  }
+  SUBCASE("another number of fields") {
+    write_raw(folder / "a", {{0, true, a, 1, {Location{1, 1}}}}, 2, 1);
+    load({folder / "a"});
+  }
+  SUBCASE("counts that do not fit") {
+    for (const io::Fields fields : {io::Fields{1, 2, 3, 2}, io::Fields{1, UINT64_MAX, 1, 2}, io::Fields{1, 2, UINT64_MAX, 2},
+                                    io::Fields{1, UINT32_MAX, UINT32_MAX, 2}, io::Fields{1, 2, 1, UINT64_MAX}}) {
+      auto writer = io::CheckedFileWriter::create(*g_storage, folder / "a", k_magic, fields);
+      REQUIRE(writer.ok());
+      REQUIRE(writer.value().append(random_bytes(48, 1)).ok());
+      REQUIRE(writer.value().finish().ok());
+      load({folder / "a"});
+    }
+  }
+  SUBCASE("a damaged file") {
+    write_raw(folder / "a", {{0, true, a, 1, place}}, 2);
+    auto content = io::read_file(*g_storage, folder / "a", 4096).value();
+    for (size_t at = 0; at < content.size(); ++at) {
+      content[at] ^= std::byte{16};
+      write_file(folder / "a", content);
+      load({folder / "a"});
+      content[at] ^= std::byte{16};
+    }
+  }
+}
