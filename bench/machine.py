@@ -65,7 +65,9 @@ def store_files(folder: Path, suffix: str = "") -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and path.name.endswith(suffix)]
 
 
-def random_read_rate(path: Path, *, block: int = 4096, depth: int = 128, seconds: int = 2) -> float | None:
+def random_read_rate(
+    path: Path, *, block: int = 4096, depth: int = 128, seconds: int = 2
+) -> float | None:
     """Random O_DIRECT reads a second that fio reaches on the file; None where there is no fio."""
     if shutil.which("fio") is None:
         return None
@@ -89,7 +91,5 @@ def steady_device(path: Path, tolerance: float = 0.25) -> Iterator[dict[str, obj
     before = seen["device_reads_s"]
     seen["device_reads_s_after"] = after
     seen["device_steady"] = (
-        not isinstance(before, float)
-        or after is None
-        or abs(after - before) <= tolerance * before
+        not isinstance(before, float) or after is None or abs(after - before) <= tolerance * before
     )

@@ -52,9 +52,7 @@ async def fill(folder: Path, vectors: Floats) -> Path:
     async with opened(folder) as store:
         rows = await store.create_collection(
             "rows",
-            vectors=m.VectorParams(
-                size=vectors.shape[1], distance=m.Distance.COSINE, on_disk=True
-            ),
+            vectors=m.VectorParams(size=vectors.shape[1], distance=m.Distance.COSINE, on_disk=True),
             quantization_config=INT8,
         )
         await rows.upsert_arrays(np.arange(len(vectors), dtype=np.uint64), vectors)
@@ -77,7 +75,9 @@ async def large_store(setting: Setting) -> Path:
 
 def recall(found: list[list[int]], exact: np.ndarray, limit: int) -> float:
     """The share of the true neighbours that were found."""
-    hits = [len(set(ids) & set(row[:limit].tolist())) for ids, row in zip(found, exact, strict=False)]
+    hits = [
+        len(set(ids) & set(row[:limit].tolist())) for ids, row in zip(found, exact, strict=False)
+    ]
     return float(np.mean(hits)) / limit
 
 

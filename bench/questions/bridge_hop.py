@@ -32,7 +32,9 @@ async def _answer(setting: Setting) -> list[report.Row]:
             costs = []
             for _ in range(setting.rounds):
                 begin = time.perf_counter()
-                await asyncio.gather(*(_calls(tiny, query, CALLS // in_flight) for _ in range(in_flight)))
+                await asyncio.gather(
+                    *(_calls(tiny, query, CALLS // in_flight) for _ in range(in_flight))
+                )
                 costs.append((time.perf_counter() - begin) / CALLS * 1e6)
             rows.append(
                 {

@@ -67,7 +67,8 @@ async def _measure(
                     if cache == "cold":
                         machine.drop_cache(originals)
                     seen = gathered.setdefault(
-                        (name, cache), {"ms": [], "found": [], "exact": [], "reads": [], "bytes": []}
+                        (name, cache),
+                        {"ms": [], "found": [], "exact": [], "reads": [], "bytes": []},
                     )
                     before = store.statistics()
                     for query in queries:

@@ -6,7 +6,7 @@ namespace asyncstore::base {
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line);
 }  // namespace asyncstore::base
 
-#define ASSERT(expression)                                                        \
-  (static_cast<bool>(expression)                                                  \
-       ? static_cast<void>(0)                                                     \
+#define ASSERT(expression)       \
+  (static_cast<bool>(expression) \
+       ? static_cast<void>(0)    \
        : ::asyncstore::base::assertion_failed(#expression, __FILE__, __LINE__))

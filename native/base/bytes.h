@@ -24,12 +24,16 @@ template <typename T>
 Bytes bytes_of(std::span<const T> values) {
   return std::as_bytes(values);
 }
-inline Bytes bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+inline Bytes bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 constexpr uint64_t round_up(uint64_t value, uint64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
-constexpr uint64_t round_down(uint64_t value, uint64_t multiple) { return value / multiple * multiple; }
+constexpr uint64_t round_down(uint64_t value, uint64_t multiple) {
+  return value / multiple * multiple;
+}
 
 // Appends fixed-width values to a growing buffer.
 class ByteWriter {

@@ -87,7 +87,8 @@ uint32_t shift(const ShiftTable& table, uint32_t crc) {
          table.entries[2][(crc >> 16) & 0xFF] ^ table.entries[3][crc >> 24];
 }
 
-__attribute__((target("sse4.2"))) uint32_t update_by_instruction(uint32_t crc, const std::byte* data,
+__attribute__((target("sse4.2"))) uint32_t update_by_instruction(uint32_t crc,
+                                                                 const std::byte* data,
                                                                  size_t size) {
   static const ShiftTable k_shift = make_shift_table();
   while (size >= 3 * k_lane_bytes) {
@@ -115,7 +116,9 @@ __attribute__((target("sse4.2"))) uint32_t update_by_instruction(uint32_t crc, c
   return crc;
 }
 
-bool has_instruction() { return __builtin_cpu_supports("sse4.2") != 0; }
+bool has_instruction() {
+  return __builtin_cpu_supports("sse4.2") != 0;
+}
 
 #elif defined(__aarch64__)
 
@@ -130,14 +133,18 @@ __attribute__((target("+crc"))) uint32_t update_by_instruction(uint32_t crc, con
   return crc;
 }
 
-bool has_instruction() { return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0; }
+bool has_instruction() {
+  return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+}
 
 #else
 
 uint32_t update_by_instruction(uint32_t crc, const std::byte* data, size_t size) {
   return update_by_table(crc, data, size);
 }
-bool has_instruction() { return false; }
+bool has_instruction() {
+  return false;
+}
 
 #endif
 

@@ -8,17 +8,19 @@ namespace asyncstore::base {
 
 inline constexpr uint32_t k_dim_max = 65536;
 inline constexpr uint32_t k_row_bytes_max = k_dim_max * sizeof(float);  // 256 KiB
-inline constexpr uint32_t k_fields_max = 64;                            // named vectors of a collection
+inline constexpr uint32_t k_fields_max = 64;  // named vectors of a collection
 
 // A sector: the least that a device reads, and the alignment that O_DIRECT asks for here.
 inline constexpr uint32_t k_sector_bytes = 512;
 inline constexpr uint32_t k_page_bytes = 4096;
 
-inline constexpr uint32_t k_io_depth_default = 128;    // reads in flight per worker
+inline constexpr uint32_t k_io_depth_default = 128;  // reads in flight per worker
 inline constexpr uint32_t k_io_depth_max = 4096;
-inline constexpr uint32_t k_read_bytes_max = 512 << 10;  // one read: a row of the largest size, twice
-inline constexpr uint32_t k_read_pool_bytes = 8 << 20;   // buffers of one worker
-inline constexpr uint32_t k_read_retries_max = 16;       // EINTR, EAGAIN, EBUSY and short reads of one read
+inline constexpr uint32_t k_read_bytes_max = 512
+                                             << 10;  // one read: a row of the largest size, twice
+inline constexpr uint32_t k_read_pool_bytes = 8 << 20;  // buffers of one worker
+inline constexpr uint32_t k_read_retries_max =
+    16;  // EINTR, EAGAIN, EBUSY and short reads of one read
 
 inline constexpr uint32_t k_searches_queued_max = 4096;  // then submitters wait
 inline constexpr uint32_t k_writes_queued_max = 64;      // jobs of at most k_write_bytes_max

@@ -1,6 +1,5 @@
 #include "base/region.h"
 
-
 #include <sys/mman.h>
 
 #include <utility>
@@ -18,7 +17,8 @@ Region::Region(uint64_t bytes_max, bool huge_pages)
     return;
   }
   // PROT_NONE reservations count against no memory limit, not even with overcommit switched off.
-  void* address = mmap(nullptr, bytes_max_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* address =
+      mmap(nullptr, bytes_max_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address == MAP_FAILED) {
     return;
   }
@@ -28,7 +28,9 @@ Region::Region(uint64_t bytes_max, bool huge_pages)
   }
 }
 
-Region::Region(Region&& other) noexcept { *this = std::move(other); }
+Region::Region(Region&& other) noexcept {
+  *this = std::move(other);
+}
 
 Region& Region::operator=(Region&& other) noexcept {
   std::swap(data_, other.data_);

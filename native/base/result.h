@@ -1,7 +1,7 @@
 // Operating errors as values.
 //
-// Every function that can meet a bad disk, a bad file or a bad argument returns Result<T> or Status;
-// programmer errors are ASSERTs (base/assert.h). Nothing below native/python/ throws.
+// Every function that can meet a bad disk, a bad file or a bad argument returns Result<T> or
+// Status; programmer errors are ASSERTs (base/assert.h). Nothing below native/python/ throws.
 #pragma once
 
 #include <cstdint>
@@ -21,20 +21,20 @@ enum class Code : uint8_t {
   collection_not_found,
   point_not_found,
   already_exists,
-  closed,       // the store is closing or closed
-  failed,       // an earlier fsync failed; reopen to write again
-  locked,       // another process or another open holds the store
-  corruption,   // a checksum does not match; file and offset are set
-  io,           // the operating system said no; file, offset and os_errno are set
+  closed,      // the store is closing or closed
+  failed,      // an earlier fsync failed; reopen to write again
+  locked,      // another process or another open holds the store
+  corruption,  // a checksum does not match; file and offset are set
+  io,          // the operating system said no; file, offset and os_errno are set
   unsupported,
 };
 
 struct Error {
   Code code;
-  std::string message;         // whole sentence for people: the value and the limit
-  std::string file = {};       // path, for corruption and io
-  uint64_t offset_bytes = 0;   // in `file`
-  int os_errno = 0;            // for io
+  std::string message;        // whole sentence for people: the value and the limit
+  std::string file = {};      // path, for corruption and io
+  uint64_t offset_bytes = 0;  // in `file`
+  int os_errno = 0;           // for io
 };
 
 Error invalid_argument(std::string message);
@@ -45,7 +45,8 @@ Error io_error(std::string what, std::string file, uint64_t offset_bytes, int os
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }
@@ -74,7 +75,8 @@ class [[nodiscard]] Result {
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Error error) : error_(std::make_unique<Error>(std::move(error))) {}  // NOLINT: implicit by design
+  Status(Error error)
+      : error_(std::make_unique<Error>(std::move(error))) {}  // NOLINT: implicit by design
 
   bool ok() const { return error_ == nullptr; }
   Error& error() {
@@ -93,20 +95,20 @@ class [[nodiscard]] Status {
 }  // namespace asyncstore::base
 
 // Leaves the enclosing function with the error of `expression`, if it has one.
-#define TRY(expression)                                      \
-  do {                                                       \
-    auto try_status_ = (expression);                         \
-    if (!try_status_.ok()) {                                 \
-      return std::move(try_status_.error());                 \
-    }                                                        \
+#define TRY(expression)                      \
+  do {                                       \
+    auto try_status_ = (expression);         \
+    if (!try_status_.ok()) {                 \
+      return std::move(try_status_.error()); \
+    }                                        \
   } while (false)
 
 #define TRY_CONCAT_INNER(a, b) a##b
 #define TRY_CONCAT(a, b) TRY_CONCAT_INNER(a, b)
 // Declares `declaration` from the value of `expression`, or leaves with its error.
-#define TRY_ASSIGN(declaration, expression)                                   \
-  auto TRY_CONCAT(try_result_, __LINE__) = (expression);                      \
-  if (!TRY_CONCAT(try_result_, __LINE__).ok()) {                              \
-    return std::move(TRY_CONCAT(try_result_, __LINE__).error());              \
-  }                                                                           \
+#define TRY_ASSIGN(declaration, expression)                      \
+  auto TRY_CONCAT(try_result_, __LINE__) = (expression);         \
+  if (!TRY_CONCAT(try_result_, __LINE__).ok()) {                 \
+    return std::move(TRY_CONCAT(try_result_, __LINE__).error()); \
+  }                                                              \
   declaration = std::move(TRY_CONCAT(try_result_, __LINE__).value())

@@ -58,7 +58,9 @@ class StableArray {
   static uint32_t chunk_of(uint64_t index) {
     return static_cast<uint32_t>(std::bit_width(index / k_first + 1)) - 1;
   }
-  static uint64_t first_of(uint32_t chunk) { return uint64_t{k_first} * ((uint64_t{1} << chunk) - 1); }
+  static uint64_t first_of(uint32_t chunk) {
+    return uint64_t{k_first} * ((uint64_t{1} << chunk) - 1);
+  }
 
   std::array<std::atomic<T*>, 23> chunks_{};
   uint64_t capacity_ = 0;

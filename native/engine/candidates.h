@@ -20,7 +20,8 @@ struct Candidate {
 // Nearer first; equal similarities by point id.
 class NearerFirst {
  public:
-  NearerFirst(const FieldView& field, const points::PointTable& table) : field_(&field), table_(&table) {}
+  NearerFirst(const FieldView& field, const points::PointTable& table)
+      : field_(&field), table_(&table) {}
   bool operator()(const Candidate& a, const Candidate& b) const {
     if (a.similarity != b.similarity) {
       return a.similarity > b.similarity;
@@ -37,7 +38,8 @@ class NearerFirst {
 };
 
 // Keeps the `limit` nearest of all that were pushed. Up to twice as many are gathered before the
-// farther half is dropped, so that a push costs O(1); memory follows what was pushed, not the limit.
+// farther half is dropped, so that a push costs O(1); memory follows what was pushed, not the
+// limit.
 class TopCandidates {
  public:
   TopCandidates(uint64_t limit, NearerFirst nearer) : limit_(limit), nearer_(nearer) {}

@@ -22,7 +22,9 @@ namespace {
 
 constexpr uint64_t k_part_bytes = 1 << 20;
 
-Error closed() { return Error{base::Code::closed, "the store is closed"}; }
+Error closed() {
+  return Error{base::Code::closed, "the store is closed"};
+}
 
 // A number from a file of one; UINT64_MAX when there is none ("max", no file).
 uint64_t read_number(const char* path) {
@@ -115,7 +117,8 @@ void Chores::loop() {
   }
 }
 
-void Chores::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection, uint64_t budget_bytes) {
+void Chores::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                     uint64_t budget_bytes) {
   add({ticket, [=, this] { prewarm_now(ticket, *collection, budget_bytes); }});
 }
 
@@ -142,12 +145,14 @@ void Chores::prewarm_now(uint64_t ticket, Collection& collection, uint64_t budge
           }
           return;
         }
-        const ssize_t count = pread(fd, part.data(), std::min(k_part_bytes, size - offset), static_cast<off_t>(offset));
+        const ssize_t count = pread(fd, part.data(), std::min(k_part_bytes, size - offset),
+                                    static_cast<off_t>(offset));
         if (count <= 0) {
           break;  // a search that needs the place will tell what is wrong with it
         }
         done += static_cast<uint64_t>(count);
-        collection.set_prewarm({"prewarming", done, total, "reading originals into the page cache"});
+        collection.set_prewarm(
+            {"prewarming", done, total, "reading originals into the page cache"});
       }
     }
   }
@@ -192,8 +197,9 @@ void Chores::check_now(uint64_t ticket, Collection& collection) {
         const bool live = current != nullptr && current->live(row);
         if (live != here && current != nullptr && now == view) {
           report(base::corruption(segment.segment->path("rows"), row,
-                                  "row " + std::to_string(row) + (live ? " is live, but its point lies elsewhere"
-                                                                       : " is deleted, but a point lies there")));
+                                  "row " + std::to_string(row) +
+                                      (live ? " is live, but its point lies elsewhere"
+                                            : " is deleted, but a point lies there")));
         }
       }
       if (segment.segment->sealed() && segment.segment->quantizer() != nullptr) {

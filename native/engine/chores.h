@@ -26,7 +26,8 @@ class Chores {
   void stop();  // the chore at hand ends early, the others are answered with "closed"
   // Reads originals into the page cache, newest segments last, up to `budget_bytes` (0: as much as
   // half of the memory that is free). Ticket 0 answers nobody.
-  void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection, uint64_t budget_bytes);
+  void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+               uint64_t budget_bytes);
   // Verifies every checksum and every cross-reference.
   void check(uint64_t ticket, const std::shared_ptr<Collection>& collection);
 

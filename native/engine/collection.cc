@@ -11,8 +11,8 @@ using base::Error;
 using points::Location;
 using segment::Segment;
 
-Collection::Collection(std::shared_ptr<io::Storage> storage, std::string folder, const Options& options,
-                       CollectionFile file)
+Collection::Collection(std::shared_ptr<io::Storage> storage, std::string folder,
+                       const Options& options, CollectionFile file)
     : storage_(std::move(storage)),
       folder_(std::move(folder)),
       options_(options),
@@ -37,7 +37,8 @@ uint32_t Collection::rows_max(uint32_t field) const {
 
 uint64_t Collection::input_bytes(const WriteJob& job) const {
   const auto* upsert = std::get_if<UpsertInput>(&job.input);
-  return upsert != nullptr ? upsert_bytes(fields(), *upsert) : delete_bytes(std::get<DeleteInput>(job.input).ids);
+  return upsert != nullptr ? upsert_bytes(fields(), *upsert)
+                           : delete_bytes(std::get<DeleteInput>(job.input).ids);
 }
 
 std::string Collection::points_path(uint64_t lsn) const {
@@ -80,9 +81,11 @@ CollectionStatistics Collection::statistics() const {
       const Segment& segment = *view.segment;
       ++statistics.segments;
       statistics.rows_deleted += view.deleted_count();
-      (segment.sealed() ? statistics.indexed_vectors : statistics.appendable_rows) += view.live_count();
+      (segment.sealed() ? statistics.indexed_vectors : statistics.appendable_rows) +=
+          view.live_count();
       statistics.ram_codes += segment.codes_bytes(view.rows);
-      statistics.ram_ids += segment.tables_bytes(view.rows) + (view.deleted ? view.deleted->ram_bytes() : 0);
+      statistics.ram_ids +=
+          segment.tables_bytes(view.rows) + (view.deleted ? view.deleted->ram_bytes() : 0);
       statistics.disk_vectors += segment.disk_bytes("vectors");
       statistics.disk_codes += segment.disk_bytes("codes");
       statistics.disk_rows += segment.disk_bytes("rows");
@@ -98,14 +101,16 @@ CollectionStatistics Collection::statistics() const {
 
 void Collection::fail_writes(const Error& cause) {
   if (!failure_) {
-    failure_ = Error{Code::failed, "writing to collection '" + name() + "' stopped: " + cause.message +
-                                       ". Reading goes on; open the store again to write."};
+    failure_ =
+        Error{Code::failed, "writing to collection '" + name() + "' stopped: " + cause.message +
+                                ". Reading goes on; open the store again to write."};
   }
 }
 
 CheckpointPlan Collection::plan_checkpoint() {
   const auto fields_count = static_cast<uint32_t>(fields().size());
-  CheckpointPlan plan{view(), points::PointsBuffer(fields_count), 0, 0, next_segment_, whole_table_};
+  CheckpointPlan plan{view(),      points::PointsBuffer(fields_count), 0, 0, next_segment_,
+                      whole_table_};
   plan.changed = table_->changed_count();
   if (whole_table_) {
     table_->touch_all();
@@ -132,7 +137,8 @@ std::shared_ptr<const segment::DeletedRows> Collection::saved_deleted(uint32_t s
   return found == saved_deleted_.end() ? nullptr : found->second;
 }
 
-void Collection::set_saved_deleted(uint32_t segment, std::shared_ptr<const segment::DeletedRows> deleted) {
+void Collection::set_saved_deleted(uint32_t segment,
+                                   std::shared_ptr<const segment::DeletedRows> deleted) {
   saved_deleted_[segment] = std::move(deleted);
 }
 

@@ -1,8 +1,8 @@
 // One collection: its points, its segments, its log.
 //
-// Who may do what: the writer thread that the collection belongs to makes every change; workers read
-// through view() and the point table; the maintenance thread works on copies and hands its results
-// to the writer. The line of a write is Collection::write() in write.cc.
+// Who may do what: the writer thread that the collection belongs to makes every change; workers
+// read through view() and the point table; the maintenance thread works on copies and hands its
+// results to the writer. The line of a write is Collection::write() in write.cc.
 #pragma once
 
 #include <atomic>
@@ -54,9 +54,9 @@ struct CheckpointPlan {
 // Rows that moved from some segments to a new one (merge, vacuum).
 struct Rewrite {
   uint32_t field = 0;
-  std::vector<SegmentView> inputs;                      // as they were when the work began
+  std::vector<SegmentView> inputs;  // as they were when the work began
   std::shared_ptr<segment::Segment> output;
-  std::vector<points::Location> origins;                // of each row of the output
+  std::vector<points::Location> origins;  // of each row of the output
 };
 
 struct OptimizerProgress {
@@ -84,11 +84,13 @@ struct CollectionStatistics {
 class Collection : public std::enable_shared_from_this<Collection> {
  public:
   // Makes the folder's files; the folder exists and is empty.
-  static base::Result<std::shared_ptr<Collection>> create(std::shared_ptr<io::Storage> storage, std::string folder,
-                                                          const Options& options, CollectionFile file);
+  static base::Result<std::shared_ptr<Collection>> create(std::shared_ptr<io::Storage> storage,
+                                                          std::string folder,
+                                                          const Options& options,
+                                                          CollectionFile file);
   // Loads tables and codes, repairs what is derived, replays the log.
-  static base::Result<std::shared_ptr<Collection>> open(std::shared_ptr<io::Storage> storage, std::string folder,
-                                                        const Options& options);
+  static base::Result<std::shared_ptr<Collection>> open(std::shared_ptr<io::Storage> storage,
+                                                        std::string folder, const Options& options);
 
   // --- any thread ---
   const std::string& name() const { return file_.name; }
@@ -119,8 +121,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // Puts the output in place of the inputs; rows deleted meanwhile are deleted in it.
   void replace(const Rewrite& rewrite);
   uint32_t take_segment_id() { return next_segment_++; }
-  // Writing stops until the store is opened again.
+  // Writing stops until the store is opened again. So do checkpoints: what is in memory may be half
+  // an operation, and a sync that failed must not be tried again. The log has everything.
   void fail_writes(const base::Error& cause);
+  base::Status writable() const { return failure_ ? base::Status(*failure_) : base::Status(); }
 
   // --- maintenance ---
   // What the last checkpoint wrote.
@@ -150,11 +154,11 @@ class Collection : public std::enable_shared_from_this<Collection> {
     std::unique_ptr<segment::DeletedRowsBuilder> builder;  // while a group is applied
   };
   struct FieldState {
-    std::vector<SegmentState> segments;  // oldest first
-    bool appendable = false;             // the last one takes rows
-    std::shared_ptr<segment::Segment> next;  // made ready for when the last one is full
+    std::vector<SegmentState> segments;          // oldest first
+    bool appendable = false;                     // the last one takes rows
+    std::shared_ptr<segment::Segment> next;      // made ready for when the last one is full
     std::shared_ptr<segment::Segment> incoming;  // about to replace others
-    uint32_t pending = 0;                // rows reserved by the group, not yet appended
+    uint32_t pending = 0;                        // rows reserved by the group, not yet appended
     uint32_t pending_next = 0;
   };
 

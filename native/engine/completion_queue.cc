@@ -16,13 +16,17 @@ base::Result<std::unique_ptr<CompletionQueue>> CompletionQueue::create() {
   return std::unique_ptr<CompletionQueue>(new CompletionQueue(fd));
 }
 
-CompletionQueue::~CompletionQueue() { close(fd_); }
+CompletionQueue::~CompletionQueue() {
+  close(fd_);
+}
 
 void CompletionQueue::complete(uint64_t ticket, Value value) {
   push({ticket, std::nullopt, std::move(value)});
 }
 
-void CompletionQueue::fail(uint64_t ticket, base::Error error) { push({ticket, std::move(error), {}}); }
+void CompletionQueue::fail(uint64_t ticket, base::Error error) {
+  push({ticket, std::move(error), {}});
+}
 
 void CompletionQueue::push(Completion completion) {
   bool first;

@@ -52,8 +52,8 @@ struct Finding {
   std::string text;
 };
 
-using Value = std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows, ScrollPage, Batch,
-                           std::vector<Finding>>;
+using Value = std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows,
+                           ScrollPage, Batch, std::vector<Finding>>;
 
 struct Completion {
   uint64_t ticket = 0;

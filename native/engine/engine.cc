@@ -29,7 +29,9 @@ constexpr size_t k_store_file_bytes = 4096;  // a page, so that the probe of io_
 constexpr size_t k_writers = 2;
 constexpr size_t k_batch_part_min = 16;  // queries; fewer are not worth another worker
 
-Error closed() { return Error{Code::closed, "the store is closed"}; }
+Error closed() {
+  return Error{Code::closed, "the store is closed"};
+}
 
 // The number of a collection's folder; 0 for other names.
 uint64_t number_of(const std::string& name) {
@@ -39,7 +41,8 @@ uint64_t number_of(const std::string& name) {
 }
 
 uint32_t worker_count(const Options& options) {
-  const uint32_t wanted = options.workers > 0 ? options.workers : std::thread::hardware_concurrency();
+  const uint32_t wanted =
+      options.workers > 0 ? options.workers : std::thread::hardware_concurrency();
   return std::clamp<uint32_t>(wanted, 1, base::k_workers_max);
 }
 
@@ -48,8 +51,8 @@ uint32_t worker_count(const Options& options) {
 Engine::Engine(std::shared_ptr<io::Storage> storage, std::string path, Options options)
     : storage_(std::move(storage)), path_(std::move(path)), options_(std::move(options)) {}
 
-Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<io::Storage> storage, const std::string& path,
-                                             const Options& options) {
+Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<io::Storage> storage,
+                                             const std::string& path, const Options& options) {
   std::unique_ptr<Engine> engine(new Engine(std::move(storage), path, options));
   TRY_ASSIGN(engine->completions_, CompletionQueue::create());
   TRY(engine->prepare_folder());
@@ -59,7 +62,9 @@ Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<io::Storage> storag
   return engine;
 }
 
-Engine::~Engine() { close(); }
+Engine::~Engine() {
+  close();
+}
 
 // --- opening ---
 
@@ -72,8 +77,9 @@ Status Engine::prepare_folder() {
       return name != "LOCK" && name != "STORE.new" && name != "collections";
     });
     if (foreign != names.end()) {
-      return base::invalid_argument("'" + path_ + "' is not a store: it has no file STORE, but holds '" + *foreign +
-                                    "'. Give an empty or a new folder.");
+      return base::invalid_argument("'" + path_ +
+                                    "' is not a store: it has no file STORE, but holds '" +
+                                    *foreign + "'. Give an empty or a new folder.");
     }
     TRY(take_lock());
     TRY(storage_->create_folder(collections_folder()));
@@ -83,11 +89,13 @@ Status Engine::prepare_folder() {
   }
   TRY(take_lock());
   TRY_ASSIGN(const auto content, io::read_file(*storage_, store, k_store_file_bytes));
-  const std::string text(reinterpret_cast<const char*>(content.data()), strnlen(reinterpret_cast<const char*>(content.data()), content.size()));
+  const std::string text(reinterpret_cast<const char*>(content.data()),
+                         strnlen(reinterpret_cast<const char*>(content.data()), content.size()));
   if (text != k_store_text) {
     if (text.starts_with("asyncstore\nformat ")) {
-      return Error{Code::unsupported, "the store in '" + path_ + "' has " + text.substr(11, text.find('\n', 11) - 11) +
-                                          "; this asyncstore reads format 1. Open it with a newer one."};
+      return Error{Code::unsupported,
+                   "the store in '" + path_ + "' has " + text.substr(11, text.find('\n', 11) - 11) +
+                       "; this asyncstore reads format 1. Open it with a newer one."};
     }
     return base::corruption(store, 0, "the file does not say that this is a store");
   }
@@ -100,7 +108,8 @@ Status Engine::take_lock() {
     return {};
   }
   if (errno == EWOULDBLOCK) {
-    return Error{Code::locked, "the store in '" + path_ + "' is open already, here or in another process"};
+    return Error{Code::locked,
+                 "the store in '" + path_ + "' is open already, here or in another process"};
   }
   return base::io_error("cannot lock", path_ + "/LOCK", 0, errno);
 }
@@ -152,7 +161,8 @@ Status Engine::open_collections() {
     }
     // One that is damaged does not keep the others from being used.
     const auto content = io::read_file(*storage_, folder + "/COLLECTION", 64 << 20);
-    auto file = content.ok() ? parse_collection(folder, content.value()) : Result<CollectionFile>(content.error());
+    auto file = content.ok() ? parse_collection(folder, content.value())
+                             : Result<CollectionFile>(content.error());
     broken_.push_back({file.ok() ? file.value().name : name, std::move(opened.error())});
   }
   return {};
@@ -285,21 +295,25 @@ Result<std::shared_ptr<Collection>> Engine::make_collection(CollectionFile file)
   uint64_t number;
   {
     const std::lock_guard lock(collections_mutex_);
-    const bool broken = std::any_of(broken_.begin(), broken_.end(), [&](const auto& one) { return one.name == name; });
+    const bool broken = std::any_of(broken_.begin(), broken_.end(),
+                                    [&](const auto& one) { return one.name == name; });
     if (collections_.contains(name) || broken) {
       return Error{Code::already_exists, "Collection `" + name + "` already exists!"};
     }
     if (collections_.size() >= base::k_collections_max) {
-      return base::invalid_argument("a store holds at most " + std::to_string(base::k_collections_max) + " collections");
+      return base::invalid_argument("a store holds at most " +
+                                    std::to_string(base::k_collections_max) + " collections");
     }
     number = next_folder_++;
   }
   const std::string folder = collections_folder() + "/" + std::to_string(number);
   TRY(storage_->create_folder(folder));
   auto made = Collection::create(storage_, folder, options_, std::move(file));
-  Status synced = made.ok() ? storage_->sync_folder(collections_folder()) : Status(std::move(made.error()));
+  Status synced =
+      made.ok() ? storage_->sync_folder(collections_folder()) : Status(std::move(made.error()));
   if (!synced.ok()) {
-    static_cast<void>(storage_->remove_folder(folder).ok());  // an orphan is removed at the next open
+    static_cast<void>(
+        storage_->remove_folder(folder).ok());  // an orphan is removed at the next open
     return std::move(synced.error());
   }
   const std::lock_guard lock(collections_mutex_);
@@ -363,7 +377,9 @@ bool Engine::write(uint64_t ticket, const std::shared_ptr<Collection>& collectio
   return writer_of(*collection).offer(collection, job);
 }
 
-bool Engine::offer(uint64_t ticket, std::unique_ptr<Task> task) { return offer(ticket, std::span(&task, 1)); }
+bool Engine::offer(uint64_t ticket, std::unique_ptr<Task> task) {
+  return offer(ticket, std::span(&task, 1));
+}
 
 bool Engine::offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks) {
   const TaskQueue::Offer offered = closed_ ? TaskQueue::Offer::closed : tasks_.offer(tasks);
@@ -373,14 +389,18 @@ bool Engine::offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks) {
   return offered != TaskQueue::Offer::full;
 }
 
-bool Engine::search(uint64_t ticket, const std::shared_ptr<Collection>& collection, SearchRequest request) {
-  return offer(ticket, std::make_unique<SearchTask>(ticket, collection, std::move(request), *completions_));
+bool Engine::search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                    SearchRequest request) {
+  return offer(ticket,
+               std::make_unique<SearchTask>(ticket, collection, std::move(request), *completions_));
 }
 
-bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection, SearchRequest request) {
+bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                          SearchRequest request) {
   const uint32_t dim = collection->fields()[request.field].dim;
   const size_t queries = request.queries.size() / dim;
-  const size_t parts = std::clamp<size_t>(queries / k_batch_part_min, 1, workers_.empty() ? 1 : workers_.size());
+  const size_t parts =
+      std::clamp<size_t>(queries / k_batch_part_min, 1, workers_.empty() ? 1 : workers_.size());
   auto join = std::make_shared<BatchJoin>();
   join->parts_left = static_cast<uint32_t>(parts);
   join->batch.queries = static_cast<uint32_t>(queries);
@@ -395,33 +415,35 @@ bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& co
     SearchRequest some = request;
     some.queries.assign(request.queries.begin() + static_cast<ptrdiff_t>(begin * dim),
                         request.queries.begin() + static_cast<ptrdiff_t>(end * dim));
-    tasks.push_back(std::make_unique<SearchTask>(ticket, collection, std::move(some), *completions_, join,
-                                                 static_cast<uint32_t>(begin)));
+    tasks.push_back(std::make_unique<SearchTask>(ticket, collection, std::move(some), *completions_,
+                                                 join, static_cast<uint32_t>(begin)));
   }
   return offer(ticket, tasks);
 }
 
-bool Engine::retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection, std::vector<PointId> ids,
-                      std::vector<uint32_t> with_fields) {
-  return offer(ticket, std::make_unique<RetrieveTask>(ticket, collection, std::move(ids), std::move(with_fields),
-                                                      *completions_));
+bool Engine::retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                      std::vector<PointId> ids, std::vector<uint32_t> with_fields) {
+  return offer(ticket, std::make_unique<RetrieveTask>(ticket, collection, std::move(ids),
+                                                      std::move(with_fields), *completions_));
 }
 
-bool Engine::scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection, PointId offset, uint64_t limit,
-                    std::vector<uint32_t> with_fields) {
-  return offer(ticket,
-               std::make_unique<ScrollTask>(ticket, collection, offset, limit, std::move(with_fields), *completions_));
+bool Engine::scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection, PointId offset,
+                    uint64_t limit, std::vector<uint32_t> with_fields) {
+  return offer(ticket, std::make_unique<ScrollTask>(ticket, collection, offset, limit,
+                                                    std::move(with_fields), *completions_));
 }
 
 bool Engine::check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim) {
-  return offer(ticket, std::make_unique<CheckVectorsTask>(ticket, values, rows, dim, *completions_));
+  return offer(ticket,
+               std::make_unique<CheckVectorsTask>(ticket, values, rows, dim, *completions_));
 }
 
 void Engine::optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
   maintenance_->optimize(ticket, collection);
 }
 
-void Engine::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection, uint64_t budget_bytes) {
+void Engine::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                     uint64_t budget_bytes) {
   chores_->prewarm(ticket, collection, budget_bytes);
 }
 

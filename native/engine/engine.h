@@ -39,18 +39,19 @@ struct BrokenCollection {
   base::Error error;
 };
 
-// A folder with the files STORE and LOCK and a numbered folder for each collection. Submitting calls
-// come from one thread (Python's); each answers its ticket through completions() exactly once, unless
-// it returns false: then the inbox is full and nothing was taken.
+// A folder with the files STORE and LOCK and a numbered folder for each collection. Submitting
+// calls come from one thread (Python's); each answers its ticket through completions() exactly
+// once, unless it returns false: then the inbox is full and nothing was taken.
 class Engine {
  public:
-  static base::Result<std::unique_ptr<Engine>> open(std::shared_ptr<io::Storage> storage, const std::string& path,
+  static base::Result<std::unique_ptr<Engine>> open(std::shared_ptr<io::Storage> storage,
+                                                    const std::string& path,
                                                     const Options& options);
   // Ends all work as close() does.
   ~Engine();
 
-  // Searches in flight are answered with "closed", writes that were taken are finished, what changed
-  // is checkpointed. Afterwards every submission is answered with "closed". Idempotent.
+  // Searches in flight are answered with "closed", writes that were taken are finished, what
+  // changed is checkpointed. Afterwards every submission is answered with "closed". Idempotent.
   void close();
 
   CompletionQueue& completions() { return *completions_; }
@@ -62,15 +63,18 @@ class Engine {
   bool create_collection(uint64_t ticket, CollectionFile file);
   bool delete_collection(uint64_t ticket, std::string name);
   bool write(uint64_t ticket, const std::shared_ptr<Collection>& collection, WriteJob job);
-  bool search(uint64_t ticket, const std::shared_ptr<Collection>& collection, SearchRequest request);
-  bool search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection, SearchRequest request);
-  bool retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection, std::vector<points::PointId> ids,
-                std::vector<uint32_t> with_fields);
-  bool scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection, points::PointId offset, uint64_t limit,
-              std::vector<uint32_t> with_fields);
+  bool search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+              SearchRequest request);
+  bool search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                    SearchRequest request);
+  bool retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                std::vector<points::PointId> ids, std::vector<uint32_t> with_fields);
+  bool scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+              points::PointId offset, uint64_t limit, std::vector<uint32_t> with_fields);
   bool check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim);
   void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
-  void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection, uint64_t budget_bytes);
+  void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+               uint64_t budget_bytes);
   void check(uint64_t ticket, const std::shared_ptr<Collection>& collection);
 
  private:

@@ -22,7 +22,8 @@ void add_points(Collection& collection, std::span<const uint32_t> slots, Rows& r
 
 // Starts reading the vectors; false when none is wanted or there.
 bool read_vectors(std::optional<VectorFetch>& fetch, const std::shared_ptr<Collection>& collection,
-                  const std::vector<uint32_t>& fields, std::span<const uint32_t> slots, Task& task, Worker& worker) {
+                  const std::vector<uint32_t>& fields, std::span<const uint32_t> slots, Task& task,
+                  Worker& worker) {
   if (fields.empty() || slots.empty()) {
     return false;
   }
@@ -37,8 +38,9 @@ bool read_vectors(std::optional<VectorFetch>& fetch, const std::shared_ptr<Colle
 
 }  // namespace
 
-RetrieveTask::RetrieveTask(uint64_t ticket, std::shared_ptr<Collection> collection, std::vector<PointId> ids,
-                           std::vector<uint32_t> with_fields, CompletionQueue& completions)
+RetrieveTask::RetrieveTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+                           std::vector<PointId> ids, std::vector<uint32_t> with_fields,
+                           CompletionQueue& completions)
     : ticket_(ticket),
       collection_(std::move(collection)),
       ids_(std::move(ids)),
@@ -78,10 +80,13 @@ void RetrieveTask::landed(const io::ReadRequest& request, Bytes data, const Erro
   fetch_->landed(request, data, error);
 }
 
-void RetrieveTask::abandon(const Error& error) { completions_.fail(ticket_, error); }
+void RetrieveTask::abandon(const Error& error) {
+  completions_.fail(ticket_, error);
+}
 
-ScrollTask::ScrollTask(uint64_t ticket, std::shared_ptr<Collection> collection, PointId offset, uint64_t limit,
-                       std::vector<uint32_t> with_fields, CompletionQueue& completions)
+ScrollTask::ScrollTask(uint64_t ticket, std::shared_ptr<Collection> collection, PointId offset,
+                       uint64_t limit, std::vector<uint32_t> with_fields,
+                       CompletionQueue& completions)
     : ticket_(ticket),
       collection_(std::move(collection)),
       offset_(offset),
@@ -120,7 +125,9 @@ void ScrollTask::landed(const io::ReadRequest& request, Bytes data, const Error*
   fetch_->landed(request, data, error);
 }
 
-void ScrollTask::abandon(const Error& error) { completions_.fail(ticket_, error); }
+void ScrollTask::abandon(const Error& error) {
+  completions_.fail(ticket_, error);
+}
 
 Task::Next CheckVectorsTask::step(Worker&) {
   constexpr uint64_t k_slice_values = 1 << 18;

@@ -16,8 +16,9 @@ namespace asyncstore::engine {
 // Points in the order asked; ids that are not there are left out.
 class RetrieveTask final : public Task {
  public:
-  RetrieveTask(uint64_t ticket, std::shared_ptr<Collection> collection, std::vector<points::PointId> ids,
-               std::vector<uint32_t> with_fields, CompletionQueue& completions);
+  RetrieveTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+               std::vector<points::PointId> ids, std::vector<uint32_t> with_fields,
+               CompletionQueue& completions);
   Next step(Worker& worker) override;
   void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
   void abandon(const base::Error& error) override;
@@ -36,8 +37,8 @@ class RetrieveTask final : public Task {
 // A page of points in the order of their ids, from `offset` on.
 class ScrollTask final : public Task {
  public:
-  ScrollTask(uint64_t ticket, std::shared_ptr<Collection> collection, points::PointId offset, uint64_t limit,
-             std::vector<uint32_t> with_fields, CompletionQueue& completions);
+  ScrollTask(uint64_t ticket, std::shared_ptr<Collection> collection, points::PointId offset,
+             uint64_t limit, std::vector<uint32_t> with_fields, CompletionQueue& completions);
   Next step(Worker& worker) override;
   void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
   void abandon(const base::Error& error) override;
@@ -57,7 +58,8 @@ class ScrollTask final : public Task {
 // Finds NaN and infinity in vectors before the first of them is written.
 class CheckVectorsTask final : public Task {
  public:
-  CheckVectorsTask(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim, CompletionQueue& completions)
+  CheckVectorsTask(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim,
+                   CompletionQueue& completions)
       : ticket_(ticket), values_(values), rows_(rows), dim_(dim), completions_(completions) {}
   Next step(Worker& worker) override;
   void landed(const io::ReadRequest&, base::Bytes, const base::Error*) override {}

@@ -25,7 +25,9 @@ constexpr uint64_t k_rewrite_part_bytes = 1 << 20;
 // A checkpoint is due when a crash would have to replay this many log files.
 constexpr uint64_t k_checkpoint_log_files = 4;
 
-Error closed() { return Error{Code::closed, "the store is closed"}; }
+Error closed() {
+  return Error{Code::closed, "the store is closed"};
+}
 
 uint64_t bytes_of(const SegmentView& view) {
   return uint64_t{view.rows} * view.segment->layout().stride();
@@ -107,7 +109,8 @@ void Maintenance::loop() {
 }
 
 void Maintenance::tick() {
-  const auto quiet_ticks = static_cast<uint64_t>(options_.flush_interval_s * 1000.0) / k_tick.count();
+  const auto quiet_ticks =
+      static_cast<uint64_t>(options_.flush_interval_s * 1000.0) / k_tick.count();
   for (const auto& collection : collections_()) {
     Activity& activity = activity_[collection.get()];
     const uint64_t lsn = collection->view()->lsn;
@@ -116,7 +119,8 @@ void Maintenance::tick() {
     const bool idle = activity.quiet_ticks >= quiet_ticks;
     Status status;
     bool worked = false;
-    for (uint32_t field = 0; field < collection->fields().size() && status.ok() && !stopping(); ++field) {
+    for (uint32_t field = 0; field < collection->fields().size() && status.ok() && !stopping();
+         ++field) {
       if (seal_due(*collection, field, idle)) {
         status = seal(*collection, field);
         worked = true;
@@ -127,7 +131,8 @@ void Maintenance::tick() {
       }
     }
     const bool changed = lsn != collection->saved_manifest().lsn;
-    const bool long_log = collection->wal_bytes() >= k_checkpoint_log_files * options_.wal_capacity_bytes;
+    const bool long_log =
+        collection->wal_bytes() >= k_checkpoint_log_files * options_.wal_capacity_bytes;
     if (status.ok() && (worked || (changed && (idle || long_log)))) {
       status = checkpoint(*collection);
     }
@@ -162,14 +167,23 @@ Status Maintenance::optimize_now(Collection& collection) {
 
 Status Maintenance::checkpoint(Collection& collection) {
   std::optional<CheckpointPlan> plan;
-  const auto take = [&] { plan = collection.plan_checkpoint(); };
+  Status writable;
+  const std::function<void()> take = [&] {
+    writable = collection.writable();
+    if (writable.ok()) {
+      plan = collection.plan_checkpoint();
+    }
+  };
   Writer& writer = writer_of_(collection);
   if (!writer.run(take)) {
     take();  // the writer has ended: this thread is alone with the collection
   }
+  TRY(std::move(writable));
   std::vector<std::string> superfluous;
   Status saved = save(*plan, collection, superfluous);
-  const std::function<void()> finish = [&] { collection.finish_checkpoint(plan->view->lsn, saved.ok()); };
+  const std::function<void()> finish = [&] {
+    collection.finish_checkpoint(plan->view->lsn, saved.ok());
+  };
   if (!writer.run(finish)) {
     finish();
   }
@@ -184,7 +198,8 @@ Status Maintenance::checkpoint(Collection& collection) {
   return saved;
 }
 
-Status Maintenance::save(const CheckpointPlan& plan, Collection& collection, std::vector<std::string>& superfluous) {
+Status Maintenance::save(const CheckpointPlan& plan, Collection& collection,
+                         std::vector<std::string>& superfluous) {
   Manifest manifest;
   manifest.lsn = plan.view->lsn;
   manifest.point_count = plan.view->points;
@@ -198,8 +213,8 @@ Status Maintenance::save(const CheckpointPlan& plan, Collection& collection, std
   return {};
 }
 
-Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
-                                  std::vector<std::string>& superfluous) {
+Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collection,
+                                  Manifest& manifest, std::vector<std::string>& superfluous) {
   const Manifest& before = collection.saved_manifest();
   for (size_t field = 0; field < plan.view->fields.size(); ++field) {
     auto& segments = manifest.fields.emplace_back();
@@ -223,7 +238,8 @@ Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collec
         deleted_lsn = old != nullptr ? old->deleted_lsn : 0;
         if (collection.saved_deleted(segment.id()) != view.deleted) {
           deleted_lsn = plan.view->lsn;
-          TRY(view.deleted->write(collection.storage(), segment.deleted_path(deleted_lsn), segment.id()));
+          TRY(view.deleted->write(collection.storage(), segment.deleted_path(deleted_lsn),
+                                  segment.id()));
           if (old != nullptr && old->deleted_lsn > 0 && old->deleted_lsn != deleted_lsn) {
             superfluous.push_back(segment.deleted_path(old->deleted_lsn));
           }
@@ -236,8 +252,8 @@ Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collec
   return {};
 }
 
-Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
-                                std::vector<std::string>& superfluous) {
+Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collection,
+                                Manifest& manifest, std::vector<std::string>& superfluous) {
   const Manifest& before = collection.saved_manifest();
   manifest.points = before.points;
   if (plan.whole_table) {
@@ -251,7 +267,10 @@ Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collecti
   }
   // Names are by operation; two checkpoints of one operation (after a merge) need different ones.
   uint64_t name = plan.view->lsn * 16;
-  while (std::find(before.points.begin(), before.points.end(), name) != before.points.end()) {
+  const auto taken = [&] {
+    return std::find(before.points.begin(), before.points.end(), name) != before.points.end();
+  };
+  while (taken()) {
     ++name;
   }
   io::Storage& storage = collection.storage();
@@ -263,12 +282,15 @@ Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collecti
     for (const uint64_t lsn : manifest.points) {
       paths.push_back(collection.points_path(lsn));
     }
-    const uint64_t merged = name + 1;
-    TRY_ASSIGN(const points::PointsFileInfo info,
-               points::merge_points(storage, paths, static_cast<uint32_t>(collection.fields().size()),
-                                    collection.points_path(merged)));
+    do {
+      ++name;
+    } while (taken());
+    TRY_ASSIGN(
+        const points::PointsFileInfo info,
+        points::merge_points(storage, paths, static_cast<uint32_t>(collection.fields().size()),
+                             collection.points_path(name)));
     superfluous.insert(superfluous.end(), paths.begin(), paths.end());
-    manifest.points = {merged};
+    manifest.points = {name};
     collection.add_points_entries(info.entries, true);
   }
   return {};
@@ -292,16 +314,20 @@ bool Maintenance::seal_due(const Collection& collection, uint32_t field, bool id
 
 Status Maintenance::seal(Collection& collection, uint32_t field) {
   std::shared_ptr<const View> view;
+  Status writable;
   const std::function<void()> freeze = [&] {
+    writable = collection.writable();
     collection.freeze(field);
     view = collection.view();
   };
   if (!writer_of_(collection).run(freeze)) {
     return closed();
   }
+  TRY(std::move(writable));
   for (const SegmentView& frozen : view->fields[field].segments) {
     if (!frozen.segment->sealed() && frozen.rows > 0) {
-      collection.set_progress({"sealing", 0, frozen.rows, "sealing " + std::to_string(frozen.rows) + " rows"});
+      collection.set_progress(
+          {"sealing", 0, frozen.rows, "sealing " + std::to_string(frozen.rows) + " rows"});
       TRY(frozen.segment->seal(frozen.rows));
     }
   }
@@ -310,7 +336,8 @@ Status Maintenance::seal(Collection& collection, uint32_t field) {
 
 // --- merge and vacuum ---
 
-std::vector<SegmentView> Maintenance::merge_due(const Collection& collection, uint32_t field) const {
+std::vector<SegmentView> Maintenance::merge_due(const Collection& collection,
+                                                uint32_t field) const {
   const auto view = collection.view();
   std::vector<SegmentView> sealed;
   for (const auto& segment : view->fields[field].segments) {
@@ -319,12 +346,14 @@ std::vector<SegmentView> Maintenance::merge_due(const Collection& collection, ui
     if (segment.segment->sealed() && worth) {
       return {segment};
     }
-    const bool small = options_.max_segment_bytes == 0 || bytes_of(segment) < options_.max_segment_bytes / 2;
+    const bool small =
+        options_.max_segment_bytes == 0 || bytes_of(segment) < options_.max_segment_bytes / 2;
     if (segment.segment->sealed() && small) {
       sealed.push_back(segment);
     }
   }
-  const size_t wanted = options_.default_segment_number > 0 ? options_.default_segment_number : k_default_segment_number;
+  const size_t wanted = options_.default_segment_number > 0 ? options_.default_segment_number
+                                                            : k_default_segment_number;
   if (sealed.size() <= wanted) {
     return {};
   }
@@ -334,15 +363,16 @@ std::vector<SegmentView> Maintenance::merge_due(const Collection& collection, ui
   sealed.resize(sealed.size() - wanted + 1);
   uint64_t bytes = 0;
   size_t count = 0;
-  while (count < sealed.size() &&
-         (options_.max_segment_bytes == 0 || count < 2 || bytes + bytes_of(sealed[count]) <= options_.max_segment_bytes)) {
+  while (count < sealed.size() && (options_.max_segment_bytes == 0 || count < 2 ||
+                                   bytes + bytes_of(sealed[count]) <= options_.max_segment_bytes)) {
     bytes += bytes_of(sealed[count++]);
   }
   sealed.resize(count);
   return sealed;
 }
 
-Status Maintenance::rewrite(Collection& collection, uint32_t field, std::vector<SegmentView> inputs) {
+Status Maintenance::rewrite(Collection& collection, uint32_t field,
+                            std::vector<SegmentView> inputs) {
   Writer& writer = writer_of_(collection);
   uint64_t live = 0;
   for (const auto& input : inputs) {
@@ -352,19 +382,22 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field, std::vector<
   if (!writer.run([&] { id = collection.take_segment_id(); })) {
     return closed();
   }
-  const Segment::Options options{id, static_cast<uint32_t>(std::max<uint64_t>(live, 1)), collection.direct_io()};
+  const Segment::Options options{id, static_cast<uint32_t>(std::max<uint64_t>(live, 1)),
+                                 collection.direct_io()};
   Rewrite work{field, std::move(inputs), nullptr, {}};
   TRY_ASSIGN(work.output, Segment::create(collection.shared_storage(), collection.segments_folder(),
                                           collection.fields()[field], options));
   work.origins.reserve(live);
-  const std::string what = (work.inputs.size() > 1 ? "merging " : "vacuuming ") + std::to_string(work.inputs.size()) +
+  const std::string what = (work.inputs.size() > 1 ? "merging " : "vacuuming ") +
+                           std::to_string(work.inputs.size()) +
                            (work.inputs.size() > 1 ? " segments" : " segment");
   Segment::StoredRows rows;
   std::vector<std::byte> kept;
   std::vector<segment::RowEntry> entries;
   for (const SegmentView& input : work.inputs) {
     const auto& layout = input.segment->layout();
-    const auto part = static_cast<uint32_t>(std::max<uint64_t>(1, k_rewrite_part_bytes / layout.stride()));
+    const auto part =
+        static_cast<uint32_t>(std::max<uint64_t>(1, k_rewrite_part_bytes / layout.stride()));
     for (uint32_t first = 0; first < input.rows; first += part) {
       if (stopping() || collection.dropped()) {
         work.output->drop_files();

@@ -19,8 +19,8 @@
 
 namespace asyncstore::engine {
 
-// One thread for all collections. It reads what is immutable, writes new files, and hands results to
-// the collection's writer in short steps; it holds up neither searches nor writes.
+// One thread for all collections. It reads what is immutable, writes new files, and hands results
+// to the collection's writer in short steps; it holds up neither searches nor writes.
 class Maintenance {
  public:
   using Collections = std::function<std::vector<std::shared_ptr<Collection>>()>;
@@ -54,7 +54,8 @@ class Maintenance {
   base::Status optimize_now(Collection& collection);
   bool stopping();
 
-  base::Status save(const CheckpointPlan& plan, Collection& collection, std::vector<std::string>& superfluous);
+  base::Status save(const CheckpointPlan& plan, Collection& collection,
+                    std::vector<std::string>& superfluous);
   base::Status save_points(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
                            std::vector<std::string>& superfluous);
   base::Status save_segments(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,

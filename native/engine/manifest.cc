@@ -50,7 +50,8 @@ Result<Bytes> body_of(const std::string& path, Magic magic, Bytes content) {
   }
   if (version != k_format_version) {
     return Error{Code::unsupported, path + " has format version " + std::to_string(version) +
-                                        "; this asyncstore reads version " + std::to_string(k_format_version) +
+                                        "; this asyncstore reads version " +
+                                        std::to_string(k_format_version) +
                                         ". Open the store with a newer one."};
   }
   return body;
@@ -99,8 +100,8 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
     const bool possible = field.dim >= 1 && field.dim <= base::k_dim_max &&
                           field.distance <= segment::Distance::manhattan &&
                           field.datatype <= segment::Datatype::uint8 &&
-                          field.quantization <= quantize::Kind::scalar_int8 && field.quantile >= 0.5F &&
-                          field.quantile <= 1.0F;
+                          field.quantization <= quantize::Kind::scalar_int8 &&
+                          field.quantile >= 0.5F && field.quantile <= 1.0F;
     if (!reader.ok() || !possible) {
       return does_not_parse(path, reader);
     }

@@ -31,11 +31,11 @@ struct ManifestSegment {
 };
 
 struct Manifest {
-  uint64_t lsn = 0;                 // everything up to it is in the files named here
+  uint64_t lsn = 0;  // everything up to it is in the files named here
   uint64_t point_count = 0;
   uint32_t next_segment = 1;
   std::vector<std::vector<ManifestSegment>> fields;  // oldest first
-  std::vector<uint64_t> points;     // lsn of the base, then of each change: points/L.points
+  std::vector<uint64_t> points;  // lsn of the base, then of each change: points/L.points
 };
 
 std::vector<std::byte> encode(const CollectionFile& collection);

@@ -17,20 +17,27 @@ using segment::Field;
 
 namespace {
 
-uint64_t bitmap_bytes(uint64_t bits) { return base::round_up(bits, 64) / 8; }
-uint64_t ids_bytes(uint64_t count) { return 16 * count + bitmap_bytes(count); }
+uint64_t bitmap_bytes(uint64_t bits) {
+  return base::round_up(bits, 64) / 8;
+}
+uint64_t ids_bytes(uint64_t count) {
+  return 16 * count + bitmap_bytes(count);
+}
 
 uint32_t present_count(const FieldInput& input, size_t points) {
-  return static_cast<uint32_t>(input.present == nullptr
-                                   ? points
-                                   : static_cast<size_t>(std::count(input.present, input.present + points, true)));
+  return static_cast<uint32_t>(
+      input.present == nullptr
+          ? points
+          : static_cast<size_t>(std::count(input.present, input.present + points, true)));
 }
 
 uint64_t section_bytes(const Field& field, uint64_t points, uint64_t rows) {
   return 8 + bitmap_bytes(points) + base::round_up(rows * segment::row_bytes(field), 8);
 }
 
-void set_bit(std::byte* bitmap, size_t bit) { bitmap[bit / 8] |= std::byte{1} << (bit % 8); }
+void set_bit(std::byte* bitmap, size_t bit) {
+  bitmap[bit / 8] |= std::byte{1} << (bit % 8);
+}
 
 template <typename T>
 std::byte* put(std::byte* at, T value) {
@@ -55,7 +62,8 @@ std::byte* put_ids(std::byte* at, std::span<const PointId> ids) {
 uint64_t upsert_bytes(std::span<const Field> fields, const UpsertInput& input) {
   uint64_t bytes = 8 + ids_bytes(input.ids.size());
   for (const auto& given : input.fields) {
-    bytes += section_bytes(fields[given.field], input.ids.size(), present_count(given, input.ids.size()));
+    bytes += section_bytes(fields[given.field], input.ids.size(),
+                           present_count(given, input.ids.size()));
   }
   return bytes;
 }
@@ -63,7 +71,8 @@ uint64_t upsert_bytes(std::span<const Field> fields, const UpsertInput& input) {
 Status encode_upsert(std::span<const Field> fields, std::span<segment::RowCodec> codecs,
                      const UpsertInput& input, MutableBytes target) {
   const size_t points = input.ids.size();
-  std::byte* at = put(put(target.data(), static_cast<uint32_t>(points)), static_cast<uint32_t>(input.fields.size()));
+  std::byte* at = put(put(target.data(), static_cast<uint32_t>(points)),
+                      static_cast<uint32_t>(input.fields.size()));
   at = put_ids(at, input.ids);
   for (const auto& given : input.fields) {
     const Field& field = fields[given.field];
@@ -84,7 +93,9 @@ Status encode_upsert(std::span<const Field> fields, std::span<segment::RowCodec>
   return {};
 }
 
-uint64_t delete_bytes(std::span<const PointId> ids) { return 8 + ids_bytes(ids.size()); }
+uint64_t delete_bytes(std::span<const PointId> ids) {
+  return 8 + ids_bytes(ids.size());
+}
 
 void encode_delete(std::span<const PointId> ids, MutableBytes target) {
   std::byte* at = put(put(target.data(), static_cast<uint32_t>(ids.size())), uint32_t{0});
@@ -114,8 +125,9 @@ Result<Operation> parse_operation(std::span<const Field> fields, uint32_t kind, 
     rows.field = reader.take<uint32_t>();
     rows.rows = reader.take<uint32_t>();
     rows.present = reader.take_bytes(bitmap_bytes(points));
-    const bool repeated = std::any_of(operation.fields.begin(), operation.fields.end(),
-                                      [&](const FieldRows& before) { return before.field == rows.field; });
+    const bool repeated =
+        std::any_of(operation.fields.begin(), operation.fields.end(),
+                    [&](const FieldRows& before) { return before.field == rows.field; });
     if (!reader.ok() || rows.field >= fields.size() || rows.rows > points || repeated) {
       return base::invalid_argument("an operation of the log does not parse");
     }
@@ -144,10 +156,12 @@ Status check_finite(const float* values, uint64_t rows, uint32_t dim, const bool
     if ((present != nullptr && !present[row]) || kernels.all_finite(vector, dim)) {
       continue;
     }
-    const float* bad = std::find_if(vector, vector + dim, [](float value) { return !std::isfinite(value); });
+    const float* bad =
+        std::find_if(vector, vector + dim, [](float value) { return !std::isfinite(value); });
     const char* what = std::isnan(*bad) ? "NaN" : *bad > 0 ? "infinity" : "-infinity";
-    return base::invalid_argument("vector of point " + std::to_string(first_row + row) + " of the batch holds " + what +
-                                  " at element " + std::to_string(bad - vector) + "; vectors must be finite");
+    return base::invalid_argument("vector of point " + std::to_string(first_row + row) +
+                                  " of the batch holds " + what + " at element " +
+                                  std::to_string(bad - vector) + "; vectors must be finite");
   }
   return {};
 }

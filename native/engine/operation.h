@@ -29,8 +29,8 @@ inline constexpr uint32_t k_delete = 2;
 // Vectors of one field as the user gave them; borrowed until the job completes.
 struct FieldInput {
   uint32_t field = 0;
-  const float* values = nullptr;     // n · dim
-  const bool* present = nullptr;     // n; null: all
+  const float* values = nullptr;  // n · dim
+  const bool* present = nullptr;  // n; null: all
 };
 
 struct UpsertInput {
@@ -39,9 +39,11 @@ struct UpsertInput {
 };
 
 uint64_t upsert_bytes(std::span<const segment::Field> fields, const UpsertInput& input);
-// Checks and stores the vectors on the way: NaN and infinity are errors that name point and element.
-base::Status encode_upsert(std::span<const segment::Field> fields, std::span<segment::RowCodec> codecs,
-                           const UpsertInput& input, base::MutableBytes target);
+// Checks and stores the vectors on the way: NaN and infinity are errors that name point and
+// element.
+base::Status encode_upsert(std::span<const segment::Field> fields,
+                           std::span<segment::RowCodec> codecs, const UpsertInput& input,
+                           base::MutableBytes target);
 
 uint64_t delete_bytes(std::span<const points::PointId> ids);
 void encode_delete(std::span<const points::PointId> ids, base::MutableBytes target);
@@ -61,7 +63,8 @@ struct Operation {
   std::vector<points::PointId> ids;
   std::vector<FieldRows> fields;
 };
-// Sizes and numbers are verified: a payload that passed its checksum but does not parse is an error.
+// Sizes and numbers are verified: a payload that passed its checksum but does not parse is an
+// error.
 base::Result<Operation> parse_operation(std::span<const segment::Field> fields, uint32_t kind,
                                         base::Bytes payload);
 

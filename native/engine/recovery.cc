@@ -1,9 +1,9 @@
 // Opening a collection: load what the last checkpoint left, repair what is derived, replay the log.
 //
 // Truth and copies. The originals and the log cannot be rebuilt. Everything else is kept twice: a
-// point's id, version and place stand in the point table and in the entry of its row; which rows are
-// deleted stands in the segment's bitmap and follows from the table; codes follow from the originals.
-// One of each pair may be lost; both are CorruptionError.
+// point's id, version and place stand in the point table and in the entry of its row; which rows
+// are deleted stands in the segment's bitmap and follows from the table; codes follow from the
+// originals. One of each pair may be lost; both are CorruptionError.
 #include <algorithm>
 #include <set>
 #include <thread>
@@ -27,12 +27,17 @@ namespace {
 constexpr uint64_t k_small_file_bytes_max = 64 << 20;  // COLLECTION, MANIFEST
 }
 
-Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Storage> storage, std::string folder,
-                                                       const Options& options, CollectionFile file) {
+Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Storage> storage,
+                                                       std::string folder, const Options& options,
+                                                       CollectionFile file) {
   const std::vector<std::byte> content = encode(file);
   for (const char* part : {"/segments", "/points", "/wal"}) {
     TRY(storage->create_folder(folder + part));
   }
+  // COLLECTION last: where it is, there is a manifest.
+  Manifest manifest;
+  manifest.fields.resize(file.fields.size());
+  TRY(io::replace_file(*storage, folder + "/MANIFEST", encode(manifest)));
   TRY(io::replace_file(*storage, folder + "/COLLECTION", content));
   std::shared_ptr<Collection> collection(
       new Collection(std::move(storage), std::move(folder), options, std::move(file)));
@@ -40,8 +45,8 @@ Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Stora
   return collection;
 }
 
-Result<std::shared_ptr<Collection>> Collection::open(std::shared_ptr<io::Storage> storage, std::string folder,
-                                                     const Options& options) {
+Result<std::shared_ptr<Collection>> Collection::open(std::shared_ptr<io::Storage> storage,
+                                                     std::string folder, const Options& options) {
   const std::string path = folder + "/COLLECTION";
   TRY_ASSIGN(const auto content, io::read_file(*storage, path, k_small_file_bytes_max));
   TRY_ASSIGN(CollectionFile file, parse_collection(path, content));
@@ -52,12 +57,9 @@ Result<std::shared_ptr<Collection>> Collection::open(std::shared_ptr<io::Storage
 }
 
 Status Collection::recover() {
-  Manifest manifest;
-  manifest.fields.resize(fields().size());
-  if (storage_->exists(manifest_path())) {
-    TRY_ASSIGN(const auto content, io::read_file(*storage_, manifest_path(), k_small_file_bytes_max));
-    TRY_ASSIGN(manifest, parse_manifest(manifest_path(), content, fields().size()));
-  }
+  // Without it nothing would be known of any file, and all would go as orphans.
+  TRY_ASSIGN(const auto content, io::read_file(*storage_, manifest_path(), k_small_file_bytes_max));
+  TRY_ASSIGN(const Manifest manifest, parse_manifest(manifest_path(), content, fields().size()));
   saved_ = manifest;
   next_segment_ = manifest.next_segment;
   applied_lsn_ = manifest.lsn;
@@ -96,7 +98,8 @@ Status Collection::load_table(const Manifest& manifest) {
   }
   TRY(points::load_points(*storage_, paths, *table_));
   if (table_->live_count() != manifest.point_count) {
-    return base::corruption(manifest_path(), 0, "the number of points does not fit the point tables");
+    return base::corruption(manifest_path(), 0,
+                            "the number of points does not fit the point tables");
   }
   return {};
 }
@@ -107,7 +110,8 @@ Status Collection::open_segments(const Manifest& manifest, std::vector<Status>& 
     auto& segments = states_[field].segments;
     for (const ManifestSegment& saved : manifest.fields[field]) {
       const Segment::Options options{saved.id, saved.rows_max, direct_io()};
-      TRY_ASSIGN(auto segment, Segment::open(storage_, segments_folder(), fields()[field], options, saved.rows));
+      TRY_ASSIGN(auto segment,
+                 Segment::open(storage_, segments_folder(), fields()[field], options, saved.rows));
       codes.push_back(saved.sealed ? segment->load_codes(saved.rows) : Status());
       segments.push_back({std::move(segment), nullptr, nullptr});
     }
@@ -136,8 +140,16 @@ Status Collection::load_deleted(const Manifest& manifest, bool table_lost) {
       }
       add_rebuilt("deleted rows, from the point table: " + read.error().message);
       segment::DeletedRowsBuilder builder(nullptr);
+      // By the table alone: a row's entry, which names its slot, may be damaged too.
+      std::vector<bool> live(saved.rows);
+      for (uint32_t slot = 0; slot < table_->slot_count(); ++slot) {
+        const Location location = table_->location(slot, field);
+        if (location.segment == saved.id && location.row < saved.rows) {
+          live[location.row] = true;
+        }
+      }
       for (uint32_t row = 0; row < saved.rows; ++row) {
-        if (table_->location_or_none(state.segment->slot(row), field) != Location{saved.id, row}) {
+        if (!live[row]) {
           builder.mark(row);
         }
       }
@@ -156,8 +168,9 @@ Status Collection::rebuild_table(const Manifest& manifest) {
       const Segment& segment = *state.segment;
       for (const uint32_t row : segment.damaged_rows()) {
         if (!state.deleted || !state.deleted->contains(row)) {
-          return base::corruption(segment.path("rows"), 0, "the point table and the entry of row " + std::to_string(row) +
-                                                               " are both damaged");
+          return base::corruption(
+              segment.path("rows"), 0,
+              "the point table and the entry of row " + std::to_string(row) + " are both damaged");
         }
       }
       TRY(segment.visit_entries(segment.rows(), [&](uint32_t row, const RowEntry& entry) {
@@ -181,9 +194,10 @@ Status Collection::rebuild_table(const Manifest& manifest) {
     }
   }
   if (table_->live_count() != manifest.point_count) {
-    return base::corruption(folder_ + "/points", 0,
-                            "the point table is damaged, and points without vectors cannot be rebuilt: " +
-                                std::to_string(manifest.point_count - table_->live_count()) + " points are missing");
+    return base::corruption(
+        folder_ + "/points", 0,
+        "the point table is damaged, and points without vectors cannot be rebuilt: " +
+            std::to_string(manifest.point_count - table_->live_count()) + " points are missing");
   }
   whole_table_ = true;
   return {};
@@ -193,6 +207,9 @@ Status Collection::rebuild_table(const Manifest& manifest) {
 Status Collection::repair_entries() {
   for (uint32_t field = 0; field < states_.size(); ++field) {
     for (const SegmentState& state : states_[field].segments) {
+      if (state.segment->headers_rebuilt() > 0) {
+        add_rebuilt("headers of segment " + state.segment->path("*") + ", from the manifest");
+      }
       const auto& damaged = state.segment->damaged_rows();
       if (damaged.empty()) {
         continue;
@@ -208,8 +225,9 @@ Status Collection::repair_entries() {
         const auto found = slot_of_row.find(row);
         const bool live = !state.deleted || !state.deleted->contains(row);
         if (live && found == slot_of_row.end()) {
-          return base::corruption(state.segment->path("rows"), 0,
-                                  "row " + std::to_string(row) + " is damaged and no point lies there");
+          return base::corruption(
+              state.segment->path("rows"), 0,
+              "row " + std::to_string(row) + " is damaged and no point lies there");
         }
         RowEntry entry;
         if (found != slot_of_row.end()) {
@@ -218,8 +236,8 @@ Status Collection::repair_entries() {
         }
         TRY(state.segment->repair_entry(row, entry));
       }
-      add_rebuilt(std::to_string(damaged.size()) + " row entries of " + state.segment->path("rows") +
-                  ", from the point table");
+      add_rebuilt(std::to_string(damaged.size()) + " row entries of " +
+                  state.segment->path("rows") + ", from the point table");
     }
   }
   return {};
@@ -253,14 +271,16 @@ Status Collection::rebuild_codes(const Manifest& manifest, std::vector<Status> c
 
 Status Collection::replay() {
   const wal::LogOptions options{options_.wal_capacity_bytes, options_.durability};
-  TRY_ASSIGN(log_, wal::Log::open(storage_, folder_ + "/wal", options, applied_lsn_,
-                                  [this](uint64_t lsn, uint32_t kind, base::Bytes payload) -> Status {
-                                    TRY_ASSIGN(const Operation operation, parse_operation(fields(), kind, payload));
-                                    TRY(reserve(operation));
-                                    TRY(apply(lsn, kind, payload));
-                                    end_group();
-                                    return {};
-                                  }));
+  TRY_ASSIGN(log_,
+             wal::Log::open(storage_, folder_ + "/wal", options, applied_lsn_,
+                            [this](uint64_t lsn, uint32_t kind, base::Bytes payload) -> Status {
+                              TRY_ASSIGN(const Operation operation,
+                                         parse_operation(fields(), kind, payload));
+                              TRY(reserve(operation));
+                              TRY(apply(lsn, kind, payload));
+                              end_group();
+                              return {};
+                            }));
   return {};
 }
 

@@ -47,8 +47,8 @@ Task::Next SearchTask::step(Worker& worker) {
         return read_scan(worker);
       }
       [[fallthrough]];
-    case Stage::rescore:  // 3 landed() has scored each row as it came
-      take_results(true);  // 4 the best, ties by id
+    case Stage::rescore:            // 3 landed() has scored each row as it came
+      take_results(true);           // 4 the best, ties by id
       return read_vectors(worker);  // 5 vectors, if asked for
     case Stage::vectors:
       return answer(worker);
@@ -56,12 +56,16 @@ Task::Next SearchTask::step(Worker& worker) {
   return Next::done;
 }
 
-SearchTask::SearchTask(uint64_t ticket, std::shared_ptr<Collection> collection, SearchRequest request,
-                       CompletionQueue& completions)
-    : ticket_(ticket), collection_(std::move(collection)), request_(std::move(request)), completions_(completions) {}
+SearchTask::SearchTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+                       SearchRequest request, CompletionQueue& completions)
+    : ticket_(ticket),
+      collection_(std::move(collection)),
+      request_(std::move(request)),
+      completions_(completions) {}
 
-SearchTask::SearchTask(uint64_t ticket, std::shared_ptr<Collection> collection, SearchRequest request,
-                       CompletionQueue& completions, std::shared_ptr<BatchJoin> join, uint32_t first_query)
+SearchTask::SearchTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+                       SearchRequest request, CompletionQueue& completions,
+                       std::shared_ptr<BatchJoin> join, uint32_t first_query)
     : SearchTask(ticket, std::move(collection), std::move(request), completions) {
   join_ = std::move(join);
   first_query_ = first_query;
@@ -71,25 +75,33 @@ void SearchTask::start() {
   view_ = collection_->view();
   const auto& described = collection_->fields()[request_.field];
   const uint64_t live = std::max<uint64_t>(field().live_count(), 1);
-  const uint64_t wanted = std::min(live, request_.limit > UINT64_MAX - request_.offset ? UINT64_MAX
-                                                                                      : request_.limit + request_.offset);
-  const double oversampling = request_.oversampling > 0 ? request_.oversampling : k_default_oversampling;
-  const double product = std::floor(static_cast<double>(wanted) * (request_.rescore ? oversampling : 1.0));
+  const uint64_t wanted = std::min(live, request_.limit > UINT64_MAX - request_.offset
+                                             ? UINT64_MAX
+                                             : request_.limit + request_.offset);
+  const double oversampling =
+      request_.oversampling > 0 ? request_.oversampling : k_default_oversampling;
+  const double product =
+      std::floor(static_cast<double>(wanted) * (request_.rescore ? oversampling : 1.0));
   // At least as many as are wanted, though the oversampling be less than 1.
   const auto preselected =
       std::max(wanted, static_cast<uint64_t>(std::min(product, static_cast<double>(live))));
-  const bool by_codes = described.quantization != quantize::Kind::none && !request_.ignore_codes && !request_.exact &&
-                        preselected <= base::k_candidates_max;
-  const quantize::Quantizer* quantizer = field().segments.empty() ? nullptr : field().segments[0].segment->quantizer();
+  const bool by_codes = described.quantization != quantize::Kind::none && !request_.ignore_codes &&
+                        !request_.exact && preselected <= base::k_candidates_max;
+  const quantize::Quantizer* quantizer =
+      field().segments.empty() ? nullptr : field().segments[0].segment->quantizer();
 
   const NearerFirst nearer(field(), collection_->table());
   const size_t count = request_.queries.size() / described.dim;
   queries_.reserve(count);
   for (size_t i = 0; i < count; ++i) {
     segment::ExactScorer scorer(described, request_.queries.data() + i * described.dim);
-    auto encoded = by_codes && quantizer != nullptr ? quantizer->encode_query(scorer.query()) : nullptr;
-    queries_.push_back(Query{std::move(scorer), std::move(encoded), TopCandidates(preselected, nearer),
-                             TopCandidates(wanted, nearer), {}});
+    auto encoded =
+        by_codes && quantizer != nullptr ? quantizer->encode_query(scorer.query()) : nullptr;
+    queries_.push_back(Query{std::move(scorer),
+                             std::move(encoded),
+                             TopCandidates(preselected, nearer),
+                             TopCandidates(wanted, nearer),
+                             {}});
   }
   stage_ = by_codes ? Stage::preselect : Stage::scan;
 }
@@ -100,7 +112,8 @@ bool SearchTask::preselect_slice() {
   uint64_t budget = k_slice_bytes;
   while (segment_ < field().segments.size()) {
     const SegmentView& segment = field().segments[segment_];
-    const uint64_t block_bytes = uint64_t{64} * segment.segment->quantizer()->code_bytes() * queries_.size();
+    const uint64_t block_bytes =
+        uint64_t{64} * segment.segment->quantizer()->code_bytes() * queries_.size();
     for (; row_ < segment.rows; row_ += 64) {
       if (budget == 0) {
         return false;
@@ -163,10 +176,12 @@ Task::Next SearchTask::read_scan(Worker& worker) {
   while (segment_ < field().segments.size() && parts_.size() < k_parts_inflight) {
     const SegmentView& segment = field().segments[segment_];
     const auto& layout = segment.segment->layout();
-    const auto part_rows = static_cast<uint32_t>(std::max<uint64_t>(1, k_part_bytes / layout.stride()));
+    const auto part_rows =
+        static_cast<uint32_t>(std::max<uint64_t>(1, k_part_bytes / layout.stride()));
     if (row_ < segment.rows) {
       const uint32_t rows = std::min(part_rows, segment.rows - row_);
-      io::ReadRequest request = row_request(*segment.segment, row_, static_cast<uint32_t>(parts_.size()));
+      io::ReadRequest request =
+          row_request(*segment.segment, row_, static_cast<uint32_t>(parts_.size()));
       request.length += (rows - 1) * layout.stride();
       wave.push_back(request);
       parts_.push_back({segment_, row_, rows});
@@ -237,10 +252,12 @@ void SearchTask::take_results(bool rescored) {
     auto found = rescored ? query.best.take() : query.preselected.take();
     if (request_.score_threshold) {
       std::erase_if(found, [&](const Candidate& candidate) {
-        return !segment::passes(distance, segment::score_of(distance, candidate.similarity), *request_.score_threshold);
+        return !segment::passes(distance, segment::score_of(distance, candidate.similarity),
+                                *request_.score_threshold);
       });
     }
-    found.erase(found.begin(), found.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(request_.offset, found.size())));
+    found.erase(found.begin(), found.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(
+                                                   request_.offset, found.size())));
     found.resize(std::min<uint64_t>(request_.limit, found.size()));
     query.results = std::move(found);
   }
@@ -259,7 +276,8 @@ Task::Next SearchTask::read_vectors(Worker& worker) {
   for (size_t at = 0; at < request_.with_fields.size(); ++at) {
     for (size_t point = 0; point < results.size(); ++point) {
       if (request_.with_fields[at] == request_.field) {
-        fetch_->add(at, point, field().segments[results[point].segment].segment, results[point].row);
+        fetch_->add(at, point, field().segments[results[point].segment].segment,
+                    results[point].row);
       } else {
         fetch_->add_slot(at, point, nearer.slot(results[point]));
       }

@@ -23,7 +23,7 @@ struct SearchRequest {
   std::vector<float> queries;  // q · dim, finite
   uint64_t limit = 10;         // ≥ 1
   uint64_t offset = 0;
-  double oversampling = 0;     // 0: k_default_oversampling
+  double oversampling = 0;  // 0: k_default_oversampling
   bool rescore = true;
   bool ignore_codes = false;
   bool exact = false;

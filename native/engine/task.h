@@ -24,7 +24,8 @@ class Task {
   // A slice of at most a fraction of a millisecond.
   virtual Next step(Worker& worker) = 0;
   // A row asked for in a step; runs between steps, data valid during the call only.
-  virtual void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) = 0;
+  virtual void landed(const io::ReadRequest& request, base::Bytes data,
+                      const base::Error* error) = 0;
   // Answers without having worked; also called in place of the next step when the store closes.
   virtual void abandon(const base::Error& error) = 0;
 

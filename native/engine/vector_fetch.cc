@@ -14,26 +14,31 @@ using points::Location;
 using segment::Segment;
 
 io::ReadRequest row_request(const Segment& segment, uint32_t row, uint32_t index) {
-  return {&segment.source(), segment.layout().offset(row), segment.layout().row_bytes(), index, nullptr};
+  return {&segment.source(), segment.layout().offset(row), segment.layout().row_bytes(), index,
+          nullptr};
 }
 
 Status check_row(const Segment& segment, uint32_t row, Bytes data) {
   if (base::crc32c(data) == segment.crc(row)) {
     return {};
   }
-  return base::corruption(segment.source().path(), segment.layout().offset(row), "a vector does not match its checksum");
+  return base::corruption(segment.source().path(), segment.layout().offset(row),
+                          "a vector does not match its checksum");
 }
 
-VectorFetch::VectorFetch(std::shared_ptr<Collection> collection, std::vector<uint32_t> fields, size_t points)
+VectorFetch::VectorFetch(std::shared_ptr<Collection> collection, std::vector<uint32_t> fields,
+                         size_t points)
     : collection_(std::move(collection)), fields_(std::move(fields)) {
   for (const uint32_t field : fields_) {
     const auto& described = collection_->fields()[field];
     codecs_.emplace_back(described);
-    vectors_.push_back({field, described.dim, std::vector<uint8_t>(points), std::vector<float>(points * described.dim)});
+    vectors_.push_back({field, described.dim, std::vector<uint8_t>(points),
+                        std::vector<float>(points * described.dim)});
   }
 }
 
-void VectorFetch::add(size_t field, size_t point, const std::shared_ptr<Segment>& segment, uint32_t row) {
+void VectorFetch::add(size_t field, size_t point, const std::shared_ptr<Segment>& segment,
+                      uint32_t row) {
   items_.push_back({segment, row, static_cast<uint32_t>(field), point});
 }
 

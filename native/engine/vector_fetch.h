@@ -19,7 +19,8 @@ class VectorFetch {
 
   const std::vector<uint32_t>& fields() const { return fields_; }
   // The vector of `field` (place in fields()) of result `point` lies in this row.
-  void add(size_t field, size_t point, const std::shared_ptr<segment::Segment>& segment, uint32_t row);
+  void add(size_t field, size_t point, const std::shared_ptr<segment::Segment>& segment,
+           uint32_t row);
   // The same for where the slot's vector lies at present; nothing when it has none.
   void add_slot(size_t field, size_t point, uint32_t slot);
   // Starts the reads for `task`; false when there is nothing to read.

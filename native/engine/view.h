@@ -21,7 +21,8 @@ struct SegmentView {
   // Bit b tells whether row 64 · index + b is there and not deleted.
   uint64_t live_word(uint32_t index) const {
     const uint32_t first = index * 64;
-    const uint64_t present = rows - first >= 64 ? ~uint64_t{0} : (uint64_t{1} << (rows - first)) - 1;
+    const uint64_t present =
+        rows - first >= 64 ? ~uint64_t{0} : (uint64_t{1} << (rows - first)) - 1;
     return deleted ? present & ~deleted->word(index) : present;
   }
 };

@@ -77,9 +77,12 @@ std::deque<std::unique_ptr<Task>> TaskQueue::close() {
   return std::exchange(waiting_, {});
 }
 
-Worker::Worker(TaskQueue& queue, std::unique_ptr<io::Reader> reader) : queue_(queue), reader_(std::move(reader)) {}
+Worker::Worker(TaskQueue& queue, std::unique_ptr<io::Reader> reader)
+    : queue_(queue), reader_(std::move(reader)) {}
 
-Worker::~Worker() { ASSERT(!thread_.joinable()); }
+Worker::~Worker() {
+  ASSERT(!thread_.joinable());
+}
 
 void Worker::start() {
   thread_ = std::thread([this] { run(); });
@@ -128,7 +131,8 @@ void Worker::landed(const io::ReadRequest& request, Bytes data, const Error* err
   if (--task->reads_pending > 0) {
     return;
   }
-  const auto at = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& held) { return held.get() == task; });
+  const auto at = std::find_if(waiting_.begin(), waiting_.end(),
+                               [&](const auto& held) { return held.get() == task; });
   if (at != waiting_.end()) {
     runnable_.push_back(std::move(*at));
     *at = std::move(waiting_.back());

@@ -33,8 +33,8 @@ class TaskQueue {
   std::unique_ptr<Task> take();
   // Without the lock: a hint for a worker that would rather not sleep yet.
   bool any_waiting() const { return count_.load(std::memory_order_relaxed) > 0; }
-  // A worker that is about to look out for tasks instead of sleeping; false when another does. While
-  // one does, a single offer wakes nobody.
+  // A worker that is about to look out for tasks instead of sleeping; false when another does.
+  // While one does, a single offer wakes nobody.
   bool begin_lookout() { return !lookout_.exchange(true); }
   void end_lookout() { lookout_.store(false); }
   // A worker is about to sleep: the next offer wakes it. It is woken at once if tasks wait already.
@@ -67,8 +67,8 @@ class Worker : private io::Sink {
   void stop(const base::Error& reason);
   void wake() { reader_->wake(); }
 
-  // These sources will not be read any more (but for searches that began before): the reader may let
-  // go of them. From any thread.
+  // These sources will not be read any more (but for searches that began before): the reader may
+  // let go of them. From any thread.
   void retire(std::span<const uint64_t> source_ids);
 
   // --- for tasks ---

@@ -35,10 +35,12 @@ void Collection::write(std::span<WriteJob> jobs, CompletionQueue& completions) {
   Status status = log_->commit();  // 2 one write and one sync for the whole group
   const auto frames = log_->frames();
   for (size_t i = 0; i < frames.size() && status.ok(); ++i) {
-    status = apply(frames[i].lsn, frames[i].kind, frames[i].payload);  // 3 the same code as on replay
-    publish();                                                         // 4 searches see it
-    if (!status.ok()) {
-      fail_writes(status.error());
+    status =
+        apply(frames[i].lsn, frames[i].kind, frames[i].payload);  // 3 the same code as on replay
+    if (status.ok()) {
+      publish();  // 4 searches see it
+    } else {
+      fail_writes(status.error());  // half of an operation must not be seen, nor reach a checkpoint
     }
   }
   end_group();
@@ -61,7 +63,8 @@ Status Collection::take(const WriteJob& job) {
   const auto* upsert = std::get_if<UpsertInput>(&job.input);
   const auto* removal = std::get_if<DeleteInput>(&job.input);
   const uint32_t kind = upsert != nullptr ? k_upsert : k_delete;
-  const uint64_t bytes = upsert != nullptr ? upsert_bytes(fields(), *upsert) : delete_bytes(removal->ids);
+  const uint64_t bytes =
+      upsert != nullptr ? upsert_bytes(fields(), *upsert) : delete_bytes(removal->ids);
   TRY_ASSIGN(const base::MutableBytes payload, log_->begin_frame(kind, bytes));
   const auto encode = [&]() -> Status {
     if (upsert == nullptr) {
@@ -84,7 +87,8 @@ Status Collection::take(const WriteJob& job) {
 // After this, applying the operation can fail only if the device does.
 Status Collection::reserve(const Operation& operation) {
   if (!table_->reserve(operation.ids.size())) {
-    return Error{Code::io, "no memory left for the ids of collection '" + name() + "'", folder_, 0, ENOMEM};
+    return Error{Code::io, "no memory left for the ids of collection '" + name() + "'", folder_, 0,
+                 ENOMEM};
   }
   for (const FieldRows& rows : operation.fields) {
     FieldState& state = states_[rows.field];
@@ -133,7 +137,8 @@ Status Collection::apply_upsert(uint64_t lsn, const Operation& operation) {
   for (size_t begin = 0; begin < points; begin += k_lock_points) {
     const auto lock = table_->write_lock();
     for (size_t i = begin; i < std::min(begin + k_lock_points, points); ++i) {
-      slots[i] = table_->find_or_add(operation.ids[i]);  // without a version: not yet there for readers
+      slots[i] =
+          table_->find_or_add(operation.ids[i]);  // without a version: not yet there for readers
     }
   }
 
@@ -156,7 +161,8 @@ Status Collection::apply_upsert(uint64_t lsn, const Operation& operation) {
         Place& place = places[field];
         mark_deleted(field, table_->location(slots[i], field));
         const bool given = place.rows != nullptr && place.rows->has(static_cast<uint32_t>(i));
-        table_->set_location(slots[i], field, given ? Location{place.segment, place.next_row++} : Location{});
+        table_->set_location(slots[i], field,
+                             given ? Location{place.segment, place.next_row++} : Location{});
       }
       table_->set_version(slots[i], lsn);
     }
@@ -165,7 +171,8 @@ Status Collection::apply_upsert(uint64_t lsn, const Operation& operation) {
 }
 
 Status Collection::append_rows(uint64_t lsn, const Operation& operation, const FieldRows& rows,
-                               std::span<const uint32_t> slots, uint32_t& segment, uint32_t& first_row) {
+                               std::span<const uint32_t> slots, uint32_t& segment,
+                               uint32_t& first_row) {
   FieldState& state = states_[rows.field];
   const Segment& last = *state.segments.back().segment;
   if (uint64_t{last.rows()} + rows.rows > last.rows_max()) {
@@ -182,6 +189,8 @@ Status Collection::append_rows(uint64_t lsn, const Operation& operation, const F
       entries.push_back({operation.ids[i], lsn, slots[i], base::crc32c(stored)});
     }
   }
+  // Has been reserved, unless a frame of the group that was dropped made the reckoning differ.
+  TRY(target.reserve(rows.rows));
   segment = target.id();
   first_row = target.rows();
   return target.append(rows.stored, entries);
@@ -209,9 +218,9 @@ void Collection::mark_deleted(uint32_t field, Location location) {
   }
   auto& segments = states_[field].segments;
   // Mostly a recent one: from the back.
-  const auto found = std::find_if(segments.rbegin(), segments.rend(), [&](const SegmentState& state) {
-    return state.segment->id() == location.segment;
-  });
+  const auto found = std::find_if(
+      segments.rbegin(), segments.rend(),
+      [&](const SegmentState& state) { return state.segment->id() == location.segment; });
   ASSERT(found != segments.rend());
   if (!found->builder) {
     found->builder = std::make_unique<segment::DeletedRowsBuilder>(found->deleted);

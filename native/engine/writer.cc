@@ -105,8 +105,8 @@ void Writer::write_groups(std::deque<Entry>& entries) {
         continue;
       }
       const uint64_t job_bytes = collection->input_bytes(*job);
-      if (!group.empty() &&
-          (bytes + job_bytes > k_group_bytes_max || points + points_of(*job) > k_group_points_max)) {
+      if (!group.empty() && (bytes + job_bytes > k_group_bytes_max ||
+                             points + points_of(*job) > k_group_points_max)) {
         break;
       }
       bytes += job_bytes;
@@ -115,7 +115,8 @@ void Writer::write_groups(std::deque<Entry>& entries) {
       entries.pop_front();
     }
     // Others keep their order; they only wait for this group.
-    entries.insert(entries.begin(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
+    entries.insert(entries.begin(), std::make_move_iterator(others.begin()),
+                   std::make_move_iterator(others.end()));
     collection->write(group, completions_);
   }
 }

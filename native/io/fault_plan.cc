@@ -15,7 +15,8 @@ base::Result<FaultPlan> parse_fault_plan(std::string_view text) {
     const std::string_view digits = at == item.npos ? std::string_view() : item.substr(at + 1);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (error != std::errc() || end != digits.data() + digits.size()) {
-      return base::invalid_argument("fault '" + std::string(item) + "' is not of the form NAME@NUMBER");
+      return base::invalid_argument("fault '" + std::string(item) +
+                                    "' is not of the form NAME@NUMBER");
     }
     const std::string_view name = item.substr(0, at);
     if (name == "io_error") {

@@ -8,8 +8,8 @@
 
 namespace asyncstore::io {
 
-// "io_error@3,end_of_file@5,delay@0,reorder@42": the fault for the k-th request that lands; the number
-// of reorder is the seed.
+// "io_error@3,end_of_file@5,delay@0,reorder@42": the fault for the k-th request that lands; the
+// number of reorder is the seed.
 base::Result<FaultPlan> parse_fault_plan(std::string_view text);
 
 }  // namespace asyncstore::io

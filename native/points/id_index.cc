@@ -35,7 +35,8 @@ void IdOrder::build(std::vector<uint32_t> slots, const IdOfSlot& id_of) {
     pairs.emplace_back(id_of(slot), slot);
   }
   std::sort(pairs.begin(), pairs.end());
-  std::transform(pairs.begin(), pairs.end(), slots.begin(), [](const auto& pair) { return pair.second; });
+  std::transform(pairs.begin(), pairs.end(), slots.begin(),
+                 [](const auto& pair) { return pair.second; });
   blocks_.clear();
   // Three quarters full, so that the first insertions need not split.
   constexpr size_t k_fill = k_block_max * 3 / 4;
@@ -63,9 +64,10 @@ void IdOrder::insert(uint32_t slot, const IdOfSlot& id_of) {
   }
   const size_t index = block_of(id, id_of);
   auto& block = blocks_[index];
-  block.insert(std::lower_bound(block.begin(), block.end(), id,
-                                [&](uint32_t a, const PointId& wanted) { return id_of(a) < wanted; }),
-               slot);
+  block.insert(
+      std::lower_bound(block.begin(), block.end(), id,
+                       [&](uint32_t a, const PointId& wanted) { return id_of(a) < wanted; }),
+      slot);
   if (block.size() > k_block_max) {
     // Ascending ids fill blocks; others split them in the middle.
     const bool last = index + 1 == blocks_.size() && block.back() == slot;
@@ -80,8 +82,9 @@ void IdOrder::erase(uint32_t slot, const IdOfSlot& id_of) {
   const PointId id = id_of(slot);
   const size_t index = block_of(id, id_of);
   auto& block = blocks_[index];
-  const auto at = std::lower_bound(block.begin(), block.end(), id,
-                                   [&](uint32_t a, const PointId& wanted) { return id_of(a) < wanted; });
+  const auto at =
+      std::lower_bound(block.begin(), block.end(), id,
+                       [&](uint32_t a, const PointId& wanted) { return id_of(a) < wanted; });
   ASSERT(at != block.end() && *at == slot);
   block.erase(at);
   if (block.empty()) {
@@ -89,7 +92,8 @@ void IdOrder::erase(uint32_t slot, const IdOfSlot& id_of) {
   }
 }
 
-std::vector<uint32_t> IdOrder::range(const PointId& from, uint64_t limit, const IdOfSlot& id_of) const {
+std::vector<uint32_t> IdOrder::range(const PointId& from, uint64_t limit,
+                                     const IdOfSlot& id_of) const {
   std::vector<uint32_t> found;
   if (blocks_.empty()) {
     return found;

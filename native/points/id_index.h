@@ -49,8 +49,8 @@ class IdHash {
   std::array<Shard, k_shards> shards_;
 };
 
-// The ids in ascending order, for scrolling. Built when first asked for, kept up to date afterwards:
-// blocks of at most 1,024 slots, 4 to 8 bytes a point.
+// The ids in ascending order, for scrolling. Built when first asked for, kept up to date
+// afterwards: blocks of at most 1,024 slots, 4 to 8 bytes a point.
 class IdOrder {
  public:
   bool built() const { return built_; }

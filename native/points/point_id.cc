@@ -54,8 +54,9 @@ std::string PointId::text() const {
     return std::to_string(low);
   }
   char buffer[37];
-  std::snprintf(buffer, sizeof buffer, "%08" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%012" PRIx64,
-                high >> 32, high >> 16 & 0xFFFF, high & 0xFFFF, low >> 48, low & 0xFFFFFFFFFFFF);
+  std::snprintf(buffer, sizeof buffer,
+                "%08" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%012" PRIx64, high >> 32,
+                high >> 16 & 0xFFFF, high & 0xFFFF, low >> 48, low & 0xFFFFFFFFFFFF);
   return buffer;
 }
 

@@ -37,7 +37,8 @@ uint32_t PointTable::find(const PointId& id) const {
 
 PointId PointTable::id(uint32_t slot) const {
   const IdWords words = ids_[slot];
-  const bool is_uuid = (is_uuid_[slot / 64].load(std::memory_order_relaxed) >> (slot % 64) & 1) != 0;
+  const bool is_uuid =
+      (is_uuid_[slot / 64].load(std::memory_order_relaxed) >> (slot % 64) & 1) != 0;
   return {is_uuid, words.high, words.low};
 }
 
@@ -85,8 +86,8 @@ bool PointTable::reserve(uint64_t count) {
   if (slots >= k_no_slot) {
     return false;
   }
-  bool grown = ids_.grow(slots) && versions_.grow(slots) && is_uuid_.grow(words) && is_live_.grow(words) &&
-               is_changed_.grow(words);
+  bool grown = ids_.grow(slots) && versions_.grow(slots) && is_uuid_.grow(words) &&
+               is_live_.grow(words) && is_changed_.grow(words);
   for (auto& locations : locations_) {
     grown = grown && locations->grow(slots);
   }
@@ -153,7 +154,8 @@ void PointTable::release(std::shared_ptr<const void> holder) {
     free_.insert(free_.end(), slots.begin(), slots.end());
     held_.pop_front();
   }
-  lists_bytes_.store((free_.capacity() + changed_.capacity()) * sizeof(uint32_t), std::memory_order_relaxed);
+  lists_bytes_.store((free_.capacity() + changed_.capacity()) * sizeof(uint32_t),
+                     std::memory_order_relaxed);
 }
 
 void PointTable::touch(uint32_t slot) {
@@ -185,7 +187,9 @@ void PointTable::touch_all() {
   }
 }
 
-void PointTable::load_reserve(uint64_t count) { hash_.reserve(count); }
+void PointTable::load_reserve(uint64_t count) {
+  hash_.reserve(count);
+}
 
 void PointTable::unload(uint32_t slot) {
   if (slot < slot_count_ && flag(is_live_, slot)) {

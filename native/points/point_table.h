@@ -38,7 +38,9 @@ class PointTable {
 
   uint32_t fields() const { return fields_; }
   uint64_t live_count() const { return live_.load(std::memory_order_relaxed); }
-  uint32_t slot_count() const { return slot_count_.load(std::memory_order_acquire); }  // slots ever used
+  uint32_t slot_count() const {
+    return slot_count_.load(std::memory_order_acquire);
+  }  // slots ever used
 
   // --- any thread ---
   std::shared_lock<std::shared_mutex> read_lock() const { return std::shared_lock(mutex_); }
@@ -82,8 +84,9 @@ class PointTable {
   void prefetch(const PointId& id) const { hash_.prefetch(id); }
   // What an earlier table told of the slot no longer holds.
   void unload(uint32_t slot);
-  // False when the entry contradicts another (the same slot or id twice) or there is no memory. A base was written from a table and holds no id twice; it is
-  // loaded without looking, which saves a miss of the cache for most entries.
+  // False when the entry contradicts another (the same slot or id twice) or there is no memory. A
+  // base was written from a table and holds no id twice; it is loaded without looking, which saves
+  // a miss of the cache for most entries.
   bool load(const PointEntry& entry, bool of_base = false);
   // After the last: slots without a live point become free.
   void load_finish();
@@ -106,7 +109,8 @@ class PointTable {
   base::StableArray<IdWords> ids_;
   base::StableArray<std::atomic<uint64_t>> versions_;
   std::vector<std::unique_ptr<base::StableArray<std::atomic<uint64_t>>>> locations_;
-  // Bits by slot, 64 a word. Only the writer changes them, under the lock; is_uuid_ is read without.
+  // Bits by slot, 64 a word. Only the writer changes them, under the lock; is_uuid_ is read
+  // without.
   base::StableArray<std::atomic<uint64_t>> is_uuid_;
   base::StableArray<uint64_t> is_live_;
   base::StableArray<uint64_t> is_changed_;

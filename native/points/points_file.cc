@@ -28,7 +28,9 @@ constexpr uint32_t k_live = 1;
 constexpr uint32_t k_uuid = 2;
 constexpr uint64_t k_prefetch_entries = 16;  // far enough for a miss of the cache
 
-uint64_t entry_bytes(uint32_t fields) { return sizeof(RawEntry) + uint64_t{8} * fields; }
+uint64_t entry_bytes(uint32_t fields) {
+  return sizeof(RawEntry) + uint64_t{8} * fields;
+}
 
 struct OpenPoints {
   io::CheckedFile file;
@@ -60,7 +62,8 @@ Status visit_entries(const OpenPoints& points, uint32_t fields,
   entry.locations.resize(fields);
   uint64_t carried = 0;  // bytes of an entry that began in the part before
   for (uint64_t offset = 0; offset < points.file.payload_bytes(); offset += part.size()) {
-    part.resize(std::min(k_part_blocks * io::CheckedFile::k_block_bytes, points.file.payload_bytes() - offset));
+    part.resize(std::min(k_part_blocks * io::CheckedFile::k_block_bytes,
+                         points.file.payload_bytes() - offset));
     TRY(points.file.read(offset, part));
     for (uint64_t at = 0; at < part.size();) {
       const uint64_t taken = std::min(size - carried, part.size() - at);
@@ -79,7 +82,8 @@ Status visit_entries(const OpenPoints& points, uint32_t fields,
       RawEntry raw;
       std::memcpy(&raw, whole.data(), sizeof raw);
       if (raw.slot >= points.slot_count) {
-        return base::corruption(points.file.path(), 64 + offset + at - size, "an entry names an impossible slot");
+        return base::corruption(points.file.path(), 64 + offset + at - size,
+                                "an entry names an impossible slot");
       }
       entry.slot = raw.slot;
       entry.live = (raw.flags & k_live) != 0;
@@ -109,7 +113,8 @@ void PointsBuffer::add(const PointEntry& entry) {
 
 Status PointsBuffer::write(io::Storage& storage, const std::string& path, uint64_t lsn,
                            uint32_t slot_count) const {
-  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(storage, path, k_magic, {lsn, slot_count, count_, fields_}));
+  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(storage, path, k_magic,
+                                                      {lsn, slot_count, count_, fields_}));
   TRY(file.append(entries_.bytes()));
   return file.finish();
 }
@@ -126,12 +131,16 @@ Status load_points(io::Storage& storage, const std::vector<std::string>& paths, 
         return {};
       }));
     }
-    TRY(visit_entries(points, table.fields(), [&](const PointEntry& entry, Bytes) -> Status {
-      if (!table.load(entry, index == 0)) {
-        return base::corruption(paths[index], 64, "the entry of point " + entry.id.text() + " contradicts another");
-      }
-      return {};
-    }, &table));
+    TRY(visit_entries(
+        points, table.fields(),
+        [&](const PointEntry& entry, Bytes) -> Status {
+          if (!table.load(entry, index == 0)) {
+            return base::corruption(
+                paths[index], 64, "the entry of point " + entry.id.text() + " contradicts another");
+          }
+          return {};
+        },
+        &table));
   }
   return {};
 }
@@ -145,9 +154,9 @@ Result<PointsFileInfo> merge_points(io::Storage& storage, const std::vector<std:
     inputs.push_back(std::move(points));
   }
   const uint32_t slot_count =
-      std::max_element(inputs.begin(), inputs.end(),
-                       [](const auto& a, const auto& b) { return a.slot_count < b.slot_count; })
-          ->slot_count;
+      std::max_element(inputs.begin(), inputs.end(), [](const auto& a, const auto& b) {
+        return a.slot_count < b.slot_count;
+      })->slot_count;
   // newest[slot]: the last input that tells of the slot.
   std::vector<uint16_t> newest(slot_count, 0);
   for (size_t index = 1; index < inputs.size(); ++index) {
@@ -170,8 +179,8 @@ Result<PointsFileInfo> merge_points(io::Storage& storage, const std::vector<std:
     ++info.entries;
     return {};
   }));
-  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(storage, path, k_magic,
-                                                      {info.lsn, slot_count, info.entries, fields}));
+  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(
+                            storage, path, k_magic, {info.lsn, slot_count, info.entries, fields}));
   TRY(visit_newest([&](Bytes raw) { return file.append(raw); }));
   TRY(file.finish());
   return info;

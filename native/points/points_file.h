@@ -3,8 +3,8 @@
 // A checkpoint writes the entries that changed; when the changes together are larger than the base,
 // all are merged into a new base, so that the work stays proportional to what was written.
 //
-// Payload of a checked file (io/checked_file.h) with the magic "ASPOINT1" and the header fields lsn,
-// slot count, number of entries E, number of vector fields F; E entries of 32 + 8·F bytes:
+// Payload of a checked file (io/checked_file.h) with the magic "ASPOINT1" and the header fields
+// lsn, slot count, number of entries E, number of vector fields F; E entries of 32 + 8·F bytes:
 //
 //   0   4  slot
 //   4   4  flags: 1 the point is live, 2 its id is a UUID
@@ -32,7 +32,8 @@ class PointsBuffer {
   void add(const PointEntry& entry);
   uint64_t count() const { return count_; }
   // Writes and syncs a new file.
-  base::Status write(io::Storage& storage, const std::string& path, uint64_t lsn, uint32_t slot_count) const;
+  base::Status write(io::Storage& storage, const std::string& path, uint64_t lsn,
+                     uint32_t slot_count) const;
 
  private:
   uint32_t fields_;
@@ -46,10 +47,12 @@ struct PointsFileInfo {
 };
 
 // Loads the files, base first, into an empty table.
-base::Status load_points(io::Storage& storage, const std::vector<std::string>& paths, PointTable& table);
+base::Status load_points(io::Storage& storage, const std::vector<std::string>& paths,
+                         PointTable& table);
 
 // Merges the files into a new base at `path`: the newest entry of each slot.
-base::Result<PointsFileInfo> merge_points(io::Storage& storage, const std::vector<std::string>& paths,
-                                          uint32_t fields, const std::string& path);
+base::Result<PointsFileInfo> merge_points(io::Storage& storage,
+                                          const std::vector<std::string>& paths, uint32_t fields,
+                                          const std::string& path);
 
 }  // namespace asyncstore::points

@@ -53,7 +53,8 @@ const char* code_name(base::Code code) {
 template <typename T>
 nb::object owning_array(std::vector<T> values, std::initializer_list<size_t> shape) {
   auto* held = new std::vector<T>(std::move(values));
-  nb::capsule owner(held, [](void* pointer) noexcept { delete static_cast<std::vector<T>*>(pointer); });
+  nb::capsule owner(held,
+                    [](void* pointer) noexcept { delete static_cast<std::vector<T>*>(pointer); });
   return nb::cast(nb::ndarray<nb::numpy, T>(held->data(), shape, owner));
 }
 
@@ -63,8 +64,8 @@ nb::object vectors_of(std::vector<engine::FieldVectors> all) {
     const size_t points = vectors.present.size();
     const size_t dim = vectors.dim;
     nb::object present = owning_array(std::move(vectors.present), {points});
-    result[nb::int_(vectors.field)] =
-        nb::make_tuple(present.attr("view")("bool"), owning_array(std::move(vectors.values), {points, dim}));
+    result[nb::int_(vectors.field)] = nb::make_tuple(
+        present.attr("view")("bool"), owning_array(std::move(vectors.values), {points, dim}));
   }
   return result;
 }
@@ -116,7 +117,9 @@ struct ToPython {
   nb::object operator()(std::monostate) const { return nb::none(); }
   nb::object operator()(bool value) const { return nb::bool_(value); }
   nb::object operator()(uint64_t value) const { return nb::int_(value); }
-  nb::object operator()(std::shared_ptr<engine::Collection> value) const { return nb::cast(std::move(value)); }
+  nb::object operator()(std::shared_ptr<engine::Collection> value) const {
+    return nb::cast(std::move(value));
+  }
   nb::object operator()(engine::Rows value) const { return rows_of(std::move(value)); }
   nb::object operator()(engine::ScrollPage value) const {
     nb::object next = value.next ? to_python(*value.next) : nb::none();
@@ -126,8 +129,9 @@ struct ToPython {
   nb::object operator()(const std::vector<engine::Finding>& value) const {
     nb::list findings;
     for (const auto& finding : value) {
-      findings.append(nb::make_tuple(finding.error ? "error" : "note", nb::str(finding.file.c_str(), finding.file.size()),
-                                     finding.offset_bytes, nb::str(finding.text.c_str(), finding.text.size())));
+      findings.append(nb::make_tuple(
+          finding.error ? "error" : "note", nb::str(finding.file.c_str(), finding.file.size()),
+          finding.offset_bytes, nb::str(finding.text.c_str(), finding.text.size())));
     }
     return findings;
   }
@@ -143,15 +147,17 @@ T parsed(const std::string& text, const char* what, const std::pair<const char*,
   raise(base::invalid_argument(std::string("unknown ") + what + " '" + text + "'"));
 }
 
-constexpr std::pair<const char*, segment::Distance> k_distances[] = {{"Cosine", segment::Distance::cosine},
-                                                                     {"Dot", segment::Distance::dot},
-                                                                     {"Euclid", segment::Distance::euclid},
-                                                                     {"Manhattan", segment::Distance::manhattan}};
-constexpr std::pair<const char*, segment::Datatype> k_datatypes[] = {{"float32", segment::Datatype::float32},
-                                                                     {"float16", segment::Datatype::float16},
-                                                                     {"uint8", segment::Datatype::uint8}};
-constexpr std::pair<const char*, quantize::Kind> k_kinds[] = {{"none", quantize::Kind::none},
-                                                              {"scalar_int8", quantize::Kind::scalar_int8}};
+constexpr std::pair<const char*, segment::Distance> k_distances[] = {
+    {"Cosine", segment::Distance::cosine},
+    {"Dot", segment::Distance::dot},
+    {"Euclid", segment::Distance::euclid},
+    {"Manhattan", segment::Distance::manhattan}};
+constexpr std::pair<const char*, segment::Datatype> k_datatypes[] = {
+    {"float32", segment::Datatype::float32},
+    {"float16", segment::Datatype::float16},
+    {"uint8", segment::Datatype::uint8}};
+constexpr std::pair<const char*, quantize::Kind> k_kinds[] = {
+    {"none", quantize::Kind::none}, {"scalar_int8", quantize::Kind::scalar_int8}};
 
 template <typename T, size_t N>
 const char* name_in(T value, const std::pair<const char*, T> (&known)[N]) {
@@ -166,10 +172,9 @@ const char* name_in(T value, const std::pair<const char*, T> (&known)[N]) {
 }  // namespace
 
 void make_error_class(nb::module_& module) {
-  nb::object created =
-      nb::steal(PyErr_NewExceptionWithDoc("asyncstore._native.NativeError",
-                                          "An error of the core: code, message, file, offset_bytes, os_errno.",
-                                          nullptr, nullptr));
+  nb::object created = nb::steal(PyErr_NewExceptionWithDoc(
+      "asyncstore._native.NativeError",
+      "An error of the core: code, message, file, offset_bytes, os_errno.", nullptr, nullptr));
   native_error = created.ptr();
   Py_INCREF(native_error.ptr());
   module.attr("NativeError") = created;
@@ -211,7 +216,8 @@ PointId id_of(nb::handle id, size_t position) {
     }
   }
   const nb::str shown = nb::repr(id);
-  raise(base::invalid_argument("id " + std::string(shown.c_str()) + " at position " + std::to_string(position) +
+  raise(base::invalid_argument("id " + std::string(shown.c_str()) + " at position " +
+                               std::to_string(position) +
                                " is neither an integer from 0 to 18446744073709551615 nor a UUID"));
 }
 
@@ -241,16 +247,20 @@ nb::object to_python(const PointId& id) {
   return nb::str(text.c_str(), text.size());
 }
 
-nb::object to_python(engine::Value value) { return std::visit(ToPython{}, std::move(value)); }
+nb::object to_python(engine::Value value) {
+  return std::visit(ToPython{}, std::move(value));
+}
 
 segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,
-                        const std::string& datatype, const std::string& quantization, float quantile) {
+                        const std::string& datatype, const std::string& quantization,
+                        float quantile) {
   if (dim < 1 || dim > base::k_dim_max) {
-    raise(base::invalid_argument("size: value " + std::to_string(dim) + " invalid, must be from 1 to " +
-                                 std::to_string(base::k_dim_max)));
+    raise(base::invalid_argument("size: value " + std::to_string(dim) +
+                                 " invalid, must be from 1 to " + std::to_string(base::k_dim_max)));
   }
   if (!(quantile >= 0.5F && quantile <= 1.0F)) {
-    raise(base::invalid_argument("quantile: value " + std::to_string(quantile) + " invalid, must be from 0.5 to 1"));
+    raise(base::invalid_argument("quantile: value " + std::to_string(quantile) +
+                                 " invalid, must be from 0.5 to 1"));
   }
   return {name,
           dim,
@@ -260,19 +270,29 @@ segment::Field field_of(const std::string& name, uint32_t dim, const std::string
           quantile};
 }
 
-const char* name_of(segment::Distance distance) { return name_in(distance, k_distances); }
-const char* name_of(segment::Datatype datatype) { return name_in(datatype, k_datatypes); }
-const char* name_of(quantize::Kind kind) { return name_in(kind, k_kinds); }
+const char* name_of(segment::Distance distance) {
+  return name_in(distance, k_distances);
+}
+const char* name_of(segment::Datatype datatype) {
+  return name_in(datatype, k_datatypes);
+}
+const char* name_of(quantize::Kind kind) {
+  return name_in(kind, k_kinds);
+}
 
 engine::Choice choice_of(const std::string& text) {
   constexpr std::pair<const char*, engine::Choice> k_choices[] = {
-      {"auto", engine::Choice::automatic}, {"true", engine::Choice::yes}, {"false", engine::Choice::no}};
+      {"auto", engine::Choice::automatic},
+      {"true", engine::Choice::yes},
+      {"false", engine::Choice::no}};
   return parsed(text, "choice", k_choices);
 }
 
 wal::Durability durability_of(const std::string& text) {
   constexpr std::pair<const char*, wal::Durability> k_durabilities[] = {
-      {"fsync", wal::Durability::fsync}, {"flush", wal::Durability::flush}, {"none", wal::Durability::none}};
+      {"fsync", wal::Durability::fsync},
+      {"flush", wal::Durability::flush},
+      {"none", wal::Durability::none}};
   return parsed(text, "durability", k_durabilities);
 }
 

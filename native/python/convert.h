@@ -28,7 +28,8 @@ nanobind::object to_python(const points::PointId& id);
 nanobind::object to_python(engine::Value value);
 
 segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,
-                        const std::string& datatype, const std::string& quantization, float quantile);
+                        const std::string& datatype, const std::string& quantization,
+                        float quantile);
 const char* name_of(segment::Distance distance);
 const char* name_of(segment::Datatype datatype);
 const char* name_of(quantize::Kind kind);

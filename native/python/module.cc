@@ -42,13 +42,16 @@ class EngineHandle {
   }
 
   // The arrays of a ticket live until its completion was drained.
-  void keep(uint64_t ticket, nb::object borrowed) { borrowed_.emplace(ticket, std::move(borrowed)); }
+  void keep(uint64_t ticket, nb::object borrowed) {
+    borrowed_.emplace(ticket, std::move(borrowed));
+  }
 
   nb::list drain() {
     nb::list result;
     for (auto& completion : engine_->completions().drain()) {
       borrowed_.erase(completion.ticket);
-      nb::object value = completion.error ? to_python_error(*completion.error) : to_python(std::move(completion.value));
+      nb::object value = completion.error ? to_python_error(*completion.error)
+                                          : to_python(std::move(completion.value));
       result.append(nb::make_tuple(completion.ticket, value));
     }
     return result;
@@ -59,11 +62,13 @@ class EngineHandle {
   std::unordered_map<uint64_t, nb::object> borrowed_;
 };
 
-EngineHandle* open_engine(const std::string& path, const std::string& async_scorer, const std::string& durability,
-                          uint32_t workers, uint32_t io_depth, const std::string& direct_io, bool prewarm,
-                          uint64_t indexing_threshold_kb, uint64_t max_segment_kb, double deleted_threshold,
-                          uint64_t vacuum_min_vector_number, uint32_t default_segment_number,
-                          double flush_interval_s, uint64_t wal_capacity_bytes, const std::string& fault) {
+EngineHandle* open_engine(const std::string& path, const std::string& async_scorer,
+                          const std::string& durability, uint32_t workers, uint32_t io_depth,
+                          const std::string& direct_io, bool prewarm,
+                          uint64_t indexing_threshold_kb, uint64_t max_segment_kb,
+                          double deleted_threshold, uint64_t vacuum_min_vector_number,
+                          uint32_t default_segment_number, double flush_interval_s,
+                          uint64_t wal_capacity_bytes, const std::string& fault) {
   engine::Options options;
   options.async_scorer = choice_of(async_scorer);
   options.durability = durability_of(durability);
@@ -104,12 +109,13 @@ void check_field(const Collection& collection, uint32_t field) {
   }
 }
 
-uint64_t submit_upsert(EngineHandle& self, const std::shared_ptr<Collection>& collection, nb::object ids,
-                       nb::dict vectors, nb::dict present) {
+uint64_t submit_upsert(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                       nb::object ids, nb::dict vectors, nb::dict present) {
   engine::UpsertInput input;
   input.ids = ids_of(ids);
   if (input.ids.size() > base::k_write_points_max) {
-    raise(base::invalid_argument("a write takes at most " + std::to_string(base::k_write_points_max) + " points"));
+    raise(base::invalid_argument("a write takes at most " +
+                                 std::to_string(base::k_write_points_max) + " points"));
   }
   for (auto [key, value] : vectors) {
     engine::FieldInput field;
@@ -134,13 +140,18 @@ uint64_t submit_upsert(EngineHandle& self, const std::shared_ptr<Collection>& co
   return ticket;
 }
 
-uint64_t submit_delete(EngineHandle& self, const std::shared_ptr<Collection>& collection, nb::object ids) {
+uint64_t submit_delete(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                       nb::object ids) {
   const uint64_t ticket = self.get().next_ticket();
-  return self.get().write(ticket, collection, engine::WriteJob{ticket, engine::DeleteInput{ids_of(ids)}}) ? ticket : 0;
+  return self.get().write(ticket, collection,
+                          engine::WriteJob{ticket, engine::DeleteInput{ids_of(ids)}})
+             ? ticket
+             : 0;
 }
 
-engine::SearchRequest search_request(const Collection& collection, uint32_t field, const FloatArray& queries,
-                                     uint64_t limit, double oversampling, bool rescore, bool ignore_codes, bool exact) {
+engine::SearchRequest search_request(const Collection& collection, uint32_t field,
+                                     const FloatArray& queries, uint64_t limit, double oversampling,
+                                     bool rescore, bool ignore_codes, bool exact) {
   check_field(collection, field);
   const uint32_t dim = collection.fields()[field].dim;
   if (queries.ndim() < 1 || queries.shape(queries.ndim() - 1) != dim) {
@@ -160,11 +171,12 @@ engine::SearchRequest search_request(const Collection& collection, uint32_t fiel
   return request;
 }
 
-uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& collection, uint32_t field,
-                       const FloatArray& query, uint64_t limit, uint64_t offset, double oversampling, bool rescore,
-                       bool ignore_codes, bool exact, std::optional<float> score_threshold,
-                       std::vector<uint32_t> with_fields) {
-  auto request = search_request(*collection, field, query, limit, oversampling, rescore, ignore_codes, exact);
+uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                       uint32_t field, const FloatArray& query, uint64_t limit, uint64_t offset,
+                       double oversampling, bool rescore, bool ignore_codes, bool exact,
+                       std::optional<float> score_threshold, std::vector<uint32_t> with_fields) {
+  auto request =
+      search_request(*collection, field, query, limit, oversampling, rescore, ignore_codes, exact);
   request.offset = offset;
   request.score_threshold = score_threshold;
   for (const uint32_t wanted : with_fields) {
@@ -175,14 +187,15 @@ uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& co
   return self.get().search(ticket, collection, std::move(request)) ? ticket : 0;
 }
 
-uint64_t submit_search_batch(EngineHandle& self, const std::shared_ptr<Collection>& collection, uint32_t field,
-                             const FloatArray& queries, uint64_t limit, double oversampling, bool rescore,
-                             bool ignore_codes, bool exact) {
-  auto request = search_request(*collection, field, queries, limit, oversampling, rescore, ignore_codes, exact);
+uint64_t submit_search_batch(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                             uint32_t field, const FloatArray& queries, uint64_t limit,
+                             double oversampling, bool rescore, bool ignore_codes, bool exact) {
+  auto request = search_request(*collection, field, queries, limit, oversampling, rescore,
+                                ignore_codes, exact);
   const uint64_t count = queries.ndim() == 2 ? queries.shape(0) : 1;
   if (count == 0 || limit > base::k_batch_results_max / count) {
-    raise(base::invalid_argument("a batch returns at most " + std::to_string(base::k_batch_results_max) +
-                                 " results in all"));
+    raise(base::invalid_argument("a batch returns at most " +
+                                 std::to_string(base::k_batch_results_max) + " results in all"));
   }
   const uint64_t ticket = self.get().next_ticket();
   return self.get().search_batch(ticket, collection, std::move(request)) ? ticket : 0;
@@ -254,7 +267,8 @@ void bind_field(nb::module_& module) {
              const std::string& datatype, const std::string& quantization, float quantile) {
             new (self) Field(field_of(name, dim, distance, datatype, quantization, quantile));
           },
-          nb::kw_only(), "name"_a, "dim"_a, "distance"_a, "datatype"_a, "quantization"_a, "quantile"_a)
+          nb::kw_only(), "name"_a, "dim"_a, "distance"_a, "datatype"_a, "quantization"_a,
+          "quantile"_a)
       .def_prop_ro("name", [](const Field& self) { return self.name; })
       .def_prop_ro("dim", [](const Field& self) { return self.dim; })
       .def_prop_ro("distance", [](const Field& self) { return name_of(self.distance); })
@@ -267,7 +281,9 @@ void bind_collection(nb::module_& module) {
   nb::class_<Collection>(module, "Collection")
       .def_prop_ro("name", [](const Collection& self) { return self.name(); })
       .def_prop_ro("config",
-                   [](const Collection& self) { return nb::bytes(self.config().data(), self.config().size()); })
+                   [](const Collection& self) {
+                     return nb::bytes(self.config().data(), self.config().size());
+                   })
       .def_prop_ro("fields", [](const Collection& self) { return self.fields(); })
       .def("count", [](const Collection& self) { return self.view()->points; })
       .def("statistics", &collection_statistics);
@@ -275,11 +291,11 @@ void bind_collection(nb::module_& module) {
 
 void bind_engine(nb::module_& module) {
   nb::class_<EngineHandle>(module, "Engine")
-      .def_static("open", &open_engine, nb::rv_policy::take_ownership, "path"_a, nb::kw_only(), "async_scorer"_a,
-                  "durability"_a, "workers"_a, "io_depth"_a, "direct_io"_a, "prewarm"_a, "indexing_threshold_kb"_a,
-                  "max_segment_kb"_a, "deleted_threshold"_a, "vacuum_min_vector_number"_a,
-                  "default_segment_number"_a, "flush_interval_s"_a, "wal_capacity_bytes"_a = uint64_t{32} << 20,
-                  "fault"_a = "")
+      .def_static("open", &open_engine, nb::rv_policy::take_ownership, "path"_a, nb::kw_only(),
+                  "async_scorer"_a, "durability"_a, "workers"_a, "io_depth"_a, "direct_io"_a,
+                  "prewarm"_a, "indexing_threshold_kb"_a, "max_segment_kb"_a, "deleted_threshold"_a,
+                  "vacuum_min_vector_number"_a, "default_segment_number"_a, "flush_interval_s"_a,
+                  "wal_capacity_bytes"_a = uint64_t{32} << 20, "fault"_a = "")
       .def("close", &EngineHandle::close)
       .def("event_fd", [](EngineHandle& self) { return self.get().completions().fd(); })
       .def("drain", &EngineHandle::drain)
@@ -294,14 +310,16 @@ void bind_engine(nb::module_& module) {
            })
       .def("statistics", &store_statistics)
       .def("submit_create_collection",
-           [](EngineHandle& self, const std::string& name, nb::bytes config, std::vector<segment::Field> fields) {
+           [](EngineHandle& self, const std::string& name, nb::bytes config,
+              std::vector<segment::Field> fields) {
              const auto* begin = static_cast<const std::byte*>(config.data());
              if (fields.size() > base::k_fields_max) {
-               raise(base::invalid_argument("a collection has at most " + std::to_string(base::k_fields_max) +
-                                            " vectors"));
+               raise(base::invalid_argument("a collection has at most " +
+                                            std::to_string(base::k_fields_max) + " vectors"));
              }
              const uint64_t ticket = self.get().next_ticket();
-             self.get().create_collection(ticket, {name, std::move(fields), {begin, begin + config.size()}});
+             self.get().create_collection(
+                 ticket, {name, std::move(fields), {begin, begin + config.size()}});
              return ticket;
            })
       .def("submit_delete_collection",
@@ -332,24 +350,30 @@ void bind_engine(nb::module_& module) {
                check_field(*collection, field);
              }
              const uint64_t ticket = self.get().next_ticket();
-             return self.get().retrieve(ticket, collection, ids_of(ids), std::move(with_fields)) ? ticket : 0;
+             return self.get().retrieve(ticket, collection, ids_of(ids), std::move(with_fields))
+                        ? ticket
+                        : 0;
            })
       .def(
           "submit_scroll",
-          [](EngineHandle& self, const std::shared_ptr<Collection>& collection, nb::object offset, uint64_t limit,
-             std::vector<uint32_t> with_fields) -> uint64_t {
+          [](EngineHandle& self, const std::shared_ptr<Collection>& collection, nb::object offset,
+             uint64_t limit, std::vector<uint32_t> with_fields) -> uint64_t {
             for (const uint32_t field : with_fields) {
               check_field(*collection, field);
             }
-            const points::PointId from = offset.is_none() ? points::PointId::integer(0) : id_of(offset, 0);
+            const points::PointId from =
+                offset.is_none() ? points::PointId::integer(0) : id_of(offset, 0);
             const uint64_t ticket = self.get().next_ticket();
-            return self.get().scroll(ticket, collection, from, limit, std::move(with_fields)) ? ticket : 0;
+            return self.get().scroll(ticket, collection, from, limit, std::move(with_fields))
+                       ? ticket
+                       : 0;
           },
           "collection"_a, "offset"_a.none(), "limit"_a, "with_fields"_a)
-      .def("submit_search", &submit_search, "collection"_a, "field"_a, "query"_a, nb::kw_only(), "limit"_a, "offset"_a,
-           "oversampling"_a, "rescore"_a, "ignore_codes"_a, "exact"_a, "score_threshold"_a.none(), "with_fields"_a)
-      .def("submit_search_batch", &submit_search_batch, "collection"_a, "field"_a, "queries"_a, nb::kw_only(),
-           "limit"_a, "oversampling"_a, "rescore"_a, "ignore_codes"_a, "exact"_a)
+      .def("submit_search", &submit_search, "collection"_a, "field"_a, "query"_a, nb::kw_only(),
+           "limit"_a, "offset"_a, "oversampling"_a, "rescore"_a, "ignore_codes"_a, "exact"_a,
+           "score_threshold"_a.none(), "with_fields"_a)
+      .def("submit_search_batch", &submit_search_batch, "collection"_a, "field"_a, "queries"_a,
+           nb::kw_only(), "limit"_a, "oversampling"_a, "rescore"_a, "ignore_codes"_a, "exact"_a)
       .def("submit_optimize",
            [](EngineHandle& self, const std::shared_ptr<Collection>& collection) {
              const uint64_t ticket = self.get().next_ticket();
@@ -357,7 +381,8 @@ void bind_engine(nb::module_& module) {
              return ticket;
            })
       .def("submit_prewarm",
-           [](EngineHandle& self, const std::shared_ptr<Collection>& collection, uint64_t budget_bytes) {
+           [](EngineHandle& self, const std::shared_ptr<Collection>& collection,
+              uint64_t budget_bytes) {
              const uint64_t ticket = self.get().next_ticket();
              self.get().prewarm(ticket, collection, budget_bytes);
              return ticket;

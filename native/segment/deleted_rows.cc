@@ -12,13 +12,17 @@ constexpr io::Magic k_magic = {'A', 'S', 'D', 'E', 'L', 'E', 'T', 'E'};
 }
 
 uint64_t DeletedRows::ram_bytes() const {
-  const auto stored = std::count_if(blocks_.begin(), blocks_.end(), [](const auto& block) { return block != nullptr; });
-  return static_cast<uint64_t>(stored) * sizeof(Block) + blocks_.capacity() * sizeof(blocks_.front());
+  const auto stored = std::count_if(blocks_.begin(), blocks_.end(),
+                                    [](const auto& block) { return block != nullptr; });
+  return static_cast<uint64_t>(stored) * sizeof(Block) +
+         blocks_.capacity() * sizeof(blocks_.front());
 }
 
-base::Status DeletedRows::write(io::Storage& storage, const std::string& path, uint32_t segment) const {
+base::Status DeletedRows::write(io::Storage& storage, const std::string& path,
+                                uint32_t segment) const {
   const uint64_t words = blocks_.size() * std::tuple_size_v<Block>;
-  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(storage, path, k_magic, {segment, count_, words, 0}));
+  TRY_ASSIGN(auto file,
+             io::CheckedFileWriter::create(storage, path, k_magic, {segment, count_, words, 0}));
   const Block empty{};
   for (const auto& block : blocks_) {
     TRY(file.append(std::as_bytes(std::span(block ? *block : empty))));
@@ -26,8 +30,10 @@ base::Status DeletedRows::write(io::Storage& storage, const std::string& path, u
   return file.finish();
 }
 
-base::Result<std::shared_ptr<const DeletedRows>> DeletedRows::read(io::Storage& storage, const std::string& path,
-                                                                   uint32_t segment, uint32_t rows) {
+base::Result<std::shared_ptr<const DeletedRows>> DeletedRows::read(io::Storage& storage,
+                                                                   const std::string& path,
+                                                                   uint32_t segment,
+                                                                   uint32_t rows) {
   TRY_ASSIGN(const io::CheckedFile file, io::CheckedFile::open(storage, path, k_magic));
   const auto [file_segment, count, words, zero] = file.fields();
   const uint64_t words_max = base::round_up(uint64_t{rows} + 1, k_block_rows) / 64;

@@ -23,13 +23,15 @@ class DeletedRows {
   // Bit b is row 64 · index + b.
   uint64_t word(uint32_t index) const {
     const uint32_t block = index / (k_block_rows / 64);
-    return block < blocks_.size() && blocks_[block] ? (*blocks_[block])[index % (k_block_rows / 64)] : 0;
+    return block < blocks_.size() && blocks_[block] ? (*blocks_[block])[index % (k_block_rows / 64)]
+                                                    : 0;
   }
   uint64_t ram_bytes() const;
 
   // A checked file, magic "ASDELETE", header fields {segment, count, words, 0}, payload the words.
   base::Status write(io::Storage& storage, const std::string& path, uint32_t segment) const;
-  static base::Result<std::shared_ptr<const DeletedRows>> read(io::Storage& storage, const std::string& path,
+  static base::Result<std::shared_ptr<const DeletedRows>> read(io::Storage& storage,
+                                                               const std::string& path,
                                                                uint32_t segment, uint32_t rows);
 
  private:

@@ -24,7 +24,9 @@ struct Field {
 };
 
 uint32_t element_bytes(Datatype datatype);
-inline uint32_t row_bytes(const Field& field) { return field.dim * element_bytes(field.datatype); }
+inline uint32_t row_bytes(const Field& field) {
+  return field.dim * element_bytes(field.datatype);
+}
 
 // Cosine is the dot product of unit vectors; all but uint8 rows are stored with unit length.
 quantize::Metric metric_of(Distance distance);

@@ -35,7 +35,8 @@ void normalize(const simd::Kernels& kernels, float* vector, size_t dim) {
 
 }  // namespace
 
-RowCodec::RowCodec(const Field& field) : field_(field), kernels_(simd::kernels()), scratch_(field.dim) {}
+RowCodec::RowCodec(const Field& field)
+    : field_(field), kernels_(simd::kernels()), scratch_(field.dim) {}
 
 void RowCodec::encode(const float* vector, std::byte* row) {
   if (field_.distance == Distance::cosine && field_.datatype != Datatype::uint8) {

@@ -36,8 +36,8 @@ class ExactScorer {
   ExactScorer(const Field& field, const float* query);
 
   // Larger is nearer: cosine and dot: the score; Euclid: minus the squared distance; Manhattan:
-  // minus the distance. Never NaN, which has no place in an order: where sums of both signs overflow
-  // (elements beyond 1e18, or float16 rows that hold infinity), minus infinity.
+  // minus the distance. Never NaN, which has no place in an order: where sums of both signs
+  // overflow (elements beyond 1e18, or float16 rows that hold infinity), minus infinity.
   float similarity(const std::byte* row) const;
   // The vector that quantizers get: the query, with unit length for cosine.
   const float* query() const { return query_.data(); }

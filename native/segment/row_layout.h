@@ -9,8 +9,9 @@
 namespace asyncstore::segment {
 
 // A header page, then rows at a fixed stride: the row's size rounded up to the largest power of two
-// (at most a sector) that wastes no more than an eighth of the file. Rows of whole sectors (every 128
-// float32) are then read directly without a byte too much, and small rows never straddle a sector.
+// (at most a sector) that wastes no more than an eighth of the file. Rows of whole sectors (every
+// 128 float32) are then read directly without a byte too much, and small rows never straddle a
+// sector.
 //
 //   384 float32:  1,536 bytes, stride 1,536      100 float32:  400 bytes, stride 448
 //   96 float32:     384 bytes, stride   384        1 float32:    4 bytes, stride   4

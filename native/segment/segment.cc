@@ -54,7 +54,9 @@ struct RawRow {
 };
 static_assert(sizeof(RawRow) == 40);
 
-uint64_t row_entry_offset(uint64_t row) { return sizeof(SegmentHeader) + row * sizeof(RawRow); }
+uint64_t row_entry_offset(uint64_t row) {
+  return sizeof(SegmentHeader) + row * sizeof(RawRow);
+}
 
 uint32_t crc_of(const SegmentHeader& header) {
   return base::crc32c(std::as_bytes(std::span(&header, 1)).first(offsetof(SegmentHeader, crc)));
@@ -64,7 +66,13 @@ uint32_t crc_of(const RawRow& row) {
 }
 
 RawRow to_raw(const RowEntry& entry) {
-  RawRow raw{entry.id.high, entry.id.low, entry.version, entry.slot, entry.crc, entry.id.is_uuid ? 1U : 0U, 0};
+  RawRow raw{entry.id.high,
+             entry.id.low,
+             entry.version,
+             entry.slot,
+             entry.crc,
+             entry.id.is_uuid ? 1U : 0U,
+             0};
   raw.crc = crc_of(raw);
   return raw;
 }
@@ -78,7 +86,8 @@ constexpr uint64_t k_parallel_load_bytes = 32 << 20;
 
 }  // namespace
 
-Segment::Segment(std::shared_ptr<io::Storage> storage, std::string folder, const Field& field, Options options)
+Segment::Segment(std::shared_ptr<io::Storage> storage, std::string folder, const Field& field,
+                 Options options)
     : storage_(std::move(storage)),
       folder_(std::move(folder)),
       field_(field),
@@ -112,29 +121,39 @@ Segment::~Segment() {
   }
 }
 
-Result<std::shared_ptr<Segment>> Segment::create(std::shared_ptr<io::Storage> storage, std::string folder,
-                                                 const Field& field, Options options) {
-  std::shared_ptr<Segment> segment(new Segment(std::move(storage), std::move(folder), field, options));
+Result<std::shared_ptr<Segment>> Segment::create(std::shared_ptr<io::Storage> storage,
+                                                 std::string folder, const Field& field,
+                                                 Options options) {
+  std::shared_ptr<Segment> segment(
+      new Segment(std::move(storage), std::move(folder), field, options));
   for (const char* suffix : {"vectors", "rows"}) {
     auto& file = suffix[0] == 'v' ? segment->vectors_ : segment->row_file_;
     TRY_ASSIGN(file, segment->storage_->open(segment->path(suffix), io::Open::create_or_open));
     TRY(file->truncate(0));  // an orphan of a crash, if there is one
   }
-  TRY(segment->write_headers());
+  TRY(segment->write_header(*segment->vectors_));
+  TRY(segment->write_header(*segment->row_file_));
+  // The header of the vectors has a page of its own, so that rows begin at a page.
+  TRY(segment->vectors_->allocate(0, segment->layout_.offset(0)));
   TRY(segment->open_source());
   return segment;
 }
 
-Result<std::shared_ptr<Segment>> Segment::open(std::shared_ptr<io::Storage> storage, std::string folder,
-                                               const Field& field, Options options, uint32_t rows) {
-  std::shared_ptr<Segment> segment(new Segment(std::move(storage), std::move(folder), field, options));
-  TRY_ASSIGN(segment->vectors_, segment->storage_->open(segment->path("vectors"), io::Open::read_write));
-  TRY_ASSIGN(segment->row_file_, segment->storage_->open(segment->path("rows"), io::Open::read_write));
-  TRY(segment->read_headers());
+Result<std::shared_ptr<Segment>> Segment::open(std::shared_ptr<io::Storage> storage,
+                                               std::string folder, const Field& field,
+                                               Options options, uint32_t rows) {
+  std::shared_ptr<Segment> segment(
+      new Segment(std::move(storage), std::move(folder), field, options));
+  TRY_ASSIGN(segment->vectors_,
+             segment->storage_->open(segment->path("vectors"), io::Open::read_write));
+  TRY_ASSIGN(segment->row_file_,
+             segment->storage_->open(segment->path("rows"), io::Open::create_or_open));
   TRY_ASSIGN(const uint64_t size, segment->vectors_->size());
   if (size < segment->layout_.file_bytes(rows)) {
     return base::corruption(segment->path("vectors"), size, "the file ends before its last row");
   }
+  TRY(segment->read_header(*segment->vectors_));
+  TRY(segment->read_header(*segment->row_file_));
   TRY(segment->open_source());
   TRY(segment->grow_memory(rows));
   auto* slots = segment->slots_.as<uint32_t>();
@@ -162,7 +181,9 @@ std::string Segment::path(const char* suffix) const {
   return folder_ + "/" + name + suffix;
 }
 
-std::string Segment::deleted_path(uint64_t lsn) const { return path("") + std::to_string(lsn) + ".deleted"; }
+std::string Segment::deleted_path(uint64_t lsn) const {
+  return path("") + std::to_string(lsn) + ".deleted";
+}
 
 uint64_t Segment::disk_bytes(const char* suffix) const {
   if (!storage_->exists(path(suffix))) {
@@ -176,42 +197,43 @@ uint64_t Segment::disk_bytes(const char* suffix) const {
   return size.ok() ? size.value() : 0;
 }
 
-Status Segment::write_headers() {
-  for (io::File* file : {vectors_.get(), row_file_.get()}) {
-    SegmentHeader header{};
-    header.magic = file == vectors_.get() ? k_vectors_magic : k_rows_magic;
-    header.format_version = io::k_format_version;
-    header.segment = options_.id;
-    header.rows_max = options_.rows_max;
-    header.dim = field_.dim;
-    header.distance = static_cast<uint8_t>(field_.distance);
-    header.datatype = static_cast<uint8_t>(field_.datatype);
-    header.stride = layout_.stride();
-    header.crc = crc_of(header);
-    TRY(file->write_at(0, std::as_bytes(std::span(&header, 1))));
-  }
-  // The header of the vectors has a page of its own, so that rows begin at a page.
-  return vectors_->allocate(0, layout_.offset(0));
+Status Segment::write_header(io::File& file) {
+  SegmentHeader header{};
+  header.magic = &file == vectors_.get() ? k_vectors_magic : k_rows_magic;
+  header.format_version = io::k_format_version;
+  header.segment = options_.id;
+  header.rows_max = options_.rows_max;
+  header.dim = field_.dim;
+  header.distance = static_cast<uint8_t>(field_.distance);
+  header.datatype = static_cast<uint8_t>(field_.datatype);
+  header.stride = layout_.stride();
+  header.crc = crc_of(header);
+  return file.write_at(0, std::as_bytes(std::span(&header, 1)));
 }
 
-Status Segment::read_headers() {
-  for (io::File* file : {vectors_.get(), row_file_.get()}) {
-    SegmentHeader header;
-    TRY(file->read_at(0, std::as_writable_bytes(std::span(&header, 1))));
-    const bool holds = header.crc == crc_of(header) &&
-                       header.magic == (file == vectors_.get() ? k_vectors_magic : k_rows_magic);
-    if (!holds) {
-      return base::corruption(file->path(), 0, "the header does not match its checksum");
-    }
-    if (header.format_version != io::k_format_version) {
-      return Error{Code::unsupported, file->path() + " has format version " + std::to_string(header.format_version) +
-                                          "; this asyncstore reads version " +
-                                          std::to_string(io::k_format_version)};
-    }
-    if (header.segment != options_.id || header.dim != field_.dim || header.rows_max != options_.rows_max ||
-        header.datatype != static_cast<uint8_t>(field_.datatype) || header.stride != layout_.stride()) {
-      return base::corruption(file->path(), 8, "the header belongs to another segment or collection");
-    }
+Status Segment::read_header(io::File& file) {
+  SegmentHeader header{};
+  TRY_ASSIGN(const uint64_t size, file.size());
+  if (size >= sizeof header) {
+    TRY(file.read_at(0, std::as_writable_bytes(std::span(&header, 1))));
+  }
+  const bool holds = size >= sizeof header && header.crc == crc_of(header) &&
+                     header.magic == (&file == vectors_.get() ? k_vectors_magic : k_rows_magic);
+  if (!holds) {
+    // Rows and entries have checksums of their own, so nothing is taken on trust.
+    ++headers_rebuilt_;
+    return write_header(file);
+  }
+  if (header.format_version != io::k_format_version) {
+    return Error{Code::unsupported,
+                 file.path() + " has format version " + std::to_string(header.format_version) +
+                     "; this asyncstore reads version " + std::to_string(io::k_format_version)};
+  }
+  if (header.segment != options_.id || header.dim != field_.dim ||
+      header.rows_max != options_.rows_max ||
+      header.datatype != static_cast<uint8_t>(field_.datatype) ||
+      header.stride != layout_.stride()) {
+    return base::corruption(file.path(), 8, "the header belongs to another segment or collection");
   }
   return {};
 }
@@ -228,19 +250,24 @@ Status Segment::grow_memory(uint64_t rows) {
     grown = grown && codes_.grow(rows * quantizer_->code_bytes()) &&
             terms_.grow(uint64_t{4} * quantizer_->term_count() * options_.rows_max);
   }
-  return grown ? Status() : Status(Error{Code::io, "no memory left for the codes of " + path("vectors"), path("vectors"), 0, ENOMEM});
+  return grown ? Status()
+               : Status(Error{Code::io, "no memory left for the codes of " + path("vectors"),
+                              path("vectors"), 0, ENOMEM});
 }
 
 quantize::CodeBlock Segment::codes(uint32_t row) const {
-  return {codes_.as<const uint8_t>() + uint64_t{row} * quantizer_->code_bytes(), terms_.as<const float>() + row,
-          options_.rows_max};
+  return {codes_.as<const uint8_t>() + uint64_t{row} * quantizer_->code_bytes(),
+          terms_.as<const float>() + row, options_.rows_max};
 }
 
 uint64_t Segment::codes_bytes(uint32_t rows) const {
-  return quantizer_ ? uint64_t{rows} * (quantizer_->code_bytes() + 4 * quantizer_->term_count()) : 0;
+  return quantizer_ ? uint64_t{rows} * (quantizer_->code_bytes() + 4 * quantizer_->term_count())
+                    : 0;
 }
 
-uint64_t Segment::tables_bytes(uint32_t rows) const { return uint64_t{rows} * 8; }
+uint64_t Segment::tables_bytes(uint32_t rows) const {
+  return uint64_t{rows} * 8;
+}
 
 // --- writer ---
 
@@ -252,12 +279,14 @@ Status Segment::reserve(uint32_t count) {
     return {};
   }
   // Space in steps of half of what there is, 64 KiB to 64 MiB, so that files stay in few pieces.
-  const uint64_t step_bytes = std::clamp<uint64_t>(layout_.file_bytes(rows_) / 2, 64 << 10, 64 << 20);
+  const uint64_t step_bytes =
+      std::clamp<uint64_t>(layout_.file_bytes(rows_) / 2, 64 << 10, 64 << 20);
   const uint64_t step = std::max<uint64_t>(wanted, allocated_rows_ + step_bytes / layout_.stride());
   const uint64_t target = std::min<uint64_t>(step, options_.rows_max);
   const uint64_t begin = layout_.offset(allocated_rows_);
   TRY(vectors_->allocate(begin, layout_.file_bytes(target) - begin));
-  TRY(row_file_->allocate(row_entry_offset(allocated_rows_), (target - allocated_rows_) * sizeof(RawRow)));
+  TRY(row_file_->allocate(row_entry_offset(allocated_rows_),
+                          (target - allocated_rows_) * sizeof(RawRow)));
   allocated_rows_ = target;
   return {};
 }
@@ -292,7 +321,8 @@ Status Segment::append(Bytes rows, std::span<const RowEntry> entries) {
 
 void Segment::encode_code(uint32_t row, const std::byte* stored) {
   if (quantizer_) {
-    quantizer_->encode(codec_.search_vector(stored), codes_.as<uint8_t>() + uint64_t{row} * quantizer_->code_bytes(),
+    quantizer_->encode(codec_.search_vector(stored),
+                       codes_.as<uint8_t>() + uint64_t{row} * quantizer_->code_bytes(),
                        terms_.as<float>() + row, options_.rows_max);
   }
 }
@@ -326,7 +356,8 @@ Status Segment::load_codes(uint32_t rows) {
     sealed_.store(true, std::memory_order_release);
     return {};
   }
-  TRY_ASSIGN(const io::CheckedFile file, io::CheckedFile::open(*storage_, path("codes"), k_codes_magic));
+  TRY_ASSIGN(const io::CheckedFile file,
+             io::CheckedFile::open(*storage_, path("codes"), k_codes_magic));
   const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
   const auto [segment, file_rows, file_shape, kind] = file.fields();
   const uint64_t code_bytes = uint64_t{rows} * quantizer_->code_bytes();
@@ -334,7 +365,8 @@ Status Segment::load_codes(uint32_t rows) {
   if (segment != options_.id || file_rows != rows || file_shape != shape ||
       kind != static_cast<uint64_t>(quantizer_->kind()) ||
       file.payload_bytes() != code_bytes + term_bytes * quantizer_->term_count()) {
-    return base::corruption(file.path(), 24, "the header belongs to another segment or kind of code");
+    return base::corruption(file.path(), 24,
+                            "the header belongs to another segment or kind of code");
   }
   // Large files by two threads: copying out of the page cache is bound by the core, not by memory.
   const uint64_t half = base::round_down(code_bytes / 2, io::CheckedFile::k_block_bytes);
@@ -347,7 +379,8 @@ Status Segment::load_codes(uint32_t rows) {
   }
   Status second = file.read(split, MutableBytes(codes + split, code_bytes - split));
   for (uint32_t term = 0; term < quantizer_->term_count() && second.ok(); ++term) {
-    auto* values = reinterpret_cast<std::byte*>(terms_.as<float>() + uint64_t{term} * options_.rows_max);
+    auto* values =
+        reinterpret_cast<std::byte*>(terms_.as<float>() + uint64_t{term} * options_.rows_max);
     second = file.read(code_bytes + term * term_bytes, MutableBytes(values, term_bytes));
   }
   if (other.joinable()) {
@@ -359,7 +392,9 @@ Status Segment::load_codes(uint32_t rows) {
   return {};
 }
 
-Status Segment::check_codes() const { return io::check_file(*storage_, path("codes")); }
+Status Segment::check_codes() const {
+  return io::check_file(*storage_, path("codes"));
+}
 
 Result<std::vector<uint32_t>> Segment::rebuild_codes(uint32_t rows) {
   std::vector<uint32_t> failed;
@@ -369,8 +404,9 @@ Result<std::vector<uint32_t>> Segment::rebuild_codes(uint32_t rows) {
   for (uint64_t begin = 0; begin < rows; begin += part_rows) {
     const uint64_t count = std::min<uint64_t>(part_rows, rows - begin);
     // The last row's stride may reach past the end of the file.
-    TRY(vectors_->read_at(layout_.offset(begin),
-                          MutableBytes(part).first((count - 1) * layout_.stride() + layout_.row_bytes())));
+    TRY(vectors_->read_at(
+        layout_.offset(begin),
+        MutableBytes(part).first((count - 1) * layout_.stride() + layout_.row_bytes())));
     for (uint64_t i = 0; i < count; ++i) {
       const auto row = static_cast<uint32_t>(begin + i);
       const std::byte* stored = part.data() + i * layout_.stride();
@@ -384,13 +420,16 @@ Result<std::vector<uint32_t>> Segment::rebuild_codes(uint32_t rows) {
   return failed;
 }
 
-Status Segment::visit_entries(uint32_t rows, const std::function<void(uint32_t, const RowEntry&)>& visit) const {
+Status Segment::visit_entries(uint32_t rows,
+                              const std::function<void(uint32_t, const RowEntry&)>& visit) const {
   constexpr uint32_t k_part_rows = k_read_part_bytes / sizeof(RawRow);
   std::vector<RawRow> part;
   TRY_ASSIGN(const uint64_t size, row_file_->size());
   if (size < row_entry_offset(rows)) {
     // What is cut off counts as damaged, entry by entry.
-    rows = size < row_entry_offset(0) ? 0 : static_cast<uint32_t>((size - row_entry_offset(0)) / sizeof(RawRow));
+    rows = size < row_entry_offset(0)
+               ? 0
+               : static_cast<uint32_t>((size - row_entry_offset(0)) / sizeof(RawRow));
   }
   for (uint32_t begin = 0; begin < rows; begin += k_part_rows) {
     part.resize(std::min(k_part_rows, rows - begin));
@@ -425,10 +464,12 @@ Status Segment::read_rows(uint32_t first, uint32_t count, StoredRows& rows) cons
   rows.entries.clear();
   for (uint32_t i = 0; i < count; ++i) {
     if (crc_of(raw[i]) != raw[i].crc) {
-      return base::corruption(path("rows"), row_entry_offset(first + i), "the entry of a row does not match its checksum");
+      return base::corruption(path("rows"), row_entry_offset(first + i),
+                              "the entry of a row does not match its checksum");
     }
     if (base::crc32c(Bytes(rows.row(layout_, i), layout_.row_bytes())) != raw[i].row_crc) {
-      return base::corruption(path("vectors"), layout_.offset(first + i), "a vector does not match its checksum");
+      return base::corruption(path("vectors"), layout_.offset(first + i),
+                              "a vector does not match its checksum");
     }
     rows.entries.push_back(to_entry(raw[i]));
   }

@@ -3,9 +3,9 @@
 // Files, beside each other (N is the segment's number, ten digits):
 //
 //   N.vectors  a header page, then the originals (row_layout.h)
-//   N.rows     a header, then 40 bytes a row: id, version, slot, checksum of the original, own checksum
-//   N.codes    codes and terms, once the segment is sealed (checked file, magic "ASCODES1")
-//   N.L.deleted  deleted rows as of operation L (deleted_rows.h)
+//   N.rows     a header, then 40 bytes a row: id, version, slot, checksum of the original, own
+//   checksum N.codes    codes and terms, once the segment is sealed (checked file, magic
+//   "ASCODES1") N.L.deleted  deleted rows as of operation L (deleted_rows.h)
 //
 // Rows are only ever appended. A row's number is its place in every file and array.
 #pragma once
@@ -34,9 +34,9 @@ namespace asyncstore::segment {
 // A row's entry in N.rows.
 struct RowEntry {
   points::PointId id;
-  uint64_t version = 0;   // the operation that wrote the row
+  uint64_t version = 0;  // the operation that wrote the row
   uint32_t slot = 0;
-  uint32_t crc = 0;       // CRC-32C of the stored vector
+  uint32_t crc = 0;  // CRC-32C of the stored vector
 };
 
 // Readers on any thread may use the rows that a published view counts; append and reserve belong to
@@ -50,12 +50,16 @@ class Segment {
   };
 
   // New files; nothing refers to them before the next manifest.
-  static base::Result<std::shared_ptr<Segment>> create(std::shared_ptr<io::Storage> storage, std::string folder,
-                                                       const Field& field, Options options);
+  static base::Result<std::shared_ptr<Segment>> create(std::shared_ptr<io::Storage> storage,
+                                                       std::string folder, const Field& field,
+                                                       Options options);
   // Opens the first `rows` rows: originals are opened, not read. Row entries that fail their
-  // checksum are listed in damaged_rows(). Codes come with load_codes() or rebuild_codes().
-  static base::Result<std::shared_ptr<Segment>> open(std::shared_ptr<io::Storage> storage, std::string folder,
-                                                     const Field& field, Options options, uint32_t rows);
+  // checksum are listed in damaged_rows(); without N.rows that is all of them. Headers say only
+  // what field and options say, so damaged ones are written anew (headers_rebuilt()). Codes come
+  // with load_codes() or rebuild_codes().
+  static base::Result<std::shared_ptr<Segment>> open(std::shared_ptr<io::Storage> storage,
+                                                     std::string folder, const Field& field,
+                                                     Options options, uint32_t rows);
   // Removes the files if drop_files() was called.
   ~Segment();
 
@@ -76,7 +80,8 @@ class Segment {
 
   // --- writer ---
   uint32_t rows() const { return rows_; }
-  // Makes room for `count` more rows on disk and in memory; a full disk is an error here, not later.
+  // Makes room for `count` more rows on disk and in memory; a full disk is an error here, not
+  // later.
   base::Status reserve(uint32_t count);
   // Appends stored rows (row_bytes each, one behind the other); room was reserved.
   base::Status append(base::Bytes rows, std::span<const RowEntry> entries);
@@ -92,8 +97,10 @@ class Segment {
   // From the originals, which are read through and checked; rows that fail are returned.
   base::Result<std::vector<uint32_t>> rebuild_codes(uint32_t rows);
   // Calls for each row in order; entries that fail their checksum are passed over.
-  base::Status visit_entries(uint32_t rows, const std::function<void(uint32_t row, const RowEntry&)>& visit) const;
+  base::Status visit_entries(uint32_t rows,
+                             const std::function<void(uint32_t row, const RowEntry&)>& visit) const;
   const std::vector<uint32_t>& damaged_rows() const { return damaged_rows_; }
+  uint32_t headers_rebuilt() const { return headers_rebuilt_; }
   // Writes a damaged entry anew; its checksum of the original is taken from the original itself.
   base::Status repair_entry(uint32_t row, RowEntry entry);
   // Reads rows [first, first + count) as they lie on disk, stride() apart, with their entries; each
@@ -115,9 +122,10 @@ class Segment {
   uint64_t disk_bytes(const char* suffix) const;
 
  private:
-  Segment(std::shared_ptr<io::Storage> storage, std::string folder, const Field& field, Options options);
-  base::Status write_headers();
-  base::Status read_headers();
+  Segment(std::shared_ptr<io::Storage> storage, std::string folder, const Field& field,
+          Options options);
+  base::Status write_header(io::File& file);
+  base::Status read_header(io::File& file);
   base::Status open_source();
   base::Status grow_memory(uint64_t rows);
   void encode_code(uint32_t row, const std::byte* stored);
@@ -142,6 +150,7 @@ class Segment {
   base::Region terms_;  // term t of row r at t · rows_max + r
   std::vector<std::byte> staging_;
   std::vector<uint32_t> damaged_rows_;
+  uint32_t headers_rebuilt_ = 0;
   std::atomic<bool> sealed_{false};
   std::atomic<bool> dropped_{false};
 };

@@ -48,9 +48,7 @@ class Supported {
 #endif
   }
 
-  std::span<const Kernels* const> tables() const {
-    return {tables_.data(), count_};
-  }
+  std::span<const Kernels* const> tables() const { return {tables_.data(), count_}; }
 
  private:
   void add(const Kernels& table) {

@@ -1,10 +1,11 @@
 // Distance and code kernels, one table per instruction set, chosen once at run time.
 //
 // Every instruction set gives the same result to the last bit. Float kernels sum into 32 lanes,
-// lane i taking the elements i, i + 32, i + 64, …; a product is rounded before it is added (no fused
-// multiply-add), and the lanes are summed in a fixed tree: lanes j and j + 16, then j and j + 8, then
-// j and j + 4, j and j + 2, j and j + 1. Missing elements of the last group count as zero. So a
-// score does not depend on the machine, on the batch or on the reader. Integer kernels are exact.
+// lane i taking the elements i, i + 32, i + 64, …; a product is rounded before it is added (no
+// fused multiply-add), and the lanes are summed in a fixed tree: lanes j and j + 16, then j and j +
+// 8, then j and j + 4, j and j + 2, j and j + 1. Missing elements of the last group count as zero.
+// So a score does not depend on the machine, on the batch or on the reader. Integer kernels are
+// exact.
 //
 // Pointers need no alignment. No kernel reads or writes outside the `dim` elements it is given.
 // All kernels may be called from any thread.
@@ -24,7 +25,8 @@ struct Kernels {
   Isa isa;
 
   // A float32 query against one stored row of dim elements: the dot product, the squared Euclidean
-  // distance, the sum of absolute differences. The row is float32, float16 (IEEE binary16) or uint8.
+  // distance, the sum of absolute differences. The row is float32, float16 (IEEE binary16) or
+  // uint8.
   float (*dot_f32)(const float* query, const float* row, size_t dim);
   float (*l2_f32)(const float* query, const float* row, size_t dim);
   float (*l1_f32)(const float* query, const float* row, size_t dim);
@@ -37,17 +39,19 @@ struct Kernels {
 
   // sums[r] = Σ_i query[i] · codes[r · dim + i] for r in [0, rows); exact, no overflow for
   // dim ≤ 65,536 and query in -127..127. Prefetches ahead; meant to run at memory bandwidth.
-  void (*dot_codes)(const int8_t* query, const uint8_t* codes, size_t dim, size_t rows, int32_t* sums);
+  void (*dot_codes)(const int8_t* query, const uint8_t* codes, size_t dim, size_t rows,
+                    int32_t* sums);
 
   // sums[r] = Σ_i |query[i] − (offsets[r] + scales[r] · codes[r · dim + i])|, lanes as above.
-  void (*l1_codes)(const float* query, const uint8_t* codes, const float* offsets, const float* scales,
-                   size_t dim, size_t rows, float* sums);
+  void (*l1_codes)(const float* query, const uint8_t* codes, const float* offsets,
+                   const float* scales, size_t dim, size_t rows, float* sums);
 
   // Smallest and largest element; dim ≥ 1, all finite.
   void (*min_max_f32)(const float* row, size_t dim, float* smallest, float* largest);
 
   // codes[i] = clamp(round_to_even((row[i] − offset) · inverse_scale), 0, 255).
-  void (*encode_f32)(const float* row, size_t dim, float offset, float inverse_scale, uint8_t* codes);
+  void (*encode_f32)(const float* row, size_t dim, float offset, float inverse_scale,
+                     uint8_t* codes);
 
   // True when no element is NaN or infinite.
   bool (*all_finite)(const float* values, size_t count);

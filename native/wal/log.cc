@@ -38,7 +38,9 @@ uint32_t spare_number_of(const std::string& name) {
   return std::sscanf(name.c_str(), "spare-%10" SCNu32, &number) == 1 ? number : 0;
 }
 
-Bytes whole(const FileHeader& header) { return std::as_bytes(std::span(&header, 1)); }
+Bytes whole(const FileHeader& header) {
+  return std::as_bytes(std::span(&header, 1));
+}
 
 }  // namespace
 
@@ -46,7 +48,8 @@ Log::Log(std::shared_ptr<io::Storage> storage, std::string folder, LogOptions op
     : storage_(std::move(storage)), folder_(std::move(folder)), options_(options) {}
 
 Result<std::unique_ptr<Log>> Log::open(std::shared_ptr<io::Storage> storage, std::string folder,
-                                       LogOptions options, uint64_t applied_lsn, const Replay& replay) {
+                                       LogOptions options, uint64_t applied_lsn,
+                                       const Replay& replay) {
   std::unique_ptr<Log> log(new Log(std::move(storage), std::move(folder), options));
   TRY(log->recover(applied_lsn, replay));
   return log;
@@ -68,22 +71,24 @@ Status Log::recover(uint64_t applied_lsn, const Replay& replay) {
   std::sort(numbers.begin(), numbers.end());
 
   last_lsn_ = applied_lsn;
-  uint64_t expected = 0;   // lsn of the next frame; 0 before the first file
-  bool ended = false;      // a torn write was met: what follows must prove nothing
+  uint64_t expected = 0;  // lsn of the next frame; 0 before the first file
+  bool ended = false;     // a torn write was met: what follows must prove nothing
   std::string ended_path;
   uint64_t ended_offset = 0;
   std::vector<uint32_t> rejected;
   for (const uint32_t number : numbers) {
     const std::string path = path_of(number);
-    TRY_ASSIGN(const std::vector<std::byte> content, io::read_file(*storage_, path, k_file_bytes_max));
+    TRY_ASSIGN(const std::vector<std::byte> content,
+               io::read_file(*storage_, path, k_file_bytes_max));
     LogReader reader(content, number);
     const auto first = reader.first_lsn();
     if (first && expected == 0) {
       expected = *first;
       if (expected > applied_lsn + 1) {
-        return base::corruption(path, 0, "the log begins at operation " + std::to_string(expected) +
-                                             " but the checkpoint ends at " + std::to_string(applied_lsn) +
-                                             ": a log file is missing");
+        return base::corruption(path, 0,
+                                "the log begins at operation " + std::to_string(expected) +
+                                    " but the checkpoint ends at " + std::to_string(applied_lsn) +
+                                    ": a log file is missing");
       }
     }
     // What a checkpoint includes need not be in the log any more, damaged or not.
@@ -174,9 +179,8 @@ Result<MutableBytes> Log::begin_frame(uint32_t kind, uint64_t payload_bytes) {
     TRY(roll(bytes));
   }
   LogFile& file = files_.back();
-  const FrameHeader header{0,           static_cast<uint32_t>(payload_bytes),
-                           last_lsn_ + 1, durable_lsn_,
-                           file.number, kind};
+  const FrameHeader header{
+      0, static_cast<uint32_t>(payload_bytes), last_lsn_ + 1, durable_lsn_, file.number, kind};
   pending_.push_back({files_.size() - 1, file.end, buffer_.size(), bytes});
   buffer_.resize(buffer_.size() + bytes);
   std::byte* begin = buffer_.data() + pending_.back().buffer_offset;
@@ -254,7 +258,8 @@ Status Log::write_group() {
       bytes += pending_[end++].bytes;
     }
     const Pending& first = pending_[begin];
-    TRY(files_[first.file].file->write_at(first.file_offset, Bytes(buffer_).subspan(first.buffer_offset, bytes)));
+    TRY(files_[first.file].file->write_at(first.file_offset,
+                                          Bytes(buffer_).subspan(first.buffer_offset, bytes)));
     begin = end;
   }
   return {};
@@ -358,8 +363,8 @@ std::string Log::path_of(uint32_t number) const {
 }
 
 Error Log::failed() const {
-  return Error{Code::failed, "writing stopped after a failed sync of the log in " + folder_ + " (" + failure_ +
-                                 "); reading goes on. Open the store again to write."};
+  return Error{Code::failed, "writing stopped after a failed sync of the log in " + folder_ + " (" +
+                                 failure_ + "); reading goes on. Open the store again to write."};
 }
 
 }  // namespace asyncstore::wal

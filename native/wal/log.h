@@ -47,7 +47,8 @@ class Log {
 
   // Forgets the frames of the group before.
   void begin_group();
-  // Space for the payload of the next frame; zeroed. To be filled, then end_frame() or drop_frame().
+  // Space for the payload of the next frame; zeroed. To be filled, then end_frame() or
+  // drop_frame().
   base::Result<base::MutableBytes> begin_frame(uint32_t kind, uint64_t payload_bytes);
   // Seals the frame and gives its lsn.
   uint64_t end_frame();
@@ -72,13 +73,13 @@ class Log {
   struct LogFile {  // a file in use
     uint32_t number = 0;
     uint64_t first_lsn = 0;
-    uint64_t last_lsn = 0;   // 0: no frame yet
-    uint64_t end = 0;        // where the next frame goes
-    uint64_t size = 0;       // allocated
+    uint64_t last_lsn = 0;  // 0: no frame yet
+    uint64_t end = 0;       // where the next frame goes
+    uint64_t size = 0;      // allocated
     std::unique_ptr<io::File> file;
   };
   struct Pending {  // a frame of the group
-    size_t file;             // index into files_
+    size_t file;    // index into files_
     uint64_t file_offset;
     uint64_t buffer_offset;  // of its header
     uint64_t bytes;          // with header and padding
@@ -98,12 +99,12 @@ class Log {
   std::shared_ptr<io::Storage> storage_;
   std::string folder_;
   LogOptions options_;
-  std::vector<LogFile> files_;  // oldest first; frames go to the last
+  std::vector<LogFile> files_;       // oldest first; frames go to the last
   std::vector<std::string> spares_;  // paths of files that may be used again
   std::vector<std::byte> buffer_;
   std::vector<Pending> pending_;
-  size_t group_files_ = 0;       // files_ that existed before the group
-  uint64_t group_end_ = 0;       // `end` of the last of them before the group
+  size_t group_files_ = 0;  // files_ that existed before the group
+  uint64_t group_end_ = 0;  // `end` of the last of them before the group
   uint64_t group_first_lsn_ = 0;
   uint64_t last_lsn_ = 0;
   uint64_t durable_lsn_ = 0;

@@ -2,8 +2,8 @@
 //
 // A log is a row of files 0000000001.wal, 0000000002.wal, … of one folder. A file is a header and
 // frames; a frame begins at a multiple of 8. Files are allocated whole and used again under a new
-// number once a checkpoint made them superfluous, so behind the last frame lie old bytes: they carry
-// another file number and are never taken for frames.
+// number once a checkpoint made them superfluous, so behind the last frame lie old bytes: they
+// carry another file number and are never taken for frames.
 //
 //   file header          frame
 //   0   8  "ASWAL\0\0\1"   0   4  CRC-32C of bytes 4 … 31 and the payload
@@ -17,8 +17,8 @@
 // Example: a first frame with a payload of 21 bytes lies at 32 … 84 (32 + 32 + 21 = 85), the second
 // at 88.
 //
-// Where a frame does not hold, the log ends: a torn write that nobody was told of. Unless some later
-// frame says, by its durable lsn, that the missing one was synced: then the log is corrupt.
+// Where a frame does not hold, the log ends: a torn write that nobody was told of. Unless some
+// later frame says, by its durable lsn, that the missing one was synced: then the log is corrupt.
 #pragma once
 
 #include <array>

@@ -27,7 +27,8 @@ std::optional<uint64_t> LogReader::first_lsn() const {
   FileHeader header;
   std::memcpy(&header, content_.data(), sizeof header);
   const bool holds = header.magic == k_magic && header.crc == header_crc(header) &&
-                     header.file_number == file_number_ && header.format_version == k_format_version;
+                     header.file_number == file_number_ &&
+                     header.format_version == k_format_version;
   return holds ? std::optional(header.first_lsn) : std::nullopt;
 }
 

@@ -25,8 +25,9 @@ class LogReader {
   // The frame at the present position if it holds and has this lsn; moves behind it.
   std::optional<Frame> next(uint64_t lsn);
 
-  // Whether any frame after `applied_lsn`, from the present position on, proves that frame `lsn` had
-  // been synced. Frames up to `applied_lsn` are not needed, so what is lost among them is no loss.
+  // Whether any frame after `applied_lsn`, from the present position on, proves that frame `lsn`
+  // had been synced. Frames up to `applied_lsn` are not needed, so what is lost among them is no
+  // loss.
   bool proves_durable(uint64_t lsn, uint64_t applied_lsn) const;
 
   uint64_t position() const { return position_; }

@@ -162,9 +162,3 @@ class LaneState:
         indexes = done.indexes[chunk]
         self.versions[indexes] = 0 if done.kind is Kind.DELETE else done.version
         self.present[indexes] = done.vectors_present()[chunk]
-
-    def copy(self) -> LaneState:
-        copied = object.__new__(LaneState)
-        copied.versions = self.versions.copy()
-        copied.present = self.present.copy()
-        return copied

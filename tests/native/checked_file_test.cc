@@ -41,14 +41,18 @@ base::Status read_all(const std::string& path, std::vector<std::byte>* content =
 TEST_CASE("checked file: what is written is read, whole and in parts") {
   const TemporaryFolder folder;
   constexpr uint64_t k_block = CheckedFile::k_block_bytes;
-  for (const uint64_t size : {uint64_t{0}, uint64_t{1}, k_block - 1, k_block, k_block + 1, 3 * k_block + 77}) {
+  for (const uint64_t size :
+       {uint64_t{0}, uint64_t{1}, k_block - 1, k_block, k_block + 1, 3 * k_block + 77}) {
     CAPTURE(size);
     const auto payload = random_bytes(size, size);
     {
       auto writer = CheckedFileWriter::create(*g_storage, folder / "a", k_magic, {9, 8, 7, size});
       REQUIRE(writer.ok());
       for (uint64_t at = 0; at < size; at += 100'000) {
-        REQUIRE(writer.value().append(base::Bytes(payload).subspan(at, std::min<uint64_t>(100'000, size - at))).ok());
+        REQUIRE(
+            writer.value()
+                .append(base::Bytes(payload).subspan(at, std::min<uint64_t>(100'000, size - at)))
+                .ok());
       }
       REQUIRE(writer.value().finish().ok());
     }

@@ -132,7 +132,8 @@ TEST_CASE("id order: equals a set") {
         const PointId from = some_id(random, 250'000);
         const uint64_t limit = random() % 3000;
         std::vector<uint32_t> expected;
-        for (auto at = model.lower_bound(from); at != model.end() && expected.size() < limit; ++at) {
+        for (auto at = model.lower_bound(from); at != model.end() && expected.size() < limit;
+             ++at) {
           expected.push_back(at->second);
         }
         REQUIRE(order.range(from, limit, id_of) == expected);

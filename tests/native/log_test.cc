@@ -83,9 +83,7 @@ struct LogFixture {
     return {};
   }
 
-  Frames expected_after(uint64_t lsn) const {
-    return {expected.upper_bound(lsn), expected.end()};
-  }
+  Frames expected_after(uint64_t lsn) const { return {expected.upper_bound(lsn), expected.end()}; }
   std::vector<std::string> files() { return wal_files(""); }
   std::vector<std::string> wal_files(const std::string&) {
     std::vector<std::string> found;
@@ -107,7 +105,9 @@ std::vector<std::byte> content_of(const std::string& path) {
   return content.value();
 }
 
-uint64_t padded(uint64_t payload) { return (32 + payload + 7) / 8 * 8; }
+uint64_t padded(uint64_t payload) {
+  return (32 + payload + 7) / 8 * 8;
+}
 
 }  // namespace
 
@@ -254,7 +254,8 @@ TEST_CASE("log: a tail torn at any byte ends the log; what came before is there"
     write_file(path, torn);
     auto replayed = fixture.reopen();
     REQUIRE(replayed.ok());
-    // A tear inside trailing zero bytes of the frame would not be one; random payloads end otherwise.
+    // A tear inside trailing zero bytes of the frame would not be one; random payloads end
+    // otherwise.
     REQUIRE(replayed.value() == kept);
     auto cut = whole;  // and as if the file had ended there
     cut.resize(at);
@@ -406,9 +407,9 @@ TEST_CASE("log: a file that never counted is not found by a later open") {
   REQUIRE(fixture.write({500, 500, 500}).ok());
   const auto first = content_of(fixture.files().at(0));
   fixture.log->begin_group();
-  REQUIRE(fixture.add(900).ok());   // 4 … 5 still in the first file
+  REQUIRE(fixture.add(900).ok());  // 4 … 5 still in the first file
   REQUIRE(fixture.add(900).ok());
-  REQUIRE(fixture.add(900).ok());   // 6 in the second
+  REQUIRE(fixture.add(900).ok());  // 6 in the second
   REQUIRE(fixture.log->commit().ok());
   REQUIRE(fixture.files().size() == 2);
   fixture.log.reset();
@@ -461,15 +462,16 @@ TEST_CASE("log: a failed write is taken back and its numbers are used again") {
         REQUIRE(fixture.add(3000).ok());
       }
       // The write of the last file of the group fails; those before it succeed.
-      fixture.storage->board().arm(
-          {Call::write, rolls ? 3U : 1U, ENOSPC, torn, ".wal"});
+      fixture.storage->board().arm({Call::write, rolls ? 3U : 1U, ENOSPC, torn, ".wal"});
       const auto status = fixture.log->commit();
       REQUIRE(!status.ok());
       CHECK(status.error().code == Code::io);
       CHECK(status.error().os_errno == ENOSPC);
       CHECK(fixture.log->last_lsn() == 2);
       CHECK(fixture.log->frames().empty());
-      SUBCASE("and found by no later open") { CHECK(fixture.reopen().value() == before); }
+      SUBCASE("and found by no later open") {
+        CHECK(fixture.reopen().value() == before);
+      }
       SUBCASE("and overwritten by the next group") {
         fixture.salt = 0;
         REQUIRE(fixture.write({17}).ok());

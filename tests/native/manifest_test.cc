@@ -9,16 +9,18 @@
 
 using namespace asyncstore;
 using namespace asyncstore::engine;
-using base::Code;
 using asyncstore::io_test::random_bytes;
+using base::Code;
 
 namespace {
 
 CollectionFile sample_collection() {
   CollectionFile file;
   file.name = "Bücher";
-  file.fields = {{"title", 384, segment::Distance::cosine, segment::Datatype::float32, quantize::Kind::scalar_int8, 0.99F},
-                 {"", 1, segment::Distance::manhattan, segment::Datatype::uint8, quantize::Kind::none, 1.0F}};
+  file.fields = {
+      {"title", 384, segment::Distance::cosine, segment::Datatype::float32,
+       quantize::Kind::scalar_int8, 0.99F},
+      {"", 1, segment::Distance::manhattan, segment::Datatype::uint8, quantize::Kind::none, 1.0F}};
   file.config = random_bytes(77, 1);
   return file;
 }
@@ -123,7 +125,8 @@ TEST_CASE("manifest: a newer format is told apart from damage") {
     content[8] = std::byte{2};
     const uint32_t crc = base::crc32c(base::Bytes(content).first(content.size() - 4));
     std::memcpy(content.data() + content.size() - 4, &crc, 4);
-    CHECK((content[5] == std::byte{'I'} ? parse_manifest("p", content, 2).error().code
-                                        : parse_collection("p", content).error().code) == Code::unsupported);
+    CHECK((content[5] == std::byte{'I'}
+               ? parse_manifest("p", content, 2).error().code
+               : parse_collection("p", content).error().code) == Code::unsupported);
   }
 }

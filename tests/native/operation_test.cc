@@ -38,7 +38,8 @@ struct Upsert {
   Upsert(size_t points, uint64_t seed) {
     std::mt19937_64 random(seed);
     for (size_t i = 0; i < points; ++i) {
-      input.ids.push_back(random() % 2 == 0 ? PointId::integer(random()) : PointId{true, random(), random()});
+      input.ids.push_back(random() % 2 == 0 ? PointId::integer(random())
+                                            : PointId{true, random(), random()});
     }
     for (uint32_t field = 0; field < g_fields.size(); ++field) {
       values[field].resize(points * g_fields[field].dim);
@@ -50,7 +51,8 @@ struct Upsert {
         present[field][i] = random() % 3 > 0;
       }
       if (random() % 4 > 0) {
-        input.fields.push_back({field, values[field].data(), random() % 2 == 0 ? nullptr : present[field].get()});
+        input.fields.push_back(
+            {field, values[field].data(), random() % 2 == 0 ? nullptr : present[field].get()});
       }
     }
   }
@@ -91,7 +93,8 @@ TEST_CASE("operation: an upsert and back") {
         const bool wanted = input.present == nullptr || input.present[i];
         REQUIRE(rows.has(i) == wanted);
         if (wanted) {
-          codec.decode(rows.stored.data() + uint64_t{row++} * segment::row_bytes(field), back.data());
+          codec.decode(rows.stored.data() + uint64_t{row++} * segment::row_bytes(field),
+                       back.data());
           REQUIRE(std::equal(back.begin(), back.end(), input.values + i * field.dim));
         }
       }
@@ -130,7 +133,8 @@ TEST_CASE("operation: noise never breaks the parser, and what parses is sound") 
     for (uint64_t flips = random() % 4 + 1; seed % 3 != 0 && flips > 0; --flips) {
       // Mostly in the counts, with extreme values.
       const size_t at = random() % 2 == 0 ? random() % 16 / 4 * 4 : random() % (payload.size() - 4);
-      const uint32_t value = random() % 2 == 0 ? static_cast<uint32_t>(random()) : UINT32_MAX - random() % 3;
+      const uint32_t value =
+          random() % 2 == 0 ? static_cast<uint32_t>(random()) : UINT32_MAX - random() % 3;
       std::memcpy(payload.data() + at, &value, sizeof value);
     }
     const uint32_t kind = random() % 2 == 0 ? k_upsert : k_delete;
@@ -156,12 +160,14 @@ TEST_CASE("operation: noise never breaks the parser, and what parses is sound") 
 
 TEST_CASE("operation: one field twice is refused") {
   Upsert upsert(4, 1);
-  upsert.input.fields = {{0, upsert.values[0].data(), nullptr}, {0, upsert.values[0].data(), nullptr}};
+  upsert.input.fields = {{0, upsert.values[0].data(), nullptr},
+                         {0, upsert.values[0].data(), nullptr}};
   CHECK(!parse_operation(g_fields, k_upsert, upsert.encode()).ok());
 }
 
 TEST_CASE("operation: what is not finite is named") {
-  const float bad[] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+  const float bad[] = {std::numeric_limits<float>::quiet_NaN(),
+                       std::numeric_limits<float>::infinity(),
                        -std::numeric_limits<float>::infinity()};
   for (const float value : bad) {
     Upsert upsert(10, 5);
@@ -181,7 +187,8 @@ TEST_CASE("operation: what is not finite is named") {
     upsert.input.fields[0].present = present.get();
     std::vector<std::byte> smaller(upsert_bytes(g_fields, upsert.input));
     CHECK(encode_upsert(g_fields, made, upsert.input, smaller).ok());
-    CHECK(check_finite(upsert.values[0].data(), 10, 3, nullptr, 100).error().message.find("point 107") !=
-          std::string::npos);
+    CHECK(check_finite(upsert.values[0].data(), 10, 3, nullptr, 100)
+              .error()
+              .message.find("point 107") != std::string::npos);
   }
 }

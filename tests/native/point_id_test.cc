@@ -44,7 +44,9 @@ TEST_CASE("point id: integers come before UUIDs, UUIDs in the order of their tex
   constexpr uint64_t k_seed = 7;
   CAPTURE(k_seed);
   std::mt19937_64 random(k_seed);
-  std::vector<PointId> ids = {PointId::integer(0), PointId::integer(UINT64_MAX), {true, 0, 0},
+  std::vector<PointId> ids = {PointId::integer(0),
+                              PointId::integer(UINT64_MAX),
+                              {true, 0, 0},
                               {true, UINT64_MAX, UINT64_MAX}};
   for (int i = 0; i < 300; ++i) {
     const uint64_t mask = ~uint64_t{0} >> random() % 64;

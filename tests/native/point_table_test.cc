@@ -26,14 +26,17 @@ void write_point(PointTable& table, const PointId& id, uint64_t version, Locatio
   table.set_version(slot, version);
 }
 
-std::shared_ptr<const void> new_view() { return std::make_shared<int>(0); }
+std::shared_ptr<const void> new_view() {
+  return std::make_shared<int>(0);
+}
 
 }  // namespace
 
 TEST_CASE("location: a word and back; zero is no vector") {
   CHECK(Location{}.word() == 0);
   CHECK(!Location::of_word(0).present());
-  for (const Location location : {Location{0, 0}, Location{0, UINT32_MAX}, Location{7, 9}, Location{UINT32_MAX - 1, 5}}) {
+  for (const Location location :
+       {Location{0, 0}, Location{0, UINT32_MAX}, Location{7, 9}, Location{UINT32_MAX - 1, 5}}) {
     CHECK(location.word() != 0);
     CHECK(Location::of_word(location.word()) == location);
     CHECK(location.present());
@@ -53,7 +56,8 @@ TEST_CASE("point table: equals a map, through checkpoints, erasures and reused s
     std::map<uint32_t, PointEntry> saved;  // what the checkpoints told, by slot
     auto view = new_view();
     for (uint64_t step = 1; step < 6000; ++step) {
-      const PointId id = random() % 2 == 0 ? PointId::integer(random() % 500) : PointId{true, 1, random() % 500};
+      const PointId id =
+          random() % 2 == 0 ? PointId::integer(random() % 500) : PointId{true, 1, random() % 500};
       if (random() % 3 > 0) {
         const Location location{static_cast<uint32_t>(random() % 9), static_cast<uint32_t>(step)};
         write_point(table, id, step, location);
@@ -66,7 +70,8 @@ TEST_CASE("point table: equals a map, through checkpoints, erasures and reused s
         table.release(std::exchange(view, next));
       }
       if (step == 3000) {
-        CHECK(table.scroll(PointId::integer(0), UINT64_MAX).size() == model.size());  // builds the order
+        CHECK(table.scroll(PointId::integer(0), UINT64_MAX).size() ==
+              model.size());  // builds the order
       }
       if (step % 500 == 0) {
         const uint64_t count = table.changed_count();
@@ -81,7 +86,8 @@ TEST_CASE("point table: equals a map, through checkpoints, erasures and reused s
         for (const auto& [slot, entry] : saved) {
           if (entry.live) {
             REQUIRE(told.emplace(entry.id, Point{entry.version, entry.locations[0]}).second);
-            CHECK(entry.locations[1] == Location{entry.locations[0].segment + 1, entry.locations[0].row});
+            CHECK(entry.locations[1] ==
+                  Location{entry.locations[0].segment + 1, entry.locations[0].row});
           }
         }
         REQUIRE(told.size() == model.size());

@@ -36,7 +36,8 @@ void check_equal(PointTable& table, const Model& model) {
   }
 }
 
-void write_point(PointTable& table, Model& model, const PointId& id, uint64_t version, Location location) {
+void write_point(PointTable& table, Model& model, const PointId& id, uint64_t version,
+                 Location location) {
   REQUIRE(table.reserve(1));
   const uint32_t slot = table.find_or_add(id);
   table.set_location(slot, 0, location);
@@ -72,7 +73,8 @@ TEST_CASE("points file: base, changes and merged base load to the same table") {
         const PointId id = random() % 4 > 0 ? PointId::integer(random() % 40'000)
                                             : PointId{true, random() % 3, random() % 1000};
         if (random() % 5 > 0) {
-          write_point(table, model, id, file + 1, {static_cast<uint32_t>(file), static_cast<uint32_t>(step)});
+          write_point(table, model, id, file + 1,
+                      {static_cast<uint32_t>(file), static_cast<uint32_t>(step)});
         } else if (model.erase(id) > 0) {
           table.erase(table.find(id));
         }
@@ -89,7 +91,8 @@ TEST_CASE("points file: base, changes and merged base load to the same table") {
       loaded.load_finish();
       check_equal(loaded, model);
       if (file == 2 || file == 5) {
-        const auto merged = points::merge_points(*g_storage, paths, 2, folder / "merged" + std::to_string(file));
+        const auto merged =
+            points::merge_points(*g_storage, paths, 2, folder / "merged" + std::to_string(file));
         REQUIRE(merged.ok());
         CHECK(merged.value().lsn == file);
         CHECK(merged.value().entries == model.size());
@@ -115,7 +118,9 @@ TEST_CASE("points file: ids that exchange their slots") {
   CHECK(table.find(a) == 1);
   CHECK(table.find(b) == 0);
   CHECK(table.live_count() == 2);
-  REQUIRE(points::merge_points(*g_storage, {folder / "base", folder / "change"}, 2, folder / "merged").ok());
+  REQUIRE(
+      points::merge_points(*g_storage, {folder / "base", folder / "change"}, 2, folder / "merged")
+          .ok());
   PointTable merged(2);
   REQUIRE(points::load_points(*g_storage, {folder / "merged"}, merged).ok());
   CHECK(merged.find(a) == 1);
@@ -130,7 +135,8 @@ TEST_CASE("points file: an empty table") {
   CHECK(points::load_points(*g_storage, {}, table).ok());
   table.load_finish();
   CHECK(table.live_count() == 0);
-  const auto merged = points::merge_points(*g_storage, {folder / "a", folder / "a"}, 2, folder / "b");
+  const auto merged =
+      points::merge_points(*g_storage, {folder / "a", folder / "a"}, 2, folder / "b");
   REQUIRE(merged.ok());
   CHECK(merged.value().entries == 0);
 }
@@ -156,7 +162,9 @@ TEST_CASE("points file: contradictions and hostile files are corruption") {
   }
   SUBCASE("one slot twice in the changes") {
     write_raw(folder / "base", {{0, true, a, 1, place}}, 2);
-    write_raw(folder / "a", {{1, true, PointId::integer(2), 1, place}, {1, true, PointId::integer(3), 1, place}}, 2);
+    write_raw(folder / "a",
+              {{1, true, PointId::integer(2), 1, place}, {1, true, PointId::integer(3), 1, place}},
+              2);
     load({folder / "base", folder / "a"});
   }
   SUBCASE("an id of the base that the changes give to another slot") {
@@ -173,8 +181,9 @@ TEST_CASE("points file: contradictions and hostile files are corruption") {
     load({folder / "a"});
   }
   SUBCASE("counts that do not fit") {
-    for (const io::Fields fields : {io::Fields{1, 2, 3, 2}, io::Fields{1, UINT64_MAX, 1, 2}, io::Fields{1, 2, UINT64_MAX, 2},
-                                    io::Fields{1, UINT32_MAX, UINT32_MAX, 2}, io::Fields{1, 2, 1, UINT64_MAX}}) {
+    for (const io::Fields fields :
+         {io::Fields{1, 2, 3, 2}, io::Fields{1, UINT64_MAX, 1, 2}, io::Fields{1, 2, UINT64_MAX, 2},
+          io::Fields{1, UINT32_MAX, UINT32_MAX, 2}, io::Fields{1, 2, 1, UINT64_MAX}}) {
       auto writer = io::CheckedFileWriter::create(*g_storage, folder / "a", k_magic, fields);
       REQUIRE(writer.ok());
       REQUIRE(writer.value().append(random_bytes(48, 1)).ok());

@@ -42,18 +42,21 @@ struct Rows {
     std::vector<float> vector(described.dim);
     for (uint32_t i = 0; i < count; ++i) {
       for (float& value : vector) {
-        value = static_cast<float>(random() % 2000) / 10.0F - (described.datatype == Datatype::uint8 ? 0.0F : 100.0F);
+        value = static_cast<float>(random() % 2000) / 10.0F -
+                (described.datatype == Datatype::uint8 ? 0.0F : 100.0F);
       }
       std::vector<std::byte> row(row_bytes(described));
       codec.encode(vector.data(), row.data());
       const auto number = static_cast<uint32_t>(entries.size());
-      const PointId id = number % 2 == 0 ? PointId::integer(number) : PointId{true, random(), random()};
+      const PointId id =
+          number % 2 == 0 ? PointId::integer(number) : PointId{true, random(), random()};
       entries.push_back({id, seed, number * 3 + 1, base::crc32c(row)});
       stored.insert(stored.end(), row.begin(), row.end());
     }
   }
   Bytes part(uint32_t first, uint32_t count) const {
-    return Bytes(stored).subspan(uint64_t{first} * row_bytes(described), uint64_t{count} * row_bytes(described));
+    return Bytes(stored).subspan(uint64_t{first} * row_bytes(described),
+                                 uint64_t{count} * row_bytes(described));
   }
 
   Field described;
@@ -105,11 +108,14 @@ void check_equal(const Segment& segment, const Rows& rows) {
     }
   }
   uint32_t next = 0;
-  CHECK(segment.visit_entries(count, [&](uint32_t row, const RowEntry& entry) {
-                 REQUIRE(row == next++);
-                 REQUIRE(entry.id == rows.entries[row].id);
-                 REQUIRE(entry.slot == rows.entries[row].slot);
-               }).ok());
+  CHECK(segment
+            .visit_entries(count,
+                           [&](uint32_t row, const RowEntry& entry) {
+                             REQUIRE(row == next++);
+                             REQUIRE(entry.id == rows.entries[row].id);
+                             REQUIRE(entry.slot == rows.entries[row].slot);
+                           })
+            .ok());
   CHECK(next == count);
 }
 
@@ -246,7 +252,8 @@ TEST_CASE("segment: damaged entries are listed, and written anew") {
     REQUIRE(opened.value()->repair_entry(row, rows.entries[row]).ok());
   }
   check_equal(*opened.value(), rows);
-  CHECK(Segment::open(g_storage, folder.path(), field, options, 100).value()->damaged_rows().empty());
+  CHECK(
+      Segment::open(g_storage, folder.path(), field, options, 100).value()->damaged_rows().empty());
 
   SUBCASE("cut off") {
     REQUIRE(g_storage->open(path, io::Open::read_write).value()->truncate(64 + 90 * 40 + 39).ok());
@@ -267,7 +274,8 @@ TEST_CASE("segment: damaged entries are listed, and written anew") {
       } else if (how == 3) {
         REQUIRE(g_storage->remove(path).ok());
       } else {
-        REQUIRE(g_storage->open(path, io::Open::read_write).value()->truncate(how == 1 ? 0 : 63).ok());
+        REQUIRE(
+            g_storage->open(path, io::Open::read_write).value()->truncate(how == 1 ? 0 : 63).ok());
       }
       auto headless = Segment::open(g_storage, folder.path(), field, options, 100);
       REQUIRE(headless.ok());
@@ -324,12 +332,19 @@ TEST_CASE("segment: files that end too early or belong elsewhere are corruption"
     Rows rows(field);
     append(*made.value(), rows, 50, 1);
   }
-  CHECK(Segment::open(g_storage, folder.path(), field, {1, 60, false}, 50).error().code == Code::corruption);
-  CHECK(Segment::open(g_storage, folder.path(), field_of(99, Datatype::float32), {1, 50, false}, 50).error().code ==
+  CHECK(Segment::open(g_storage, folder.path(), field, {1, 60, false}, 50).error().code ==
         Code::corruption);
-  CHECK(Segment::open(g_storage, folder.path(), field_of(100, Datatype::float16), {1, 50, false}, 50).error().code ==
-        Code::corruption);
-  REQUIRE(g_storage->open(folder / "0000000001.vectors", io::Open::read_write).value()->truncate(10'000).ok());
+  CHECK(Segment::open(g_storage, folder.path(), field_of(99, Datatype::float32), {1, 50, false}, 50)
+            .error()
+            .code == Code::corruption);
+  CHECK(
+      Segment::open(g_storage, folder.path(), field_of(100, Datatype::float16), {1, 50, false}, 50)
+          .error()
+          .code == Code::corruption);
+  REQUIRE(g_storage->open(folder / "0000000001.vectors", io::Open::read_write)
+              .value()
+              ->truncate(10'000)
+              .ok());
   const auto opened = Segment::open(g_storage, folder.path(), field, {1, 50, false}, 50);
   REQUIRE(!opened.ok());
   CHECK(opened.error().code == Code::corruption);
@@ -384,7 +399,8 @@ TEST_CASE("segment: dropped files go with the last holder, others stay") {
   const TemporaryFolder folder;
   const Field field = field_of(3, Datatype::float32);
   auto first = std::move(Segment::create(g_storage, folder.path(), field, {1, 10, false}).value());
-  auto second = std::move(Segment::create(g_storage, folder.path(), field, {12, 10, false}).value());
+  auto second =
+      std::move(Segment::create(g_storage, folder.path(), field, {12, 10, false}).value());
   REQUIRE(first->seal(0).ok());
   const auto held = first;
   first->drop_files();
@@ -431,7 +447,8 @@ TEST_CASE("row codec: what is stored is what comes back, of unit length for cosi
   const Field field = field_of(2, Datatype::float32, Distance::cosine);
   RowCodec codec(field);
   float back[2];
-  for (const float scale : {3e38F, 1e30F, 1e-20F, 1e-38F, std::numeric_limits<float>::denorm_min() * 16}) {
+  for (const float scale :
+       {3e38F, 1e30F, 1e-20F, 1e-38F, std::numeric_limits<float>::denorm_min() * 16}) {
     CAPTURE(scale);
     const float vector[2] = {scale * 0.6F, scale * -0.8F};
     codec.encode(vector, reinterpret_cast<std::byte*>(back));
@@ -445,12 +462,14 @@ TEST_CASE("row codec: what is stored is what comes back, of unit length for cosi
 }
 
 TEST_CASE("exact scorer: finite vectors never score NaN") {
-  for (const auto distance : {Distance::cosine, Distance::dot, Distance::euclid, Distance::manhattan}) {
+  for (const auto distance :
+       {Distance::cosine, Distance::dot, Distance::euclid, Distance::manhattan}) {
     for (const auto datatype : {Datatype::float32, Datatype::float16}) {
       const Field field = field_of(4, datatype, distance);
       RowCodec codec(field);
       const float huge = std::numeric_limits<float>::max();
-      const float vectors[][4] = {{huge, -huge, huge, -huge}, {-huge, huge, huge, huge}, {0, 0, 0, 0}, {0, huge, 0, 0}};
+      const float vectors[][4] = {
+          {huge, -huge, huge, -huge}, {-huge, huge, huge, huge}, {0, 0, 0, 0}, {0, huge, 0, 0}};
       for (const auto& query : vectors) {
         for (const auto& vector : vectors) {
           std::byte row[16];
