@@ -11,7 +11,8 @@ PACKAGES := g++ make python3-dev python3-venv liburing-dev doctest-dev
 NATIVE := $(shell find native -name '*.cc' -o -name '*.h' -o -name CMakeLists.txt)
 CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h')
 
-.PHONY: help demo test lint format native-test tsan crash bench wheel docs clean build
+
+.PHONY: help demo test lint tidy format native-test tsan crash bench wheel docs clean build
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -28,6 +29,10 @@ lint: $(STAMPS)/python ## ruff, mypy, clang-format, clang-tidy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
+	$(call tidy,-clang-analyzer-*)
+
+tidy: $(STAMPS)/python ## clang-tidy with its slow analyzer
+	$(call tidy,)
 
 format: $(STAMPS)/python ## bring all sources into shape
 	$(BIN)/ruff check --fix .
@@ -61,11 +66,21 @@ $(STAMPS)/native: $(STAMPS)/python $(NATIVE) setup.py
 	$(BIN)/python setup.py -q build_ext --inplace
 	@touch $@
 
+define tidy
+	$(call configure,tests,)
+	printf '%s\n' $(filter-out native/python/%,$(filter native/%.cc,$(CPP))) | \
+	  xargs -P2 -n4 $(BIN)/clang-tidy -p build/tests --quiet --checks='$(1)' 2>/dev/null
+endef
+
 # --- native tests: plain, and under the sanitizers ---
 
-define native_build
+define configure
 	$(BIN)/cmake -S native -B build/$(1) -G Ninja -DASYNCSTORE_PYTHON=OFF -DASYNCSTORE_TESTS=ON \
 	  -DASYNCSTORE_SANITIZE=$(2) >/dev/null
+endef
+
+define native_build
+	$(call configure,$(1),$(2))
 	$(BIN)/cmake --build build/$(1)
 endef
 
@@ -80,6 +95,9 @@ native-test: $(STAMPS)/python ## the native tests under AddressSanitizer and UBS
 tsan: $(STAMPS)/python ## the native tests under ThreadSanitizer
 	$(call native_build,tsan,thread)
 	build/tsan/native_tests
+
+crash: build ## kill a writing process 200 times and compare every value
+	$(BIN)/python tests/crash/crasher.py --kills 200 $(ARGS)
 
 comma := ,
 

@@ -1,9 +1,9 @@
 """The bridge between ``await`` and the native core; the only importer of ``asyncstore._native``.
 
 Every native job has a ticket. :meth:`Engine.start` hands a job over and returns a :class:`Pending`;
-one task, the *bridge*, waits until the core's event descriptor is readable, collects what has
-completed, and wakes whoever waits for it. A search so costs one trip through the event loop, and no
-thread is parked for it.
+one task, the *bridge*, watches the core's event descriptor, and whenever it is readable, what has
+completed is collected and whoever waits for it is woken. So a search costs one trip through the
+event loop, and no thread is parked for it.
 
 What must hold:
 
@@ -40,6 +40,7 @@ from asyncstore.errors import (
     UnsupportedError,
     error_from_native,
 )
+from asyncstore.wake import Waker, Wakeup, current_waker
 
 if TYPE_CHECKING:
     # Aliases that exist in the stub alone, passed on because nobody else imports it.
@@ -85,13 +86,13 @@ def parse_point_id(point_id: int | str) -> PointId:
 
 
 class Pending:
-    """A job on its way: wait for it as often as you like, then take its result once."""
+    """A job on its way. One task waits for it, as often as it likes, and takes its result."""
 
-    __slots__ = ("_engine", "_event", "abandoned", "done", "error", "submit", "ticket", "value")
+    __slots__ = ("_engine", "_wakeup", "abandoned", "done", "error", "submit", "ticket", "value")
 
     def __init__(self, engine: Engine, submit: Callable[[], int]) -> None:
         self._engine = engine
-        self._event: anyio.Event | None = None
+        self._wakeup: Wakeup | None = None
         self.submit = submit
         self.ticket = 0  # 0: still waiting for room in the inbox
         self.done = False
@@ -104,9 +105,8 @@ class Pending:
         if self.done:
             await anyio.lowlevel.checkpoint()
         else:
-            if self._event is None:
-                self._event = self._engine.new_event()
-            await self._event.wait()
+            self._wakeup = self._engine.waker.wakeup()
+            await self._wakeup.wait()
 
     async def result(self) -> object:
         """Waits and returns what the job came to, or raises its error.
@@ -118,7 +118,9 @@ class Pending:
         except BaseException:
             self.abandon()
             raise
-        return self.outcome()
+        if self.error is not None:
+            raise self.error
+        return self.value
 
     def outcome(self) -> object:
         """What a job that is done came to; raises its error."""
@@ -137,8 +139,8 @@ class Pending:
         self.value = value
         self.error = error
         self.done = True
-        if self._event is not None:
-            self._event.set()
+        if self._wakeup is not None:
+            self._wakeup.set()
 
 
 class Lane:
@@ -164,7 +166,7 @@ class Engine:
         self.reads = Lane()
         self.writes = Lane()
         self.native: _native.Engine  # from __aenter__ on
-        self.new_event: type[anyio.Event]
+        self.waker: Waker
         self._task_group: TaskGroup
         self._bridge_scope: anyio.CancelScope
         self._pending: dict[int, Pending] = {}
@@ -180,8 +182,7 @@ class Engine:
             lambda: _open_native(self.path, self.config, self._native_options)
         )
         try:
-            # The concrete class: finding the backend anew for every event would cost as much again.
-            self.new_event = type(anyio.Event())
+            self.waker = current_waker()
             self._bridge_scope = anyio.CancelScope(shield=True)
             self._task_group = anyio.create_task_group()
             await self._task_group.__aenter__()
@@ -223,7 +224,8 @@ class Engine:
         Raises:
             AsyncStoreError: The store is closed, or the core refuses the job at once.
         """
-        self.check_open()
+        if self._refusal is not None:
+            raise self.refusal_error()
         pending = Pending(self, submit)
         if lane.queue or not self._hand_over(pending):
             lane.queue.append(pending)
@@ -259,13 +261,9 @@ class Engine:
 
     async def _bridge(self) -> None:
         """Wakes waiters as their jobs complete, until the store is closed."""
-        event_fd = self.native.event_fd()
-        wait_readable = anyio.wait_readable
         try:
             with self._bridge_scope:
-                while True:
-                    await wait_readable(event_fd)
-                    self._collect()
+                await self.waker.watch(self.native.event_fd(), self._collect)
         except Exception as error:  # a bug, here or in the core: nobody may wait forever for it
             self._refuse(StoreFailedError, f"store {self.path} lost its bridge: {error!r}", error)
         finally:

@@ -6,6 +6,7 @@ every converted number is checked on the way, as float32 cannot hold all that fl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias, TypeGuard
@@ -178,7 +179,8 @@ async def query_vector(vector: object, field: VectorField) -> Matrix:
     if type(vector) is np.ndarray and vector.dtype == np.float32 and vector.ndim == 1:
         # What a fast caller passes; the core copies it before the call returns.
         field.check_dim(len(vector), "query: ")
-        if not np.isfinite(vector).all():
+        # A sum that is finite has finite terms; only of another the terms need to be looked at.
+        if not math.isfinite(vector.dot(vector)) and not np.isfinite(vector).all():
             _refuse_number(vector, "query: vector", None)
         return np.ascontiguousarray(vector)
     row = np.empty(field.dim, np.float32)

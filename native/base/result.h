@@ -38,9 +38,9 @@ struct Error {
 };
 
 Error invalid_argument(std::string message);
-Error corruption(std::string file, uint64_t offset_bytes, std::string what);
+Error corruption(std::string file, uint64_t offset_bytes, const std::string& what);
 // "<what> <file> at byte <offset>: <strerror>"
-Error io_error(std::string what, std::string file, uint64_t offset_bytes, int os_errno);
+Error io_error(const std::string& what, std::string file, uint64_t offset_bytes, int os_errno);
 
 template <typename T>
 class [[nodiscard]] Result {

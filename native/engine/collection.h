@@ -199,6 +199,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::unique_ptr<wal::Log> log_;
   std::vector<segment::RowCodec> codecs_;
   std::vector<FieldState> states_;
+  uint64_t pending_points_ = 0;  // that the group may add to the table, not yet applied
   uint32_t next_segment_ = 1;
   uint64_t applied_lsn_ = 0;
   bool whole_table_ = false;  // the next checkpoint writes all points

@@ -40,6 +40,30 @@ uint64_t number_of(const std::string& name) {
   return error == std::errc() && end == name.data() + name.size() ? number : 0;
 }
 
+// What to do about a folder that cannot be opened.
+Status advised(Status status) {
+  if (!status.ok()) {
+    std::string& message = status.error().message;
+    switch (status.error().os_errno) {
+      case ENOENT:
+        message += ". Make the folder around it first.";
+        break;
+      case EEXIST:
+      case ENOTDIR:
+        message += ". A store is a folder: give the path of one, or of none yet.";
+        break;
+      case EROFS:
+      case EACCES:
+      case EPERM:
+        message += ". A store needs a folder that it may write to, even if it is only read.";
+        break;
+      default:
+        break;
+    }
+  }
+  return status;
+}
+
 uint32_t worker_count(const Options& options) {
   const uint32_t wanted =
       options.workers > 0 ? options.workers : std::thread::hardware_concurrency();
@@ -70,7 +94,7 @@ Engine::~Engine() {
 
 Status Engine::prepare_folder() {
   const std::string store = path_ + "/STORE";
-  TRY(storage_->create_folder(path_));
+  TRY(advised(storage_->create_folder(path_)));
   if (!storage_->exists(store)) {
     TRY_ASSIGN(const auto names, storage_->list(path_));
     const auto foreign = std::find_if(names.begin(), names.end(), [](const auto& name) {
@@ -103,13 +127,17 @@ Status Engine::prepare_folder() {
 }
 
 Status Engine::take_lock() {
-  TRY_ASSIGN(lock_, storage_->open(path_ + "/LOCK", io::Open::create_or_open));
+  auto opened = storage_->open(path_ + "/LOCK", io::Open::create_or_open);
+  if (!opened.ok()) {
+    return advised(std::move(opened.error())).error();
+  }
+  lock_ = std::move(opened.value());
   if (flock(lock_->fd(), LOCK_EX | LOCK_NB) == 0) {
     return {};
   }
   if (errno == EWOULDBLOCK) {
     return Error{Code::locked,
-                 "the store in '" + path_ + "' is open already, here or in another process"};
+                 "the store in '" + path_ + "' is open already, here or in another process; close it there first"};
   }
   return base::io_error("cannot lock", path_ + "/LOCK", 0, errno);
 }
@@ -148,7 +176,11 @@ Status Engine::open_collections() {
   for (const auto& name : names) {
     const std::string folder = collections_folder() + "/" + name;
     const uint64_t number = number_of(name);
-    if (number == 0 || !storage_->exists(folder + "/COLLECTION")) {
+    if (number == 0) {
+      continue;  // not ours
+    }
+    const auto described = storage_->open(folder + "/COLLECTION", io::Open::read);
+    if (!described.ok() && described.error().os_errno == ENOENT) {
       // Left by a crash while it was made or deleted.
       TRY(storage_->remove_folder(folder));
       continue;
@@ -194,7 +226,7 @@ void Engine::start() {
 }
 
 void Engine::close() {
-  if (std::exchange(closed_, true)) {
+  if (closed_.exchange(true)) {
     return;
   }
   for (auto& task : tasks_.close()) {
@@ -253,6 +285,7 @@ StoreStatistics Engine::statistics() const {
 std::vector<std::shared_ptr<Collection>> Engine::collections() const {
   const std::lock_guard lock(collections_mutex_);
   std::vector<std::shared_ptr<Collection>> all;
+  all.reserve(collections_.size());
   for (const auto& [name, collection] : collections_) {
     all.push_back(collection);
   }
@@ -368,9 +401,22 @@ Result<bool> Engine::remove_collection(const std::string& name) {
   return true;
 }
 
-bool Engine::write(uint64_t ticket, const std::shared_ptr<Collection>& collection, WriteJob job) {
+// Answers for a collection that is no more, or a store that is closed.
+bool Engine::refused(uint64_t ticket, const Collection& collection) {
   if (closed_) {
     completions_->fail(ticket, closed());
+    return true;
+  }
+  if (collection.dropped()) {
+    completions_->fail(ticket, Error{Code::collection_not_found,
+                                     "Collection `" + collection.name() + "` doesn't exist!"});
+    return true;
+  }
+  return false;
+}
+
+bool Engine::write(uint64_t ticket, const std::shared_ptr<Collection>& collection, WriteJob job) {
+  if (refused(ticket, *collection)) {
     return true;
   }
   job.ticket = ticket;
@@ -391,12 +437,18 @@ bool Engine::offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks) {
 
 bool Engine::search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                     SearchRequest request) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
   return offer(ticket,
                std::make_unique<SearchTask>(ticket, collection, std::move(request), *completions_));
 }
 
 bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                           SearchRequest request) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
   const uint32_t dim = collection->fields()[request.field].dim;
   const size_t queries = request.queries.size() / dim;
   const size_t parts =
@@ -409,6 +461,7 @@ bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& co
   join->batch.scores.resize(queries * request.limit, std::numeric_limits<float>::quiet_NaN());
   join->batch.counts.resize(queries);
   std::vector<std::unique_ptr<Task>> tasks;
+  tasks.reserve(parts);
   for (size_t part = 0; part < parts; ++part) {
     const size_t begin = queries * part / parts;
     const size_t end = queries * (part + 1) / parts;
@@ -423,12 +476,18 @@ bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& co
 
 bool Engine::retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                       std::vector<PointId> ids, std::vector<uint32_t> with_fields) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
   return offer(ticket, std::make_unique<RetrieveTask>(ticket, collection, std::move(ids),
                                                       std::move(with_fields), *completions_));
 }
 
 bool Engine::scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection, PointId offset,
                     uint64_t limit, std::vector<uint32_t> with_fields) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
   return offer(ticket, std::make_unique<ScrollTask>(ticket, collection, offset, limit,
                                                     std::move(with_fields), *completions_));
 }
@@ -439,16 +498,22 @@ bool Engine::check_vectors(uint64_t ticket, const float* values, uint64_t rows, 
 }
 
 void Engine::optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
-  maintenance_->optimize(ticket, collection);
+  if (!refused(ticket, *collection)) {
+    maintenance_->optimize(ticket, collection);
+  }
 }
 
 void Engine::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                      uint64_t budget_bytes) {
-  chores_->prewarm(ticket, collection, budget_bytes);
+  if (!refused(ticket, *collection)) {
+    chores_->prewarm(ticket, collection, budget_bytes);
+  }
 }
 
 void Engine::check(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
-  chores_->check(ticket, collection);
+  if (!refused(ticket, *collection)) {
+    chores_->check(ticket, collection);
+  }
 }
 
 }  // namespace asyncstore::engine

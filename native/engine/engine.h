@@ -1,6 +1,7 @@
 // The engine: one open store. Everything above it is Python.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -84,6 +85,7 @@ class Engine {
   base::Status make_readers();
   base::Status open_collections();
   void start();
+  bool refused(uint64_t ticket, const Collection& collection);
   bool offer(uint64_t ticket, std::unique_ptr<Task> task);
   bool offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks);
   Writer& writer_of(const Collection& collection);
@@ -98,7 +100,7 @@ class Engine {
   std::unique_ptr<io::File> lock_;
   std::unique_ptr<CompletionQueue> completions_;
   uint64_t last_ticket_ = 0;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};
 
   std::string reader_reason_;
   io::ReaderKind reader_kind_ = io::ReaderKind::mmap;

@@ -24,6 +24,8 @@ constexpr uint64_t k_seal_part = 8;
 constexpr uint64_t k_rewrite_part_bytes = 1 << 20;
 // A checkpoint is due when a crash would have to replay this many log files.
 constexpr uint64_t k_checkpoint_log_files = 4;
+// After a failure (a full disk, a damaged row) a collection is left alone for half a minute.
+constexpr uint64_t k_pause_ticks = 120;
 
 Error closed() {
   return Error{Code::closed, "the store is closed"};
@@ -116,6 +118,10 @@ void Maintenance::tick() {
     const uint64_t lsn = collection->view()->lsn;
     activity.quiet_ticks = lsn == activity.lsn ? activity.quiet_ticks + 1 : 0;
     activity.lsn = lsn;
+    if (activity.pause_ticks > 0) {
+      --activity.pause_ticks;
+      continue;
+    }
     const bool idle = activity.quiet_ticks >= quiet_ticks;
     Status status;
     bool worked = false;
@@ -139,6 +145,7 @@ void Maintenance::tick() {
     if (collection->dropped()) {
       activity_.erase(collection.get());
     } else if (!status.ok()) {
+      activity.pause_ticks = k_pause_ticks;
       collection->set_progress({"failed", 0, 0, status.error().message});
     } else if (worked) {
       collection->set_progress({});
@@ -206,11 +213,20 @@ Status Maintenance::save(const CheckpointPlan& plan, Collection& collection,
   manifest.next_segment = plan.next_segment;
   TRY(save_segments(plan, collection, manifest, superfluous));
   TRY(save_points(plan, collection, manifest, superfluous));
-  TRY(collection.storage().sync_folder(collection.segments_folder()));
-  TRY(collection.storage().sync_folder(collection.folder() + "/points"));
+  TRY(after_sync(collection, collection.storage().sync_folder(collection.segments_folder())));
+  TRY(after_sync(collection, collection.storage().sync_folder(collection.folder() + "/points")));
   TRY(io::replace_file(collection.storage(), collection.manifest_path(), encode(manifest)));
   collection.set_saved_manifest(std::move(manifest));
   return {};
+}
+
+// The kernel may have dropped what it could not write, and a second sync would not say so: what is not
+// durable yet lives on in the log alone.
+Status Maintenance::after_sync(Collection& collection, Status synced) {
+  if (!synced.ok()) {
+    writer_of_(collection).run([&] { collection.fail_writes(synced.error()); });
+  }
+  return synced;
 }
 
 Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collection,
@@ -226,12 +242,7 @@ Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collec
       }
       const bool sealed = segment.sealed();
       if (old == nullptr || !old->sealed) {
-        Status synced = segment.sync();
-        if (!synced.ok()) {
-          // The kernel may have dropped what it could not write: the rows live on in the log alone.
-          writer_of_(collection).run([&] { collection.fail_writes(synced.error()); });
-          return synced;
-        }
+        TRY(after_sync(collection, segment.sync()));
       }
       uint64_t deleted_lsn = 0;
       if (view.deleted_count() > 0) {
@@ -279,6 +290,7 @@ Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collecti
   collection.add_points_entries(plan.changed, plan.whole_table);
   if (manifest.points.size() > 1 && collection.points_need_merge(manifest.points.size())) {
     std::vector<std::string> paths;
+    paths.reserve(manifest.points.size());
     for (const uint64_t lsn : manifest.points) {
       paths.push_back(collection.points_path(lsn));
     }
@@ -387,6 +399,33 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
   Rewrite work{field, std::move(inputs), nullptr, {}};
   TRY_ASSIGN(work.output, Segment::create(collection.shared_storage(), collection.segments_folder(),
                                           collection.fields()[field], options));
+  Status done = copy_rows(collection, work, live);
+  const std::function<void()> replace = [&] {
+    done = collection.writable();
+    if (done.ok()) {
+      collection.replace(work);
+    }
+  };
+  if (done.ok() && !writer.run(replace)) {
+    done = closed();
+  }
+  if (!done.ok()) {
+    work.output->drop_files();
+    return done;
+  }
+  TRY(checkpoint(collection));
+  // The manifest no longer names the inputs: their files go with their last search.
+  std::vector<uint64_t> retired;
+  for (const SegmentView& input : work.inputs) {
+    input.segment->drop_files();
+    retired.push_back(input.segment->source().id());
+  }
+  retire_(retired);
+  return {};
+}
+
+// Fills the output with the live rows of the inputs, and makes it durable.
+Status Maintenance::copy_rows(Collection& collection, Rewrite& work, uint64_t live) {
   work.origins.reserve(live);
   const std::string what = (work.inputs.size() > 1 ? "merging " : "vacuuming ") +
                            std::to_string(work.inputs.size()) +
@@ -400,15 +439,10 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
         static_cast<uint32_t>(std::max<uint64_t>(1, k_rewrite_part_bytes / layout.stride()));
     for (uint32_t first = 0; first < input.rows; first += part) {
       if (stopping() || collection.dropped()) {
-        work.output->drop_files();
         return closed();
       }
       const uint32_t count = std::min(part, input.rows - first);
-      Status read = input.segment->read_rows(first, count, rows);
-      if (!read.ok()) {
-        work.output->drop_files();
-        return read;
-      }
+      TRY(input.segment->read_rows(first, count, rows));
       kept.clear();
       entries.clear();
       for (uint32_t i = 0; i < count; ++i) {
@@ -425,20 +459,7 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
     }
   }
   TRY(work.output->sync());
-  TRY(work.output->seal(work.output->rows()));
-  if (!writer.run([&] { collection.replace(work); })) {
-    work.output->drop_files();
-    return closed();
-  }
-  TRY(checkpoint(collection));
-  // The manifest no longer names the inputs: their files go with their last search.
-  std::vector<uint64_t> retired;
-  for (const SegmentView& input : work.inputs) {
-    input.segment->drop_files();
-    retired.push_back(input.segment->source().id());
-  }
-  retire_(retired);
-  return {};
+  return work.output->seal(work.output->rows());
 }
 
 }  // namespace asyncstore::engine

@@ -47,6 +47,7 @@ class Maintenance {
   struct Activity {  // when a collection was last seen to change, in ticks
     uint64_t lsn = 0;
     uint64_t quiet_ticks = 0;
+    uint64_t pause_ticks = 0;  // after a failure
   };
 
   void loop();
@@ -65,6 +66,8 @@ class Maintenance {
   base::Status seal(Collection& collection, uint32_t field);
   std::vector<SegmentView> merge_due(const Collection& collection, uint32_t field) const;
   base::Status rewrite(Collection& collection, uint32_t field, std::vector<SegmentView> inputs);
+  base::Status copy_rows(Collection& collection, Rewrite& work, uint64_t live);
+  base::Status after_sync(Collection& collection, base::Status synced);
 
   const Options options_;
   Collections collections_;

@@ -116,8 +116,8 @@ Result<Operation> parse_operation(std::span<const Field> fields, uint32_t kind, 
   operation.ids.reserve(points);
   for (uint32_t i = 0; i < points; ++i) {
     PointId id{(static_cast<uint8_t>(uuids[i / 8]) >> (i % 8) & 1) != 0, 0, 0};
-    std::memcpy(&id.high, words.data() + 16 * i, 8);
-    std::memcpy(&id.low, words.data() + 16 * i + 8, 8);
+    std::memcpy(&id.high, words.data() + size_t{16} * i, 8);
+    std::memcpy(&id.low, words.data() + size_t{16} * i + 8, 8);
     operation.ids.push_back(id);
   }
   for (uint32_t section = 0; section < sections; ++section) {

@@ -15,7 +15,6 @@
 namespace asyncstore::engine {
 
 using base::Code;
-using base::Error;
 using base::Result;
 using base::Status;
 using points::Location;

@@ -13,7 +13,6 @@ namespace asyncstore::engine {
 using base::Bytes;
 using base::Error;
 using base::Status;
-using segment::Segment;
 
 namespace {
 

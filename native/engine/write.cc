@@ -13,7 +13,6 @@ using base::Error;
 using base::Result;
 using base::Status;
 using points::Location;
-using points::PointId;
 using segment::Segment;
 
 namespace {
@@ -58,7 +57,7 @@ Status Collection::take(const WriteJob& job) {
     return *failure_;
   }
   if (dropped()) {
-    return Error{Code::collection_not_found, "collection '" + name() + "' was deleted"};
+    return Error{Code::collection_not_found, "Collection `" + name() + "` doesn't exist!"};
   }
   const auto* upsert = std::get_if<UpsertInput>(&job.input);
   const auto* removal = std::get_if<DeleteInput>(&job.input);
@@ -86,7 +85,9 @@ Status Collection::take(const WriteJob& job) {
 
 // After this, applying the operation can fail only if the device does.
 Status Collection::reserve(const Operation& operation) {
-  if (!table_->reserve(operation.ids.size())) {
+  // On top of what the group's operations before may add: none of them is in the table yet.
+  pending_points_ += operation.ids.size();
+  if (!table_->reserve(pending_points_)) {
     return Error{Code::io, "no memory left for the ids of collection '" + name() + "'", folder_, 0,
                  ENOMEM};
   }
@@ -229,6 +230,7 @@ void Collection::mark_deleted(uint32_t field, Location location) {
 }
 
 void Collection::end_group() {
+  pending_points_ = 0;
   for (FieldState& state : states_) {
     state.pending = 0;
     state.pending_next = 0;

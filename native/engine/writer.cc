@@ -11,8 +11,8 @@ namespace asyncstore::engine {
 namespace {
 
 // A group is held in memory until it is applied.
-constexpr uint64_t k_group_bytes_max = 2 * base::k_write_bytes_max;
-constexpr uint64_t k_group_points_max = 2 * base::k_write_points_max;
+constexpr uint64_t k_group_bytes_max = uint64_t{2} * base::k_write_bytes_max;
+constexpr uint64_t k_group_points_max = uint64_t{2} * base::k_write_points_max;
 
 uint64_t points_of(const WriteJob& job) {
   const auto* upsert = std::get_if<UpsertInput>(&job.input);

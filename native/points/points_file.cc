@@ -91,7 +91,7 @@ Status visit_entries(const OpenPoints& points, uint32_t fields,
       entry.version = raw.version;
       for (uint32_t field = 0; field < fields; ++field) {
         uint64_t word;
-        std::memcpy(&word, whole.data() + sizeof raw + 8 * field, sizeof word);
+        std::memcpy(&word, whole.data() + sizeof raw + size_t{8} * field, sizeof word);
         entry.locations[field] = Location::of_word(word);
       }
       TRY(visit(entry, whole));

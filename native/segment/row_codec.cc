@@ -102,7 +102,7 @@ float ExactScorer::computed(const std::byte* row) const {
       if (field_.datatype == Datatype::uint8) {
         uint64_t squared = 0;
         for (size_t i = 0; i < dim; ++i) {
-          squared += static_cast<uint32_t>(u8[i]) * u8[i];
+          squared += uint64_t{u8[i]} * u8[i];
         }
         const float length = std::sqrt(static_cast<float>(squared));
         return squared == 0 ? 0.0F : kernels_.dot_u8(query, u8, dim) / length;

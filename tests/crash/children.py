@@ -82,9 +82,7 @@ class _Writer:
         if todo.kind is Kind.UPSERT_MIXED:
             points = []
             for row, (point_id, bits) in enumerate(zip(ids, todo.vectors_present(), strict=True)):
-                vector = {
-                    name: matrix[row] for bit, name, matrix in named if bits & bit
-                }
+                vector = {name: matrix[row] for bit, name, matrix in named if bits & bit}
                 points.append(m.PointStruct(id=_plain(point_id), vector=vector))
             await self._docs.upsert(points)
             return

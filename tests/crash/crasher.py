@@ -3,8 +3,8 @@
     python tests/crash/crasher.py --kills 200 --seed 1
 
 After each kill another process opens the store. What must hold: every operation that was
-acknowledged is there with its values; of an operation that was on its way, each record of the log is
-there as a whole or not at all, the first ones first; nothing else has changed; nothing had to be
+acknowledged is there with its values; of an operation that was on its way, each record of the log
+is there as a whole or not at all, the first ones first; nothing else has changed; nothing had to be
 rebuilt; the count, a scroll and a check of all files agree; each sampled point is the first that a
 search for its own vector finds. That process is then closed, or killed too, by the seed.
 
@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from children import CLOSING, OPENING, WRITING, Found, read, vectors_of, write
-from lanes import BIG, LANES, SMALL, LaneState, Shape, lane_and_index, operation
+from lanes import LANES, LaneState, Shape, lane_and_index, operation
 
 MOMENTS = {OPENING: "opening", WRITING: "writing", CLOSING: "closing"}
 KILLS_PER_FOLDER = 25  # then a new folder, with another shape
@@ -128,7 +128,7 @@ class Crasher:
                 os.waitpid(child, 0)
                 raise WrongError("the store could not be opened and read in a minute")
             try:
-                found = pickle.load(stream)  # noqa: S301 (from our own child)
+                found = pickle.load(stream)
             except EOFError:
                 found = None
         if found is not None and is_killed:
@@ -179,11 +179,11 @@ class Crasher:
         if set(rows) != set(expected.tolist()):
             missing = sorted(set(expected.tolist()) - set(rows))
             surplus = sorted(set(rows) - set(expected.tolist()))
-            return f"missing {missing[:5]} ({len(missing)}), too much {surplus[:5]} ({len(surplus)})"
+            return (
+                f"missing {missing[:5]} ({len(missing)}), too much {surplus[:5]} ({len(surplus)})"
+            )
         bits = state.present[expected]
-        for bit, name, matrix in vectors_of(
-            self.shape, lane, expected, state.versions[expected]
-        ):
+        for bit, name, matrix in vectors_of(self.shape, lane, expected, state.versions[expected]):
             for index, has, row in zip(expected, bits & bit, matrix, strict=True):
                 stored = found.vectors[rows[index]].get(name)
                 if (stored is not None) != bool(has):
@@ -221,7 +221,7 @@ def _fork(work: object, closing: list[int]) -> int:
         result: Awaitable[None] = work()  # type: ignore[operator]
         asyncio.run(result)  # type: ignore[arg-type]
         status = 0
-    except BaseException as error:  # noqa: BLE001 (whatever it is belongs on the screen)
+    except BaseException as error:
         print(f"child {os.getpid()}: {error!r}", file=sys.stderr, flush=True)
     finally:
         os._exit(status)

@@ -74,9 +74,7 @@ class Shape:
             scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.99)
         )
         return {
-            "big": m.VectorParams(
-                size=self.dim, distance=m.Distance.DOT, quantization_config=int8
-            ),
+            "big": m.VectorParams(size=self.dim, distance=m.Distance.DOT, quantization_config=int8),
             "small": m.VectorParams(size=SMALL_DIM, distance=m.Distance.EUCLID),
         }
 

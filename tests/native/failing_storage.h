@@ -1,4 +1,5 @@
-// A storage that fails when it is told to: one call of a kind, or everything from a call on.
+// A storage that fails when it is told to: one call of a kind, or everything from a call on. A sync
+// that succeeds does nothing: no power is cut here, and tests that sync a thousand times stay quick.
 #pragma once
 
 #include <cerrno>
@@ -127,7 +128,7 @@ class FailingFile final : public io::File {
   }
   base::Status sync() override {
     const auto fault = board_->meet(Call::sync, path());
-    return fault ? error(*fault, 0) : file_->sync();
+    return fault ? error(*fault, 0) : base::Status();
   }
   base::Status truncate(uint64_t size) override {
     const auto fault = board_->meet(Call::truncate, path());
@@ -182,8 +183,7 @@ class FailingStorage final : public io::Storage {
   }
   bool exists(const std::string& path) override { return storage_->exists(path); }
   base::Status sync_folder(const std::string& path) override {
-    TRY(meet(Call::sync_folder, path));
-    return storage_->sync_folder(path);
+    return meet(Call::sync_folder, path);
   }
 
  private:

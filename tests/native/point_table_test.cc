@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 
 using namespace asyncstore;
 using points::k_no_slot;

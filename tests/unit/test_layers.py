@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # From the lowest layer to the highest. What stands in one line may use each other.
 LAYERS = [
     {"version", "errors"},
-    {"bounds"},
+    {"bounds", "wake"},
     {"models"},
     {"config"},
     {"engine"},
@@ -21,6 +21,7 @@ LAYERS = [
     {"window", "progress", "info"},
     {"collection"},
     {"store"},
+    {"testing"},
     {"__init__"},
     {"sample"},
     {"cli"},

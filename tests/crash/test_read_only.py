@@ -1,0 +1,255 @@
+"""Folders that cannot be a store: a clear error that says what to do, and nothing changed."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import asyncstore
+from asyncstore import models as m
+from crc32c import crc32c
+from mounting import read_only_bind, remount_read_only, tmpfs
+
+pytestmark = pytest.mark.asyncio
+
+NOBODY = 65534
+LOOK = """
+import asyncio, json, sys, asyncstore
+async def look(folder):
+    try:
+        async with asyncstore.open_store(folder) as store:
+            print("open", flush=True)
+            sys.stdin.readline()
+    except asyncstore.AsyncStoreError as error:
+        print(json.dumps([type(error).__name__, str(error), getattr(error, "errno", 0)]))
+asyncio.run(look(sys.argv[1]))
+"""
+
+
+def contents(folder):
+    """Name and content of everything in a folder; an error must leave it as it is."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        data = path.read_bytes() if path.is_file() else b""
+        found[str(path.relative_to(folder))] = hashlib.sha256(data).hexdigest()
+    return found
+
+
+async def make_store(folder, names=("docs",)):
+    async with asyncstore.open_store(folder) as store:
+        for name in names:
+            docs = await store.create_collection(
+                name, vectors=m.VectorParams(size=4, distance=m.Distance.DOT)
+            )
+            await docs.upsert_arrays([1, 2, 3], np.eye(3, 4, dtype=np.float32))
+
+
+async def refusal(folder):
+    """What opening raises."""
+    with pytest.raises(asyncstore.AsyncStoreError) as caught:
+        async with asyncstore.open_store(folder):
+            pass
+    return caught.value
+
+
+async def assert_it_opens(folder):
+    async with asyncstore.open_store(folder) as store:
+        assert await (await store.get_collection("docs")).count() == 3
+
+
+# --- may not be written ---
+
+
+def assert_says_read_only(error, path):
+    assert isinstance(error, asyncstore.StorageIOError)
+    assert error.errno == errno.EROFS
+    assert error.filename.startswith(str(path))
+    assert str(error) == (
+        f"{error.filename and str(error).split(error.filename)[0]}{error.filename} at byte 0: "
+        "Read-only file system. A store needs a folder that it may write to, even if it is only "
+        "read."
+    )
+
+
+async def test_a_read_only_file_system(tmp_path):
+    await make_store(tmp_path / "store")
+    with tmpfs(tmp_path / "disk", 64) as disk:
+        shutil.copytree(tmp_path / "store", disk / "store")
+        (disk / "empty").mkdir()
+        remount_read_only(disk)
+        before = contents(disk)
+        for name in ("store", "empty", "new"):
+            assert_says_read_only(await refusal(disk / name), disk / name)
+        assert contents(disk) == before
+
+
+async def test_a_read_only_bind_of_a_folder(tmp_path):
+    await make_store(tmp_path / "store")
+    before = contents(tmp_path / "store")
+    with read_only_bind(tmp_path / "bound", tmp_path / "store") as bound:
+        assert_says_read_only(await refusal(bound), bound)
+    assert contents(tmp_path / "store") == before
+    await assert_it_opens(tmp_path / "store")
+
+
+async def test_a_folder_of_somebody_else():
+    """Permission bits; root is not bound by them, so nobody looks."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        folder.chmod(0o755)
+        await make_store(folder / "store")
+        (folder / "empty").mkdir(mode=0o555)
+        before = contents(folder)
+        user = {"user": NOBODY} if os.geteuid() == 0 else {}
+        if not user:
+            for path in [folder, folder / "store", folder / "store" / "LOCK"]:
+                path.chmod(0o555)
+        for name in ("store", "empty", "new"):
+            done = subprocess.run(
+                [sys.executable, "-c", LOOK, str(folder / name)],
+                capture_output=True,
+                text=True,
+                check=False,
+                **user,
+            )
+            if "ModuleNotFoundError" in done.stderr or "can't open file" in done.stderr:
+                pytest.skip(f"nobody cannot read asyncstore here: {done.stderr[-200:]}")
+            kind, message, code = json.loads(done.stdout)
+            assert (kind, code) == ("StorageIOError", errno.EACCES), message
+            assert str(folder / name) in message
+            assert "Permission denied" in message
+            assert "folder that it may write to" in message
+        assert contents(folder) == before
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+# --- is no folder ---
+
+
+async def test_a_missing_parent(tmp_path):
+    error = await refusal(tmp_path / "missing" / "store")
+    assert isinstance(error, asyncstore.StorageIOError)
+    assert error.errno == errno.ENOENT
+    assert f"{tmp_path}/missing/store" in str(error)
+    assert "Make the folder around it first" in str(error)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize(("below", "code"), [("", errno.EEXIST), ("/store", errno.ENOTDIR)])
+async def test_a_file(tmp_path, below, code):
+    (tmp_path / "file").write_text("mine")
+    error = await refusal(f"{tmp_path}/file{below}")
+    assert isinstance(error, asyncstore.StorageIOError)
+    assert error.errno == code
+    assert f"{tmp_path}/file{below}" in str(error)
+    assert "A store is a folder" in str(error)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+# --- is no store, or not one for us ---
+
+
+@pytest.mark.parametrize("name", ["mine.txt", ".hidden", "STORES"])
+async def test_a_folder_that_holds_something_else(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    before = contents(tmp_path)
+    error = await refusal(tmp_path)
+    assert isinstance(error, asyncstore.InvalidArgumentError)
+    assert f"'{tmp_path}' is not a store" in str(error)
+    assert f"'{name}'" in str(error)
+    assert "Give an empty or a new folder" in str(error)
+    assert contents(tmp_path) == before
+
+
+async def test_a_newer_store(tmp_path):
+    await make_store(tmp_path)
+    path = tmp_path / "STORE"
+    kept = path.read_bytes()
+    path.write_bytes(kept.replace(b"format 1\n", b"format 7\n"))
+    before = contents(tmp_path)
+    error = await refusal(tmp_path)
+    assert isinstance(error, asyncstore.UnsupportedError)
+    for word in (str(tmp_path), "format 7", "reads format 1", "newer"):
+        assert word in str(error)
+    assert contents(tmp_path) == before
+    path.write_bytes(kept)
+    await assert_it_opens(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"asyncstore", b"something else\n" * 300])
+async def test_a_damaged_store_file(tmp_path, content):
+    await make_store(tmp_path)
+    path = tmp_path / "STORE"
+    kept = path.read_bytes()
+    path.write_bytes(content)
+    before = contents(tmp_path)
+    error = await refusal(tmp_path)
+    assert isinstance(error, asyncstore.CorruptionError)
+    assert error.file == str(path)
+    assert contents(tmp_path) == before
+    path.write_bytes(kept)
+    await assert_it_opens(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["MANIFEST", "COLLECTION"])
+async def test_a_newer_collection(tmp_path, name):
+    """It alone is refused; the other collection of the store can be used."""
+    await make_store(tmp_path, ("docs", "other"))
+    folder = next(
+        path.parent
+        for path in tmp_path.glob("collections/*/COLLECTION")
+        if b"other" in path.read_bytes()
+    )
+    path = folder / name
+    kept = path.read_bytes()
+    newer = bytearray(kept)
+    newer[8:12] = (9).to_bytes(4, "little")  # the format version, see native/engine/manifest.cc
+    newer[-4:] = crc32c(bytes(newer[:-4])).to_bytes(4, "little")
+    path.write_bytes(newer)
+    before = contents(folder)
+    async with asyncstore.open_store(tmp_path) as store:
+        assert await store.list_collections() == ["docs", "other" if name == "MANIFEST" else "2"]
+        assert await (await store.get_collection("docs")).count() == 3
+        with pytest.raises(asyncstore.UnsupportedError) as caught:
+            await store.get_collection("other" if name == "MANIFEST" else "2")
+        for word in (str(path), "version 9", "version 1", "newer"):
+            assert word in str(caught.value)
+    assert contents(folder) == before
+    path.write_bytes(kept)
+    async with asyncstore.open_store(tmp_path) as store:
+        assert await (await store.get_collection("other")).count() == 3
+
+
+# --- belongs to another process ---
+
+
+async def test_a_store_that_another_process_holds(tmp_path):
+    await make_store(tmp_path)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", LOOK, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout.readline() == "open\n"
+        before = contents(tmp_path)
+        error = await refusal(tmp_path)
+        assert isinstance(error, asyncstore.StoreLockedError)
+        assert str(tmp_path) in str(error)
+        assert "open already, here or in another process; close it there first" in str(error)
+        assert contents(tmp_path) == before
+    finally:
+        holder.kill()  # however its holder ends, the lock ends with it
+        holder.communicate()
+    await assert_it_opens(tmp_path)

@@ -1,0 +1,312 @@
+// An open store and a plain model of what it must hold.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/engine.h"
+#include "io/storage.h"
+#include "segment/row_codec.h"
+
+namespace asyncstore::engine_test {
+
+using engine::Completion;
+using engine::Engine;
+using points::PointId;
+
+// The vectors of a point by field, as they were stored; absent: none.
+using Vectors = std::map<uint32_t, std::vector<float>>;
+using Model = std::map<PointId, Vectors>;
+
+inline segment::Field make_field(std::string name, uint32_t dim,
+                                 segment::Distance distance = segment::Distance::dot,
+                                 segment::Datatype datatype = segment::Datatype::float32,
+                                 quantize::Kind quantization = quantize::Kind::scalar_int8) {
+  return {std::move(name), dim, distance, datatype, quantization, 1.0F};
+}
+
+// Options under which everything happens that can happen: small files, small segments.
+inline engine::Options small_options(engine::Choice async_scorer = engine::Choice::no) {
+  engine::Options options;
+  options.async_scorer = async_scorer;
+  options.workers = 2;
+  options.prewarm = false;
+  options.wal_capacity_bytes = 16 << 10;
+  options.indexing_threshold_bytes = 8 << 10;
+  options.vacuum_min_vector_number = 50;
+  options.default_segment_number = 2;
+  options.flush_interval_s = 3600;  // what goes on behind is asked for
+  return options;
+}
+
+// Runs one store on the calling thread: every call submits, waits and returns what came.
+class Store {
+ public:
+  static base::Result<std::unique_ptr<Store>> open(const std::string& path,
+                                                   const engine::Options& options,
+                                                   std::shared_ptr<io::Storage> storage = nullptr) {
+    TRY_ASSIGN(auto opened,
+               Engine::open(storage ? storage : io::make_posix_storage(), path, options));
+    return std::make_unique<Store>(std::move(opened));
+  }
+  explicit Store(std::unique_ptr<Engine> opened) : engine_(std::move(opened)) {}
+
+  Engine& engine() { return *engine_; }
+
+  std::shared_ptr<engine::Collection> collection(const std::string& name) {
+    for (const auto& one : engine_->collections()) {
+      if (one->name() == name) {
+        return one;
+      }
+    }
+    return nullptr;
+  }
+
+  // Submits with a new ticket, again while the inbox is full.
+  template <typename Submit>
+  uint64_t submit(Submit call) {
+    const uint64_t ticket = engine_->next_ticket();
+    while (!call(ticket)) {
+      gather(20);
+    }
+    return ticket;
+  }
+  Completion wait(uint64_t ticket) {
+    for (int tries = 0; !arrived_.contains(ticket); ++tries) {
+      REQUIRE_MESSAGE(tries < 1500, "no answer within 30 seconds");
+      gather(20);
+    }
+    Completion completion = std::move(arrived_.at(ticket));
+    arrived_.erase(ticket);
+    return completion;
+  }
+  bool has_arrived(uint64_t ticket) {
+    gather(0);
+    return arrived_.contains(ticket);
+  }
+  template <typename Submit>
+  Completion call(Submit submitted) {
+    return wait(submit(submitted));
+  }
+
+  Completion create(const std::string& name, std::vector<segment::Field> fields) {
+    return call([&](uint64_t ticket) { return engine_->create_collection(ticket, {name, fields, {}}); });
+  }
+  Completion optimize(const std::shared_ptr<engine::Collection>& collection) {
+    return call([&](uint64_t ticket) {
+      engine_->optimize(ticket, collection);
+      return true;
+    });
+  }
+  Completion check(const std::shared_ptr<engine::Collection>& collection) {
+    return call([&](uint64_t ticket) {
+      engine_->check(ticket, collection);
+      return true;
+    });
+  }
+  Completion search(const std::shared_ptr<engine::Collection>& collection, engine::SearchRequest request) {
+    return call([&](uint64_t ticket) { return engine_->search(ticket, collection, request); });
+  }
+  Completion retrieve(const std::shared_ptr<engine::Collection>& collection, std::vector<PointId> ids) {
+    return call([&](uint64_t ticket) {
+      return engine_->retrieve(ticket, collection, ids, all_fields(*collection));
+    });
+  }
+  static std::vector<uint32_t> all_fields(const engine::Collection& collection) {
+    std::vector<uint32_t> all(collection.fields().size());
+    for (uint32_t field = 0; field < all.size(); ++field) {
+      all[field] = field;
+    }
+    return all;
+  }
+
+ private:
+  void gather(int timeout_ms) {
+    pollfd waited{engine_->completions().fd(), POLLIN, 0};
+    ::poll(&waited, 1, timeout_ms);
+    for (auto& completion : engine_->completions().drain()) {
+      const uint64_t ticket = completion.ticket;
+      REQUIRE_MESSAGE(arrived_.emplace(ticket, std::move(completion)).second, "answered twice");
+    }
+  }
+
+  std::map<uint64_t, Completion> arrived_;
+  std::unique_ptr<Engine> engine_;
+};
+
+// An upsert that owns what its job borrows.
+class UpsertBatch {
+ public:
+  explicit UpsertBatch(const std::vector<segment::Field>& fields) : fields_(fields) {}
+
+  void add(const PointId& id, const Vectors& vectors) {
+    points_.emplace_back(id, vectors);
+  }
+  // The job borrows from this; call it once everything was added.
+  engine::WriteJob job() {
+    engine::UpsertInput input;
+    values_.assign(fields_.size(), {});
+    present_.clear();
+    for (uint32_t field = 0; field < fields_.size(); ++field) {
+      present_.push_back(std::make_unique<bool[]>(points_.size()));
+      bool any = false;
+      for (size_t i = 0; i < points_.size(); ++i) {
+        const auto found = points_[i].second.find(field);
+        const bool there = found != points_[i].second.end();
+        present_[field][i] = there;
+        any = any || there;
+        const std::vector<float> nothing(fields_[field].dim);
+        const auto& vector = there ? found->second : nothing;
+        values_[field].insert(values_[field].end(), vector.begin(), vector.end());
+      }
+      if (any) {
+        input.fields.push_back({field, values_[field].data(), present_[field].get()});
+      }
+    }
+    for (const auto& [id, vectors] : points_) {
+      input.ids.push_back(id);
+    }
+    return {0, std::move(input)};
+  }
+  void apply(Model& model) const {
+    for (const auto& [id, vectors] : points_) {
+      auto& stored = model[id];
+      stored.clear();
+      for (const auto& [field, vector] : vectors) {
+        segment::RowCodec codec(fields_[field]);
+        std::vector<std::byte> row(segment::row_bytes(fields_[field]));
+        std::vector<float> back(vector.size());
+        codec.encode(vector.data(), row.data());
+        codec.decode(row.data(), back.data());
+        stored[field] = std::move(back);
+      }
+    }
+  }
+
+ private:
+  const std::vector<segment::Field>& fields_;
+  std::vector<std::pair<PointId, Vectors>> points_;
+  std::vector<std::vector<float>> values_;
+  std::vector<std::unique_ptr<bool[]>> present_;
+};
+
+inline std::vector<float> random_vector(uint32_t dim, std::mt19937_64& random) {
+  std::vector<float> vector(dim);
+  for (float& value : vector) {
+    value = static_cast<float>(static_cast<int64_t>(random() % 2001) - 1000) / 100.0F;
+  }
+  return vector;
+}
+
+inline engine::SearchRequest search_request(std::vector<float> query, uint64_t limit) {
+  engine::SearchRequest request;
+  request.queries = std::move(query);
+  request.limit = limit;
+  return request;
+}
+
+inline engine::WriteJob delete_job(std::vector<PointId> ids) {
+  return {0, engine::DeleteInput{std::move(ids)}};
+}
+
+inline bool ok(const Completion& completion) {
+  if (completion.error) {
+    MESSAGE(completion.error->message);
+  }
+  return !completion.error.has_value();
+}
+
+// All points by scrolling, with their vectors, as a model.
+inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>& collection, uint64_t page = 100) {
+  Model found;
+  PointId from = PointId::integer(0);
+  while (true) {
+    const Completion completion = store.call([&](uint64_t ticket) {
+      return store.engine().scroll(ticket, collection, from, page, Store::all_fields(*collection));
+    });
+    REQUIRE(ok(completion));
+    const auto& [rows, next] = std::get<engine::ScrollPage>(completion.value);
+    for (size_t i = 0; i < rows.ids.size(); ++i) {
+      REQUIRE(!(rows.ids[i] < from));
+      REQUIRE(rows.versions[i] > 0);
+      auto& vectors = found[rows.ids[i]];
+      for (const auto& field : rows.vectors) {
+        if (field.present[i] != 0) {
+          const auto begin = field.values.begin() + static_cast<ptrdiff_t>(i * field.dim);
+          vectors[field.field].assign(begin, begin + field.dim);
+        }
+      }
+    }
+    if (!next) {
+      return found;
+    }
+    from = *next;
+  }
+}
+
+// The nearest of the model: scores by the very scorer of the engine, ties by id.
+inline std::vector<std::pair<PointId, float>> nearest(const Model& model, const segment::Field& field,
+                                                      uint32_t number, const std::vector<float>& query) {
+  const segment::ExactScorer scorer(field, query.data());
+  segment::RowCodec codec(field);
+  std::vector<std::pair<PointId, float>> all;
+  std::vector<std::byte> row(segment::row_bytes(field));
+  for (const auto& [id, vectors] : model) {
+    if (const auto found = vectors.find(number); found != vectors.end()) {
+      codec.encode(found->second.data(), row.data());
+      all.emplace_back(id, scorer.similarity(row.data()));
+    }
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  for (auto& [id, similarity] : all) {
+    similarity = segment::score_of(field.distance, similarity);
+  }
+  return all;
+}
+
+// Everything that can be asked equals the model.
+inline void check_store(Store& store, const std::shared_ptr<engine::Collection>& collection, const Model& model,
+                        uint64_t seed) {
+  REQUIRE(collection != nullptr);
+  std::mt19937_64 random(seed);
+  REQUIRE(collection->view()->points == model.size());
+  REQUIRE(scroll_all(store, collection, 1 + random() % 300) == model);
+  for (uint32_t number = 0; number < collection->fields().size(); ++number) {
+    const auto& field = collection->fields()[number];
+    for (const bool exact : {true, false}) {
+      const auto query = random_vector(field.dim, random);
+      const auto expected = nearest(model, field, number, query);
+      engine::SearchRequest request;
+      request.field = number;
+      request.queries = query;
+      // Everything is asked for, so that codes leave nothing out.
+      request.limit = exact ? 1 + random() % 50 : expected.size() + 10;
+      request.offset = exact ? random() % 10 : 0;
+      request.exact = exact;
+      const Completion completion = store.search(collection, request);
+      REQUIRE(ok(completion));
+      const auto& rows = std::get<engine::Rows>(completion.value);
+      const size_t begin = std::min<size_t>(request.offset, expected.size());
+      REQUIRE(rows.ids.size() == std::min<size_t>(request.limit, expected.size() - begin));
+      for (size_t i = 0; i < rows.ids.size(); ++i) {
+        REQUIRE(rows.ids[i] == expected[begin + i].first);
+        REQUIRE(rows.scores[i] == expected[begin + i].second);
+        REQUIRE(rows.versions[i] > 0);
+      }
+    }
+  }
+}
+
+}  // namespace asyncstore::engine_test
