@@ -104,7 +104,13 @@ comma := ,
 wheel: $(STAMPS)/python ## a self-contained wheel in wheelhouse/
 	rm -rf build/wheel wheelhouse
 	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel .
-	$(BIN)/auditwheel repair --wheel-dir wheelhouse build/wheel/*.whl
+	$(BIN)/auditwheel repair --strip --wheel-dir wheelhouse build/wheel/*.whl
+
+bench-native: $(STAMPS)/python ## kernels against memory, readers against the disk
+	$(BIN)/cmake -S bench/native -B build/bench -G Ninja >/dev/null
+	$(BIN)/cmake --build build/bench
+	build/bench/kernels_bench
+	build/bench/readers_bench
 
 bench: build ## answer the questions of bench/questions (takes minutes)
 	$(BIN)/python bench/run.py $(ARGS)

@@ -446,7 +446,7 @@ class Collection:
         Cancellation: the optimizer goes on in the background.
         """
         native = self._engine.native
-        pending = self._engine.start(
+        pending = await self._engine.begin(
             self._engine.writes, lambda: native.submit_optimize(self._native)
         )
         await result_with_progress(
@@ -474,7 +474,7 @@ class Collection:
         if budget_bytes is not None:
             check_number(budget_bytes, Bounds(1), "budget_bytes")
         native = self._engine.native
-        pending = self._engine.start(
+        pending = await self._engine.begin(
             self._engine.reads, lambda: native.submit_prewarm(self._native, budget_bytes or 0)
         )
         warmed = await result_with_progress(

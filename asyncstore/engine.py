@@ -236,7 +236,16 @@ class Engine:
 
         Cancellation: the job goes on if the core has taken it; its result is dropped.
         """
-        return await self.start(lane, submit).result()
+        return await (await self.begin(lane, submit)).result()
+
+    async def begin(self, lane: Lane, submit: Callable[[], int]) -> Pending:
+        """As :meth:`start`, but not in a scope that is cancelled already.
+
+        A search can be answered before the loop gets to cancelling it, so waiting for the answer
+        alone would not always be a checkpoint.
+        """
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        return self.start(lane, submit)
 
     def check_open(self) -> None:
         """Raises what a call would get if the store takes no calls any more."""

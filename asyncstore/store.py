@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, cast
 
-import anyio.lowlevel
 import msgspec
 
 from asyncstore.collection import Collection
@@ -167,7 +166,6 @@ class Store:
         )
         engine = self._engine
         engine.check_open()
-        await anyio.lowlevel.checkpoint_if_cancelled()
         text, fields = settings.encode(), settings.native_fields()
         created = await self._change(
             lambda: engine.native.submit_create_collection(name, text, fields)
@@ -215,7 +213,6 @@ class Store:
         check_name(name)
         engine = self._engine
         engine.check_open()
-        await anyio.lowlevel.checkpoint_if_cancelled()
         deleted = await self._change(lambda: engine.native.submit_delete_collection(name))
         return cast(bool, deleted)
 
@@ -254,7 +251,7 @@ class Store:
 
     async def _change(self, submit: Callable[[], int]) -> object:
         """Creates or deletes a collection; the change goes on when its caller is cancelled."""
-        change = self._engine.start(self._engine.writes, submit)
+        change = await self._engine.begin(self._engine.writes, submit)
         self._changes.append(change)
         await change.wait()
         return change.outcome()

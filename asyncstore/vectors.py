@@ -117,9 +117,10 @@ class VectorColumn:
             InvalidArgumentError: A number is not finite, or too large.
         """
         step = self._rows_per_slice
+        scratch = np.empty((min(step, len(self)), self.dim), np.float32)
         for start in range(0, len(self), step):
             part = self.numbers[start : start + step]
-            _convert(part, np.empty(part.shape, np.float32), self._path, start)
+            _convert(part, scratch[: len(part)], self._path, start)
             await pace.breathe()
 
     async def float32_rows(self, start: int, stop: int, pace: Pace) -> Matrix:

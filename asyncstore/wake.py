@@ -9,11 +9,11 @@ through anyio registers the descriptor anew for every wait and needs one more tu
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import anyio
-import sniffio
 
 
 class Wakeup(Protocol):
@@ -41,7 +41,10 @@ class Waker(Protocol):
 
 def current_waker() -> Waker:
     """The waker of the event loop that runs here."""
-    return AsyncioWaker() if sniffio.current_async_library() == "asyncio" else AnyioWaker()
+    sniffio = sys.modules.get("sniffio")  # other loops bring it, as anyio presumes too
+    if sniffio is None or sniffio.current_async_library() == "asyncio":
+        return AsyncioWaker()
+    return AnyioWaker()
 
 
 class AsyncioWaker:

@@ -17,6 +17,9 @@ PointId: TypeAlias = int | str
 
 # One dense vector, as callers may give it.
 VectorInput: TypeAlias = Sequence[float] | NDArray[np.floating] | NDArray[np.integer]
+# Records and scored points are made by the thousand and hold no reference back: ``gc=False`` spares
+# the garbage collector, and so the event loop, from walking over them.
+
 # One dense vector as it comes back, or those of a point with named vectors.
 VectorOutput: TypeAlias = list[float] | dict[str, list[float]]
 
@@ -42,7 +45,7 @@ class PointIdsList(msgspec.Struct, frozen=True, kw_only=True):
     points: Sequence[PointIdInput]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A point as it is stored; ``payload`` and ``vector`` are None when not asked for."""
 
     id: PointId
@@ -50,7 +53,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     vector: VectorOutput | None = None
 
 
-class ScoredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ScoredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A point that a search found.
 
     Attributes:

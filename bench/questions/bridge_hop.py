@@ -9,8 +9,10 @@ import time
 
 import numpy as np
 
+import asyncstore
 from asyncstore import models as m
 from bench import report
+from bench.dataset import Floats
 from bench.question import Setting, opened
 
 CALLS = 4000
@@ -53,6 +55,6 @@ async def _answer(setting: Setting) -> list[report.Row]:
     return rows
 
 
-async def _calls(collection, query, count: int) -> None:
+async def _calls(collection: asyncstore.Collection, query: Floats, count: int) -> None:
     for _ in range(count):
         await collection.search(query, limit=1)

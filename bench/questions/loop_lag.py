@@ -3,9 +3,9 @@
 import asyncio
 import time
 
-import numpy as np
-
+import asyncstore
 from bench import report
+from bench.dataset import Floats
 from bench.question import Setting, opened, percentile, real_store
 
 IN_FLIGHT = 64
@@ -58,7 +58,9 @@ async def _tick() -> list[float]:
     return late
 
 
-async def _search(collection, queries: np.ndarray, first: int, stop: asyncio.Event) -> int:
+async def _search(
+    collection: asyncstore.Collection, queries: Floats, first: int, stop: asyncio.Event
+) -> int:
     done = 0
     while not stop.is_set():
         await collection.search(queries[(first + done) % len(queries)], limit=10)

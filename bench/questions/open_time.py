@@ -8,6 +8,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def answer(setting: Setting) -> list[report.Row]:
     return rows
 
 
-def _read_seconds(paths) -> float:
+def _read_seconds(paths: list[Path]) -> float:
     begin = time.perf_counter()
     for path in paths:
         with path.open("rb", buffering=0) as file:

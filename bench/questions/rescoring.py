@@ -6,6 +6,7 @@ is measured in turns, round by round; the table shows medians over all queries o
 
 import asyncio
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -50,7 +51,7 @@ async def _answer(setting: Setting) -> list[report.Row]:
 
 
 async def _measure(
-    setting: Setting, folder, originals, limit: int, oversampling: float
+    setting: Setting, folder: Path, originals: list[Path], limit: int, oversampling: float
 ) -> list[report.Row]:
     params = m.SearchParams(
         quantization=m.QuantizationSearchParams(rescore=True, oversampling=oversampling)

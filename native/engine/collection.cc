@@ -63,11 +63,13 @@ std::vector<uint64_t> Collection::saved_points() const {
 void Collection::set_saved_manifest(Manifest manifest) {
   const std::lock_guard lock(progress_mutex_);
   saved_ = std::move(manifest);
+  repaired_.store(false, std::memory_order_relaxed);
 }
 
 void Collection::add_rebuilt(std::string what) {
   const std::lock_guard lock(progress_mutex_);
   rebuilt_.push_back(std::move(what));
+  repaired_.store(true, std::memory_order_relaxed);
 }
 
 CollectionStatistics Collection::statistics() const {

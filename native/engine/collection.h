@@ -145,6 +145,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint32_t rows_max(uint32_t field) const;
   bool direct_io() const { return options_.direct_io == Choice::yes; }
   void add_rebuilt(std::string what);
+  // Whether a checkpoint would save anything: operations, or what was rebuilt at open.
+  bool unsaved() const {
+    return view()->lsn != saved_.lsn || repaired_.load(std::memory_order_relaxed);
+  }
 
  private:
   // A segment as the writer keeps it.
@@ -216,6 +220,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   OptimizerProgress progress_;
   OptimizerProgress prewarm_;
   std::vector<std::string> rebuilt_;
+  std::atomic<bool> repaired_{false};  // since the last checkpoint
   std::atomic<uint64_t> wal_bytes_{0};
 };
 

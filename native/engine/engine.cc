@@ -248,7 +248,7 @@ void Engine::close() {
   }
   if (maintenance_) {
     for (const auto& collection : collections()) {
-      if (collection->view()->lsn != collection->saved_manifest().lsn) {
+      if (collection->unsaved()) {
         // What cannot be saved now is in the log and is replayed at the next open.
         static_cast<void>(maintenance_->checkpoint(*collection).ok());
       }

@@ -136,7 +136,7 @@ void Maintenance::tick() {
         worked = true;
       }
     }
-    const bool changed = lsn != collection->saved_manifest().lsn;
+    const bool changed = collection->unsaved();
     const bool long_log =
         collection->wal_bytes() >= k_checkpoint_log_files * options_.wal_capacity_bytes;
     if (status.ok() && (worked || (changed && (idle || long_log)))) {

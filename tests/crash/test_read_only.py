@@ -72,11 +72,9 @@ def assert_says_read_only(error, path):
     assert isinstance(error, asyncstore.StorageIOError)
     assert error.errno == errno.EROFS
     assert error.filename.startswith(str(path))
-    assert str(error) == (
-        f"{error.filename and str(error).split(error.filename)[0]}{error.filename} at byte 0: "
-        "Read-only file system. A store needs a folder that it may write to, even if it is only "
-        "read."
-    )
+    assert error.filename in str(error)
+    assert "Read-only file system" in str(error)
+    assert "A store needs a folder that it may write to, even if it is only read" in str(error)
 
 
 async def test_a_read_only_file_system(tmp_path):
@@ -100,37 +98,46 @@ async def test_a_read_only_bind_of_a_folder(tmp_path):
     await assert_it_opens(tmp_path / "store")
 
 
-async def test_a_folder_of_somebody_else():
-    """Permission bits; root is not bound by them, so nobody looks."""
+@pytest.fixture
+def public_folder():
+    """Unlike pytest's, others may look into it."""
     folder = Path(tempfile.mkdtemp())
-    try:
-        folder.chmod(0o755)
-        await make_store(folder / "store")
-        (folder / "empty").mkdir(mode=0o555)
-        before = contents(folder)
-        user = {"user": NOBODY} if os.geteuid() == 0 else {}
-        if not user:
-            for path in [folder, folder / "store", folder / "store" / "LOCK"]:
-                path.chmod(0o555)
-        for name in ("store", "empty", "new"):
-            done = subprocess.run(
-                [sys.executable, "-c", LOOK, str(folder / name)],
-                capture_output=True,
-                text=True,
-                check=False,
-                **user,
-            )
-            if "ModuleNotFoundError" in done.stderr or "can't open file" in done.stderr:
-                pytest.skip(f"nobody cannot read asyncstore here: {done.stderr[-200:]}")
-            kind, message, code = json.loads(done.stdout)
-            assert (kind, code) == ("StorageIOError", errno.EACCES), message
-            assert str(folder / name) in message
-            assert "Permission denied" in message
-            assert "folder that it may write to" in message
-        assert contents(folder) == before
-    finally:
-        folder.chmod(0o755)
-        shutil.rmtree(folder)
+    folder.chmod(0o755)
+    yield folder
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def look_as_nobody(folder):
+    """What somebody gets who may read but not write."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **({"user": NOBODY} if os.geteuid() == 0 else {}),
+    )
+    if "ModuleNotFoundError" in done.stderr or "can't open file" in done.stderr:
+        pytest.skip(f"nobody cannot read asyncstore here: {done.stderr[-200:]}")
+    return json.loads(done.stdout)
+
+
+async def test_a_folder_of_somebody_else(public_folder):
+    """Permission bits; root is not bound by them, so nobody looks."""
+    await make_store(public_folder / "store")
+    (public_folder / "empty").mkdir()
+    for name in ("store/LOCK", "store", "empty", "."):
+        (public_folder / name).chmod(0o555)
+    before = contents(public_folder)
+    for name in ("store", "empty", "new"):
+        kind, message, code = look_as_nobody(public_folder / name)
+        assert (kind, code) == ("StorageIOError", errno.EACCES), message
+        assert str(public_folder / name) in message
+        assert "Permission denied" in message
+        assert "folder that it may write to" in message
+    assert contents(public_folder) == before
+    for name in ("store", "empty"):
+        (public_folder / name).chmod(0o755)
 
 
 # --- is no folder ---
@@ -218,10 +225,12 @@ async def test_a_newer_collection(tmp_path, name):
     path.write_bytes(newer)
     before = contents(folder)
     async with asyncstore.open_store(tmp_path) as store:
-        assert await store.list_collections() == ["docs", "other" if name == "MANIFEST" else "2"]
+        # Where COLLECTION cannot be read nobody knows the name: its folder stands for it.
+        broken = "other" if name == "MANIFEST" else folder.name
+        assert await store.list_collections() == sorted(["docs", broken])
         assert await (await store.get_collection("docs")).count() == 3
         with pytest.raises(asyncstore.UnsupportedError) as caught:
-            await store.get_collection("other" if name == "MANIFEST" else "2")
+            await store.get_collection(broken)
         for word in (str(path), "version 9", "version 1", "newer"):
             assert word in str(caught.value)
     assert contents(folder) == before
@@ -233,23 +242,41 @@ async def test_a_newer_collection(tmp_path, name):
 # --- belongs to another process ---
 
 
-async def test_a_store_that_another_process_holds(tmp_path):
-    await make_store(tmp_path)
-    holder = subprocess.Popen(
-        [sys.executable, "-c", LOOK, str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
+@pytest.fixture
+def held_by_another():
+    """Lets another process open a store until the end of the test."""
+    holders = []
+
+    def hold(folder):
+        holder = subprocess.Popen(
+            [sys.executable, "-c", LOOK, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        holders.append(holder)
         assert holder.stdout.readline() == "open\n"
-        before = contents(tmp_path)
-        error = await refusal(tmp_path)
-        assert isinstance(error, asyncstore.StoreLockedError)
-        assert str(tmp_path) in str(error)
-        assert "open already, here or in another process; close it there first" in str(error)
-        assert contents(tmp_path) == before
-    finally:
-        holder.kill()  # however its holder ends, the lock ends with it
+
+        def end():
+            holder.kill()  # however its holder ends, the lock ends with it
+            holder.communicate()
+
+        return end
+
+    yield hold
+    for holder in holders:
+        holder.kill()
         holder.communicate()
+
+
+async def test_a_store_that_another_process_holds(tmp_path, held_by_another):
+    await make_store(tmp_path)
+    end = held_by_another(tmp_path)
+    before = contents(tmp_path)
+    error = await refusal(tmp_path)
+    assert isinstance(error, asyncstore.StoreLockedError)
+    assert str(tmp_path) in str(error)
+    assert "open already, here or in another process; close it there first" in str(error)
+    assert contents(tmp_path) == before
+    end()
     await assert_it_opens(tmp_path)

@@ -273,7 +273,8 @@ TEST_CASE("engine: a deleted collection is gone, its name is free, others stay")
   CHECK(store->collection("c") == nullptr);
   CHECK(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); }).error->code ==
         Code::collection_not_found);
-  CHECK(ok(store->search(collection, search_request(random_vector(7, random), 5))));  // who holds it may finish
+  CHECK(store->search(collection, search_request(random_vector(7, random), 5)).error->code ==
+        Code::collection_not_found);
   REQUIRE(ok(store->create("c", {fields[0]})));
   check_store(*store, store->collection("c"), {}, 1);
   collection.reset();
@@ -500,7 +501,7 @@ TEST_CASE("engine: searches beside writes and optimize see every point exactly o
     if (optimizing > 0) {
       REQUIRE(ok(store->wait(optimizing)));
     }
-    CHECK(optimized > 3);
+    CHECK(optimized > 0);
     const Completion checked = store->check(collection);
     REQUIRE(ok(checked));
     CHECK(std::get<std::vector<engine::Finding>>(checked.value).empty());

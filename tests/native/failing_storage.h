@@ -1,7 +1,9 @@
-// A storage that fails when it is told to: one call of a kind, or everything from a call on. A sync
-// that succeeds does nothing: no power is cut here, and tests that sync a thousand times stay quick.
+// A storage that fails when it is told to: one call of a kind, or everything from a call on. On top of
+// the operating system a sync that succeeds does nothing: no power is cut, and tests that sync a
+// thousand times stay quick. On top of another storage it is passed on.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
@@ -108,8 +110,8 @@ class FaultBoard {
 
 class FailingFile final : public io::File {
  public:
-  FailingFile(std::unique_ptr<io::File> file, std::shared_ptr<FaultBoard> board)
-      : file_(std::move(file)), board_(std::move(board)) {}
+  FailingFile(std::unique_ptr<io::File> file, std::shared_ptr<FaultBoard> board, bool passes_syncs)
+      : file_(std::move(file)), board_(std::move(board)), passes_syncs_(passes_syncs) {}
 
   const std::string& path() const override { return file_->path(); }
   int fd() const override { return file_->fd(); }
@@ -128,7 +130,7 @@ class FailingFile final : public io::File {
   }
   base::Status sync() override {
     const auto fault = board_->meet(Call::sync, path());
-    return fault ? error(*fault, 0) : base::Status();
+    return fault ? error(*fault, 0) : passes_syncs_ ? file_->sync() : base::Status();
   }
   base::Status truncate(uint64_t size) override {
     const auto fault = board_->meet(Call::truncate, path());
@@ -147,19 +149,21 @@ class FailingFile final : public io::File {
 
   std::unique_ptr<io::File> file_;
   std::shared_ptr<FaultBoard> board_;
+  bool passes_syncs_;
 };
 
 class FailingStorage final : public io::Storage {
  public:
-  explicit FailingStorage(std::shared_ptr<io::Storage> storage = io::make_posix_storage())
-      : storage_(std::move(storage)), board_(std::make_shared<FaultBoard>()) {}
+  FailingStorage() : storage_(io::make_posix_storage()) {}
+  explicit FailingStorage(std::shared_ptr<io::Storage> storage)
+      : storage_(std::move(storage)), passes_syncs_(true) {}
 
   FaultBoard& board() { return *board_; }
 
   base::Result<std::unique_ptr<io::File>> open(const std::string& path, io::Open mode) override {
     TRY(meet(Call::open, path));
     TRY_ASSIGN(auto file, storage_->open(path, mode));
-    return std::unique_ptr<io::File>(std::make_unique<FailingFile>(std::move(file), board_));
+    return std::unique_ptr<io::File>(std::make_unique<FailingFile>(std::move(file), board_, passes_syncs_));
   }
   base::Status rename(const std::string& from, const std::string& to) override {
     TRY(meet(Call::rename, from));
@@ -183,7 +187,8 @@ class FailingStorage final : public io::Storage {
   }
   bool exists(const std::string& path) override { return storage_->exists(path); }
   base::Status sync_folder(const std::string& path) override {
-    return meet(Call::sync_folder, path);
+    TRY(meet(Call::sync_folder, path));
+    return passes_syncs_ ? storage_->sync_folder(path) : base::Status();
   }
 
  private:
@@ -194,7 +199,8 @@ class FailingStorage final : public io::Storage {
   }
 
   std::shared_ptr<io::Storage> storage_;
-  std::shared_ptr<FaultBoard> board_;
+  std::shared_ptr<FaultBoard> board_ = std::make_shared<FaultBoard>();
+  bool passes_syncs_ = false;
 };
 
 }  // namespace asyncstore::storage_test

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "failing_storage.h"
 #include "io/storage.h"
 #include "segment/row_codec.h"
 
@@ -56,7 +57,8 @@ class Store {
                                                    const engine::Options& options,
                                                    std::shared_ptr<io::Storage> storage = nullptr) {
     TRY_ASSIGN(auto opened,
-               Engine::open(storage ? storage : io::make_posix_storage(), path, options));
+               Engine::open(storage ? storage : std::make_shared<storage_test::FailingStorage>(), path,
+                            options));
     return std::make_unique<Store>(std::move(opened));
   }
   explicit Store(std::unique_ptr<Engine> opened) : engine_(std::move(opened)) {}
@@ -258,7 +260,9 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
 inline std::vector<std::pair<PointId, float>> nearest(const Model& model, const segment::Field& field,
                                                       uint32_t number, const std::vector<float>& query) {
   const segment::ExactScorer scorer(field, query.data());
-  segment::RowCodec codec(field);
+  segment::Field stored = field;
+  stored.distance = segment::Distance::dot;  // the model's vectors have their length already
+  segment::RowCodec codec(stored);
   std::vector<std::pair<PointId, float>> all;
   std::vector<std::byte> row(segment::row_bytes(field));
   for (const auto& [id, vectors] : model) {

@@ -1,0 +1,115 @@
+"""The store that is damaged: every kind of file, and every value that is in it.
+
+Two vector fields; sealed segments with codes and with deleted rows, an appendable segment, a point
+table with a base and changes, and a log whose last operations no checkpoint includes. The folder is
+copied while the store is open, which is what a killed process leaves.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import asyncstore
+from asyncstore import models as m
+from asyncstore.testing import open_test_store
+
+DIM_A, DIM_B = 8, 4
+WAL_CAPACITY_BYTES = 12 << 10
+
+# A point's vectors as bytes; None where it has none.
+Values = tuple[bytes, bytes | None]
+State = dict[int, Values]
+
+
+@dataclass
+class Base:
+    """A folder to be copied, and what "docs" held after each operation since the checkpoint."""
+
+    folder: Path
+    states: list[State]
+    calm: State  # of the other collection
+
+
+def config(async_scorer: str = "auto") -> dict[str, object]:
+    """Nothing happens in the background: only what a test asks for."""
+    optimizers = {
+        "indexing_threshold": 0,
+        "flush_interval_sec": 3600,
+        "default_segment_number": 16,
+        "vacuum_min_vector_number": 100_000,
+    }
+    performance = {"workers": 1, "prewarm": False}
+    return {
+        "storage": {
+            "async_scorer": async_scorer,
+            "optimizers": optimizers,
+            "performance": performance,
+        }
+    }
+
+
+class _Writer:
+    """Writes to a collection and remembers what must be in it."""
+
+    def __init__(self, docs: asyncstore.Collection, seed: int, state: State) -> None:
+        self.docs = docs
+        self.state = dict(state)
+        self._rng = np.random.default_rng(seed)
+
+    async def upsert(self, ids: range, *, with_b: bool) -> None:
+        a = self._rng.standard_normal((len(ids), DIM_A)).astype(np.float32)
+        a /= np.linalg.norm(a, axis=1, keepdims=True)
+        b = self._rng.standard_normal((len(ids), DIM_B)).astype(np.float32)
+        given = {"a": a, "b": b} if with_b else {"a": a}
+        await self.docs.upsert_arrays(np.array(ids, np.uint64), given)
+        for row, point_id in enumerate(ids):
+            self.state[point_id] = (a[row].tobytes(), b[row].tobytes() if with_b else None)
+
+    async def delete(self, ids: range) -> None:
+        await self.docs.delete(points=np.array(ids, np.uint64))
+        for point_id in ids:
+            self.state.pop(point_id, None)
+
+
+def _vectors() -> dict[str, m.VectorParams]:
+    int8 = m.ScalarQuantization(
+        scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=1.0)
+    )
+    return {
+        "a": m.VectorParams(size=DIM_A, distance=m.Distance.DOT, quantization_config=int8),
+        "b": m.VectorParams(size=DIM_B, distance=m.Distance.EUCLID),
+    }
+
+
+async def make_base(work: Path) -> Base:
+    live, folder = work / "live", work / "base"
+
+    def opening() -> asyncstore.store.OpenStore:
+        return open_test_store(live, config=config(), wal_capacity_bytes=WAL_CAPACITY_BYTES)
+
+    async with opening() as store:
+        writer = _Writer(await store.create_collection("docs", vectors=_vectors()), 1, {})
+        await writer.upsert(range(300), with_b=True)
+        await writer.docs.optimize()
+        await writer.upsert(range(250, 420), with_b=False)
+        await writer.delete(range(0, 60, 2))
+        await writer.docs.optimize()
+        await writer.upsert(range(400, 500), with_b=True)
+        calm = _Writer(await store.create_collection("calm", vectors=_vectors()), 2, {})
+        await calm.upsert(range(40), with_b=True)
+    async with opening() as store:
+        writer = _Writer(await store.get_collection("docs"), 3, writer.state)
+        states = [writer.state.copy()]
+        for step in range(17):
+            if step % 3 == 2:
+                await writer.delete(range(100 + step, 130, 3))
+            else:
+                await writer.upsert(range(470 + 6 * step, 510 + 6 * step), with_b=step % 2 == 0)
+            states.append(writer.state.copy())
+        shutil.copytree(live, folder)
+    shutil.rmtree(live)
+    return Base(folder, states, calm.state)
