@@ -244,6 +244,7 @@ class Engine:
         A search can be answered before the loop gets to cancelling it, so waiting for the answer
         alone would not always be a checkpoint.
         """
+        self.check_open()  # first: after a fork there is no loop to ask
         await anyio.lowlevel.checkpoint_if_cancelled()
         return self.start(lane, submit)
 

@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "base/thread.h"
@@ -21,6 +23,26 @@ using segment::Segment;
 namespace {
 
 constexpr uint64_t k_part_bytes = 1 << 20;
+// How long a row that looks wrong is watched, and for how many of these spans in all.
+constexpr auto k_publish_wait = std::chrono::milliseconds(10);
+constexpr int k_publish_waits_max = 200;
+
+enum class RowState : uint8_t { sound, live_elsewhere, deleted_here };
+
+// Whether view and point table say the same of a row.
+RowState state_of(Collection& collection, uint32_t field, const Segment& segment, uint32_t row) {
+  const auto view = collection.view();
+  const SegmentView* current = view->fields[field].find(segment.id());
+  if (current == nullptr) {
+    return RowState::sound;  // merged away
+  }
+  const points::Location place = collection.table().location_or_none(segment.slot(row), field);
+  const bool here = place == points::Location{segment.id(), row};
+  if (current->live(row) == here) {
+    return RowState::sound;
+  }
+  return here ? RowState::deleted_here : RowState::live_elsewhere;
+}
 
 Error closed() {
   return Error{base::Code::closed, "the store is closed"};
@@ -175,6 +197,7 @@ void Chores::check_now(uint64_t ticket, Collection& collection) {
     findings.push_back({false, collection.folder(), 0, "rebuilt at open: " + what});
   }
   const auto view = collection.view();
+  int patience = k_publish_waits_max;
   for (uint32_t field = 0; field < view->fields.size(); ++field) {
     for (const SegmentView& segment : view->fields[field].segments) {
       Segment::StoredRows rows;
@@ -188,18 +211,18 @@ void Chores::check_now(uint64_t ticket, Collection& collection) {
           report(read.error());
           continue;
         }
-        const uint32_t slot = segment.segment->slot(row);
-        const points::Location place = collection.table().location_or_none(slot, field);
-        const bool here = place == points::Location{segment.segment->id(), row};
-        const auto now = collection.view();
-        const SegmentView* current = now->fields[field].find(segment.segment->id());
-        // A row may have been deleted or moved since the view was taken.
-        const bool live = current != nullptr && current->live(row);
-        if (live != here && current != nullptr && now == view) {
+        RowState state = state_of(collection, field, *segment.segment, row);
+        // A write changes the table first and publishes the view a moment later.
+        for (; state != RowState::sound && patience > 0 && !stopping(); --patience) {
+          std::this_thread::sleep_for(k_publish_wait);
+          state = state_of(collection, field, *segment.segment, row);
+        }
+        if (state != RowState::sound) {
           report(base::corruption(segment.segment->path("rows"), row,
                                   "row " + std::to_string(row) +
-                                      (live ? " is live, but its point lies elsewhere"
-                                            : " is deleted, but a point lies there")));
+                                      (state == RowState::live_elsewhere
+                                           ? " is live, but its point lies elsewhere"
+                                           : " is deleted, but a point lies there")));
         }
       }
       if (segment.segment->sealed() && segment.segment->quantizer() != nullptr) {
@@ -213,7 +236,8 @@ void Chores::check_now(uint64_t ticket, Collection& collection) {
   for (const uint64_t lsn : collection.saved_points()) {
     const std::string path = collection.points_path(lsn);
     Status sound = io::check_file(collection.storage(), path);
-    if (!sound.ok()) {
+    const auto named = collection.saved_points();  // a checkpoint may have replaced it meanwhile
+    if (!sound.ok() && std::find(named.begin(), named.end(), lsn) != named.end()) {
       report(sound.error());
     }
   }

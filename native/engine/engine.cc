@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 #include <functional>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -26,6 +27,7 @@ namespace {
 
 constexpr char k_store_text[] = "asyncstore\nformat 1\n";
 constexpr size_t k_store_file_bytes = 4096;  // a page, so that the probe of io_uring can read it
+constexpr const char* k_data_folders[] = {"/segments", "/points", "/wal"};  // of a collection
 constexpr size_t k_writers = 2;
 constexpr size_t k_batch_part_min = 16;  // queries; fewer are not worth another worker
 
@@ -33,7 +35,7 @@ Error closed() {
   return Error{Code::closed, "the store is closed"};
 }
 
-// The number of a collection's folder; 0 for other names.
+// A number in decimal digits, such as the name of a collection's folder; 0 for other text.
 uint64_t number_of(const std::string& name) {
   uint64_t number = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
@@ -116,10 +118,16 @@ Status Engine::prepare_folder() {
   const std::string text(reinterpret_cast<const char*>(content.data()),
                          strnlen(reinterpret_cast<const char*>(content.data()), content.size()));
   if (text != k_store_text) {
-    if (text.starts_with("asyncstore\nformat ")) {
-      return Error{Code::unsupported,
-                   "the store in '" + path_ + "' has " + text.substr(11, text.find('\n', 11) - 11) +
-                       "; this asyncstore reads format 1. Open it with a newer one."};
+    constexpr std::string_view k_begin = "asyncstore\nformat ";
+    const size_t end = text.find('\n', k_begin.size());
+    const uint64_t format = text.starts_with(k_begin) && end != std::string::npos
+                                ? number_of(text.substr(k_begin.size(), end - k_begin.size()))
+                                : 0;
+    if (format > 1) {
+      return Error{Code::unsupported, "the store in '" + path_ + "' has format " +
+                                          std::to_string(format) +
+                                          "; this asyncstore reads format 1. Open it with a newer "
+                                          "one."};
     }
     return base::corruption(store, 0, "the file does not say that this is a store");
   }
@@ -137,7 +145,8 @@ Status Engine::take_lock() {
   }
   if (errno == EWOULDBLOCK) {
     return Error{Code::locked,
-                 "the store in '" + path_ + "' is open already, here or in another process; close it there first"};
+                 "the store in '" + path_ +
+                     "' is open already, here or in another process; close it there first"};
   }
   return base::io_error("cannot lock", path_ + "/LOCK", 0, errno);
 }
@@ -179,13 +188,20 @@ Status Engine::open_collections() {
     if (number == 0) {
       continue;  // not ours
     }
-    const auto described = storage_->open(folder + "/COLLECTION", io::Open::read);
+    next_folder_ = std::max(next_folder_, number + 1);
+    const std::string description = folder + "/COLLECTION";
+    const auto described = storage_->open(description, io::Open::read);
     if (!described.ok() && described.error().os_errno == ENOENT) {
-      // Left by a crash while it was made or deleted.
-      TRY(storage_->remove_folder(folder));
+      if (is_remnant(folder)) {
+        TRY(remove_files(folder));
+      } else {
+        broken_.push_back(
+            {name, base::corruption(description, 0,
+                                    "the file is missing, but the folder around it "
+                                    "holds data: put it back, or remove the folder;")});
+      }
       continue;
     }
-    next_folder_ = std::max(next_folder_, number + 1);
     auto opened = Collection::open(storage_, folder, options_);
     if (opened.ok()) {
       collections_.emplace(opened.value()->name(), opened.value());
@@ -198,6 +214,29 @@ Status Engine::open_collections() {
     broken_.push_back({file.ok() ? file.value().name : name, std::move(opened.error())});
   }
   return {};
+}
+
+// Whether a folder without COLLECTION is what a crash left of a creation or a deletion. Where there
+// is data, and no mark that it was deleted, the file was lost.
+bool Engine::is_remnant(const std::string& folder) {
+  if (storage_->exists(folder + "/DELETED")) {
+    return true;
+  }
+  for (const char* part : k_data_folders) {
+    const auto names = storage_->list(folder + part);
+    if (names.ok() ? !names.value().empty() : names.error().os_errno != ENOENT) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The mark of a deletion goes last, so that a crash on the way leaves a remnant.
+Status Engine::remove_files(const std::string& folder) {
+  for (const char* part : k_data_folders) {
+    TRY(storage_->remove_folder(folder + part));
+  }
+  return storage_->remove_folder(folder);
 }
 
 void Engine::start() {
@@ -382,7 +421,8 @@ Result<bool> Engine::remove_collection(const std::string& name) {
   }
   // Between two groups, so that every write before was answered and every later one is refused.
   writer_of(*collection).run([&] { collection->drop(); });
-  TRY(storage_->remove(collection->folder() + "/COLLECTION"));  // from here on it is gone
+  // From here on it is gone.
+  TRY(storage_->rename(collection->folder() + "/COLLECTION", collection->folder() + "/DELETED"));
   TRY(storage_->sync_folder(collection->folder()));
   {
     const std::lock_guard lock(collections_mutex_);
@@ -397,7 +437,7 @@ Result<bool> Engine::remove_collection(const std::string& name) {
   }
   retire(retired);
   // Searches that hold the files go on reading them; what cannot be removed is an orphan.
-  static_cast<void>(storage_->remove_folder(collection->folder()).ok());
+  static_cast<void>(remove_files(collection->folder()).ok());
   return true;
 }
 

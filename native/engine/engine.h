@@ -84,6 +84,8 @@ class Engine {
   base::Status take_lock();
   base::Status make_readers();
   base::Status open_collections();
+  bool is_remnant(const std::string& folder);
+  base::Status remove_files(const std::string& folder);
   void start();
   bool refused(uint64_t ticket, const Collection& collection);
   bool offer(uint64_t ticket, std::unique_ptr<Task> task);

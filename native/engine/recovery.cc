@@ -5,6 +5,7 @@
 // are deleted stands in the segment's bitmap and follows from the table; codes follow from the
 // originals. One of each pair may be lost; both are CorruptionError.
 #include <algorithm>
+#include <cerrno>
 #include <set>
 #include <thread>
 #include <unordered_map>
@@ -275,7 +276,13 @@ Status Collection::replay() {
                             [this](uint64_t lsn, uint32_t kind, base::Bytes payload) -> Status {
                               TRY_ASSIGN(const Operation operation,
                                          parse_operation(fields(), kind, payload));
-                              TRY(reserve(operation));
+                              Status reserved = reserve(operation);
+                              if (!reserved.ok() && reserved.error().os_errno == ENOSPC) {
+                                // What was there before may hold the space that is needed again.
+                                remove_orphans();
+                                reserved = reserve(operation);
+                              }
+                              TRY(std::move(reserved));
                               TRY(apply(lsn, kind, payload));
                               end_group();
                               return {};

@@ -120,8 +120,14 @@ Status PointsBuffer::write(io::Storage& storage, const std::string& path, uint64
 }
 
 Status load_points(io::Storage& storage, const std::vector<std::string>& paths, PointTable& table) {
+  uint64_t lsn = 0;
   for (size_t index = 0; index < paths.size(); ++index) {
     TRY_ASSIGN(const OpenPoints points, open_points(storage, paths[index], table.fields()));
+    if (points.lsn < lsn) {
+      return base::corruption(paths[index], 24,
+                              "the file is older than the one that it tells the changes of");
+    }
+    lsn = points.lsn;
     if (index == 0) {
       table.load_reserve(points.entries);
     } else {

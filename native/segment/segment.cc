@@ -1,6 +1,7 @@
 #include "segment/segment.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -126,17 +127,24 @@ Result<std::shared_ptr<Segment>> Segment::create(std::shared_ptr<io::Storage> st
                                                  Options options) {
   std::shared_ptr<Segment> segment(
       new Segment(std::move(storage), std::move(folder), field, options));
-  for (const char* suffix : {"vectors", "rows"}) {
-    auto& file = suffix[0] == 'v' ? segment->vectors_ : segment->row_file_;
-    TRY_ASSIGN(file, segment->storage_->open(segment->path(suffix), io::Open::create_or_open));
-    TRY(file->truncate(0));  // an orphan of a crash, if there is one
+  Status made = segment->create_files();
+  if (!made.ok()) {
+    segment->drop_files();
+    return std::move(made.error());
   }
-  TRY(segment->write_header(*segment->vectors_));
-  TRY(segment->write_header(*segment->row_file_));
-  // The header of the vectors has a page of its own, so that rows begin at a page.
-  TRY(segment->vectors_->allocate(0, segment->layout_.offset(0)));
-  TRY(segment->open_source());
   return segment;
+}
+
+Status Segment::create_files() {
+  for (auto* file : {&vectors_, &row_file_}) {
+    const char* suffix = file == &vectors_ ? "vectors" : "rows";
+    TRY_ASSIGN(*file, storage_->open(path(suffix), io::Open::create_or_open));
+    TRY((*file)->truncate(0));  // an orphan of a crash, if there is one
+    TRY(write_header(**file));
+  }
+  // The header of the vectors has a page of its own, so that rows begin at a page.
+  TRY(vectors_->allocate(0, layout_.offset(0)));
+  return open_source();
 }
 
 Result<std::shared_ptr<Segment>> Segment::open(std::shared_ptr<io::Storage> storage,
@@ -282,12 +290,20 @@ Status Segment::reserve(uint32_t count) {
   const uint64_t step_bytes =
       std::clamp<uint64_t>(layout_.file_bytes(rows_) / 2, 64 << 10, 64 << 20);
   const uint64_t step = std::max<uint64_t>(wanted, allocated_rows_ + step_bytes / layout_.stride());
-  const uint64_t target = std::min<uint64_t>(step, options_.rows_max);
+  Status allocated = allocate_rows(std::min<uint64_t>(step, options_.rows_max));
+  if (!allocated.ok() && allocated.error().os_errno == ENOSPC) {
+    // Nothing in advance on a full disk: a replayed operation finds the space it had before.
+    return allocate_rows(wanted);
+  }
+  return allocated;
+}
+
+Status Segment::allocate_rows(uint64_t rows) {
   const uint64_t begin = layout_.offset(allocated_rows_);
-  TRY(vectors_->allocate(begin, layout_.file_bytes(target) - begin));
+  TRY(vectors_->allocate(begin, layout_.file_bytes(rows) - begin));
   TRY(row_file_->allocate(row_entry_offset(allocated_rows_),
-                          (target - allocated_rows_) * sizeof(RawRow)));
-  allocated_rows_ = target;
+                          (rows - allocated_rows_) * sizeof(RawRow)));
+  allocated_rows_ = rows;
   return {};
 }
 

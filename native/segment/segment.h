@@ -124,10 +124,12 @@ class Segment {
  private:
   Segment(std::shared_ptr<io::Storage> storage, std::string folder, const Field& field,
           Options options);
+  base::Status create_files();
   base::Status write_header(io::File& file);
   base::Status read_header(io::File& file);
   base::Status open_source();
   base::Status grow_memory(uint64_t rows);
+  base::Status allocate_rows(uint64_t rows);
   void encode_code(uint32_t row, const std::byte* stored);
 
   std::shared_ptr<io::Storage> storage_;

@@ -23,6 +23,7 @@ namespace {
 
 constexpr uint64_t k_file_bytes_max = uint64_t{1} << 31;
 constexpr size_t k_spares_max = 4;
+constexpr uint64_t k_first_file_bytes = 256 << 10;
 
 // The number in "0000000012.wal"; 0 for any other name.
 uint32_t number_of(const std::string& name) {
@@ -45,7 +46,10 @@ Bytes whole(const FileHeader& header) {
 }  // namespace
 
 Log::Log(std::shared_ptr<io::Storage> storage, std::string folder, LogOptions options)
-    : storage_(std::move(storage)), folder_(std::move(folder)), options_(options) {}
+    : storage_(std::move(storage)),
+      folder_(std::move(folder)),
+      options_(options),
+      next_bytes_(std::min(options.capacity_bytes, k_first_file_bytes)) {}
 
 Result<std::unique_ptr<Log>> Log::open(std::shared_ptr<io::Storage> storage, std::string folder,
                                        LogOptions options, uint64_t applied_lsn,
@@ -81,6 +85,7 @@ Status Log::recover(uint64_t applied_lsn, const Replay& replay) {
     TRY_ASSIGN(const std::vector<std::byte> content,
                io::read_file(*storage_, path, k_file_bytes_max));
     LogReader reader(content, number);
+    TRY(reader.check_header(path));
     const auto first = reader.first_lsn();
     if (first && expected == 0) {
       expected = *first;
@@ -300,7 +305,7 @@ Status Log::take_back() {
 
 // Begins a new file that has room for a frame of this size.
 Status Log::roll(uint64_t frame_bytes) {
-  const uint64_t wanted = std::max(options_.capacity_bytes, sizeof(FileHeader) + frame_bytes);
+  const uint64_t wanted = std::max(next_bytes_, sizeof(FileHeader) + frame_bytes);
   const std::string path = path_of(next_number_);
   LogFile next{next_number_, last_lsn_ + 1, 0, sizeof(FileHeader), 0, nullptr};
   if (!spares_.empty()) {
@@ -332,6 +337,7 @@ Status Log::roll(uint64_t frame_bytes) {
     return prepared;
   }
   files_.push_back(std::move(next));
+  next_bytes_ = std::min(options_.capacity_bytes, next_bytes_ * 4);
   return {};
 }
 

@@ -21,7 +21,7 @@ enum class Durability : uint8_t {
 };
 
 struct LogOptions {
-  uint64_t capacity_bytes = 32 << 20;  // of one file
+  uint64_t capacity_bytes = 32 << 20;  // of one file, once the log is in full use
   Durability durability = Durability::fsync;
 };
 
@@ -109,6 +109,8 @@ class Log {
   uint64_t last_lsn_ = 0;
   uint64_t durable_lsn_ = 0;
   uint32_t next_number_ = 1;
+  uint64_t
+      next_bytes_;  // of the next file: small at first, so that a small collection costs little
   std::string failure_;
 };
 

@@ -1,6 +1,7 @@
 #include "wal/log_reader.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include "base/crc32c.h"
@@ -8,6 +9,9 @@
 namespace asyncstore::wal {
 
 using base::Bytes;
+using base::Code;
+using base::Error;
+using base::Status;
 
 uint32_t frame_crc(Bytes header_and_payload) {
   return base::crc32c(header_and_payload.subspan(sizeof(FrameHeader::crc)));
@@ -20,16 +24,36 @@ uint32_t header_crc(const FileHeader& header) {
 LogReader::LogReader(Bytes content, uint32_t file_number)
     : content_(content), file_number_(file_number) {}
 
-std::optional<uint64_t> LogReader::first_lsn() const {
+std::optional<FileHeader> LogReader::header() const {
   if (content_.size() < sizeof(FileHeader)) {
     return std::nullopt;
   }
   FileHeader header;
   std::memcpy(&header, content_.data(), sizeof header);
-  const bool holds = header.magic == k_magic && header.crc == header_crc(header) &&
-                     header.file_number == file_number_ &&
-                     header.format_version == k_format_version;
-  return holds ? std::optional(header.first_lsn) : std::nullopt;
+  const bool holds = header.magic == k_magic && header.crc == header_crc(header);
+  return holds ? std::optional(header) : std::nullopt;
+}
+
+std::optional<uint64_t> LogReader::first_lsn() const {
+  const auto found = header();
+  const bool holds = found && found->file_number == file_number_;
+  return holds ? std::optional(found->first_lsn) : std::nullopt;
+}
+
+Status LogReader::check_header(const std::string& path) const {
+  const auto found = header();
+  if (found && found->format_version != k_format_version) {
+    return Error{Code::unsupported,
+                 path + " has format version " + std::to_string(found->format_version) +
+                     "; this asyncstore reads version " + std::to_string(k_format_version) +
+                     ". Open the store with a newer one."};
+  }
+  // A file that is used again has a lower number in its header until the new one is written.
+  if (found && found->file_number > file_number_) {
+    return base::corruption(path, offsetof(FileHeader, file_number),
+                            "the file belongs under another name");
+  }
+  return {};
 }
 
 std::optional<LogReader::Frame> LogReader::frame_at(uint64_t position) const {

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/result.h"
 #include "wal/log_format.h"
 
 namespace asyncstore::wal {
@@ -17,6 +19,9 @@ class LogReader {
 
   // Unset when the header does not hold.
   std::optional<uint64_t> first_lsn() const;
+  // An error where the header holds, but the file cannot have come under its name by itself or is
+  // of a newer format. A header that does not hold may be what a crash left.
+  base::Status check_header(const std::string& path) const;
 
   struct Frame {
     FrameHeader header;
@@ -33,6 +38,7 @@ class LogReader {
   uint64_t position() const { return position_; }
 
  private:
+  std::optional<FileHeader> header() const;
   std::optional<Frame> frame_at(uint64_t position) const;
 
   base::Bytes content_;

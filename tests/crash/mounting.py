@@ -1,5 +1,6 @@
 """Small file systems to fill and to lock: an ext4 in a file, and a tmpfs."""
 
+import gc
 import os
 import subprocess
 from collections.abc import Iterator
@@ -24,6 +25,13 @@ def _run(*command: object) -> str | None:
     return None if done.returncode == 0 else done.stderr.strip() or f"{command[0]} failed"
 
 
+def _unmount(at: Path) -> None:
+    """Files stay open as long as a collection is held, and a caught exception holds many things."""
+    gc.collect()
+    refusal = _run("umount", at)
+    assert refusal is None, refusal
+
+
 def _mount(*arguments: object) -> None:
     """Mounts; a test on a machine where this is not allowed is skipped and says so."""
     if (refusal := _run("mount", *arguments)) is not None:
@@ -37,7 +45,7 @@ def tmpfs(at: Path, size_mb: int) -> Iterator[Path]:
     try:
         yield at
     finally:
-        assert _run("umount", at) is None
+        _unmount(at)
 
 
 @contextmanager
@@ -52,7 +60,7 @@ def ext4(at: Path, size_mb: int) -> Iterator[Path]:
     try:
         yield at
     finally:
-        assert _run("umount", at) is None
+        _unmount(at)
         image.unlink()
 
 
@@ -65,7 +73,7 @@ def read_only_bind(at: Path, of: Path) -> Iterator[Path]:
         _mount("-o", "remount,bind,ro", at)
         yield at
     finally:
-        assert _run("umount", at) is None
+        _unmount(at)
 
 
 def remount_read_only(at: Path) -> None:

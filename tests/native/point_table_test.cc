@@ -258,7 +258,7 @@ TEST_CASE("point table: readers beside the writer") {
     readers.emplace_back(reader, k_seed + i);
   }
   std::mt19937_64 random(k_seed);
-  for (uint64_t step = 2; step < 20'000 || rounds < 50; ++step) {
+  for (uint64_t step = 2; step < 4000 || rounds < 20; ++step) {
     const PointId id = PointId::integer(random() % 400);
     bool there = false;
     {

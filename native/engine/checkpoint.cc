@@ -1,0 +1,150 @@
+// Checkpoints: making durable outside the log what the log holds; the order and its reasons are in
+// docs/internals/durability.md.
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "engine/maintenance.h"
+
+namespace asyncstore::engine {
+
+using base::Status;
+using segment::Segment;
+
+Status Maintenance::checkpoint(Collection& collection) {
+  std::optional<CheckpointPlan> plan;
+  Status writable;
+  const std::function<void()> take = [&] {
+    writable = collection.writable();
+    if (writable.ok()) {
+      plan = collection.plan_checkpoint();
+    }
+  };
+  Writer& writer = writer_of_(collection);
+  if (!writer.run(take)) {
+    take();  // the writer has ended: this thread is alone with the collection
+  }
+  TRY(std::move(writable));
+  std::vector<std::string> superfluous;
+  Status saved = save(*plan, collection, superfluous);
+  const std::function<void()> finish = [&] {
+    collection.finish_checkpoint(plan->view->lsn, saved.ok());
+  };
+  if (!writer.run(finish)) {
+    finish();
+  }
+  if (!saved.ok()) {
+    collection.forget_saved_deleted();
+  } else {
+    for (const auto& path : superfluous) {
+      // A file that stays is an orphan, removed at the next open.
+      static_cast<void>(collection.storage().remove(path).ok());
+    }
+  }
+  return saved;
+}
+
+Status Maintenance::save(const CheckpointPlan& plan, Collection& collection,
+                         std::vector<std::string>& superfluous) {
+  Manifest manifest;
+  manifest.lsn = plan.view->lsn;
+  manifest.point_count = plan.view->points;
+  manifest.next_segment = plan.next_segment;
+  TRY(save_segments(plan, collection, manifest, superfluous));
+  TRY(save_points(plan, collection, manifest, superfluous));
+  TRY(after_sync(collection, collection.storage().sync_folder(collection.segments_folder())));
+  TRY(after_sync(collection, collection.storage().sync_folder(collection.folder() + "/points")));
+  TRY(io::replace_file(collection.storage(), collection.manifest_path(), encode(manifest)));
+  collection.set_saved_manifest(std::move(manifest));
+  return {};
+}
+
+// The kernel may have dropped what it could not write, and a second sync would not say so: what is not
+// durable yet lives on in the log alone.
+Status Maintenance::after_sync(Collection& collection, Status synced) {
+  if (!synced.ok()) {
+    writer_of_(collection).run([&] { collection.fail_writes(synced.error()); });
+  }
+  return synced;
+}
+
+Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collection,
+                                  Manifest& manifest, std::vector<std::string>& superfluous) {
+  const Manifest& before = collection.saved_manifest();
+  for (size_t field = 0; field < plan.view->fields.size(); ++field) {
+    auto& segments = manifest.fields.emplace_back();
+    for (const SegmentView& view : plan.view->fields[field].segments) {
+      Segment& segment = *view.segment;
+      const ManifestSegment* old = nullptr;
+      for (const auto& candidate : before.fields[field]) {
+        old = candidate.id == segment.id() ? &candidate : old;
+      }
+      const bool sealed = segment.sealed();
+      if (old == nullptr || !old->sealed) {
+        TRY(after_sync(collection, segment.sync()));
+      }
+      uint64_t deleted_lsn = 0;
+      if (view.deleted_count() > 0) {
+        deleted_lsn = old != nullptr ? old->deleted_lsn : 0;
+        if (collection.saved_deleted(segment.id()) != view.deleted) {
+          deleted_lsn = plan.view->lsn;
+          TRY(view.deleted->write(collection.storage(), segment.deleted_path(deleted_lsn),
+                                  segment.id()));
+          if (old != nullptr && old->deleted_lsn > 0 && old->deleted_lsn != deleted_lsn) {
+            superfluous.push_back(segment.deleted_path(old->deleted_lsn));
+          }
+          collection.set_saved_deleted(segment.id(), view.deleted);
+        }
+      }
+      segments.push_back({segment.id(), view.rows, segment.rows_max(), sealed, deleted_lsn});
+    }
+  }
+  return {};
+}
+
+Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collection,
+                                Manifest& manifest, std::vector<std::string>& superfluous) {
+  const Manifest& before = collection.saved_manifest();
+  manifest.points = before.points;
+  if (plan.whole_table) {
+    for (const uint64_t lsn : before.points) {
+      superfluous.push_back(collection.points_path(lsn));
+    }
+    manifest.points.clear();
+  }
+  if (plan.changed == 0) {
+    return {};
+  }
+  // Names are by operation; two checkpoints of one operation (after a merge) need different ones.
+  uint64_t name = plan.view->lsn * 16;
+  const auto taken = [&] {
+    return std::find(before.points.begin(), before.points.end(), name) != before.points.end();
+  };
+  while (taken()) {
+    ++name;
+  }
+  io::Storage& storage = collection.storage();
+  TRY(plan.changes.write(storage, collection.points_path(name), plan.view->lsn, plan.slot_count));
+  manifest.points.push_back(name);
+  collection.add_points_entries(plan.changed, plan.whole_table);
+  if (manifest.points.size() > 1 && collection.points_need_merge(manifest.points.size())) {
+    std::vector<std::string> paths;
+    paths.reserve(manifest.points.size());
+    for (const uint64_t lsn : manifest.points) {
+      paths.push_back(collection.points_path(lsn));
+    }
+    do {
+      ++name;
+    } while (taken());
+    TRY_ASSIGN(
+        const points::PointsFileInfo info,
+        points::merge_points(storage, paths, static_cast<uint32_t>(collection.fields().size()),
+                             collection.points_path(name)));
+    superfluous.insert(superfluous.end(), paths.begin(), paths.end());
+    manifest.points = {name};
+    collection.add_points_entries(info.entries, true);
+  }
+  return {};
+}
+
+}  // namespace asyncstore::engine
