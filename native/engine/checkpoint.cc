@@ -59,8 +59,8 @@ Status Maintenance::save(const CheckpointPlan& plan, Collection& collection,
   return {};
 }
 
-// The kernel may have dropped what it could not write, and a second sync would not say so: what is not
-// durable yet lives on in the log alone.
+// The kernel may have dropped what it could not write, and a second sync would not say so: what is
+// not durable yet lives on in the log alone.
 Status Maintenance::after_sync(Collection& collection, Status synced) {
   if (!synced.ok()) {
     writer_of_(collection).run([&] { collection.fail_writes(synced.error()); });

@@ -218,11 +218,11 @@ void Chores::check_now(uint64_t ticket, Collection& collection) {
           state = state_of(collection, field, *segment.segment, row);
         }
         if (state != RowState::sound) {
-          report(base::corruption(segment.segment->path("rows"), row,
-                                  "row " + std::to_string(row) +
-                                      (state == RowState::live_elsewhere
-                                           ? " is live, but its point lies elsewhere"
-                                           : " is deleted, but a point lies there")));
+          report(base::corruption(
+              segment.segment->path("rows"), row,
+              "row " + std::to_string(row) +
+                  (state == RowState::live_elsewhere ? " is live, but its point lies elsewhere"
+                                                     : " is deleted, but a point lies there")));
         }
       }
       if (segment.segment->sealed() && segment.segment->quantizer() != nullptr) {

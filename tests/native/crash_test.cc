@@ -45,8 +45,13 @@ bool come_and_go(Store& store, const std::vector<segment::Field>& fields, Histor
   const auto collection = store.collection("gone");
   UpsertBatch batch(fields);
   batch.add(PointId::integer(1), {{0, {1, 2, 3, 4, 5, 6}}});
-  if (store.call([&](uint64_t ticket) { return store.engine().write(ticket, collection, batch.job()); }).error ||
-      store.call([&](uint64_t ticket) { return store.engine().delete_collection(ticket, "gone"); }).error) {
+  if (store
+          .call([&](uint64_t ticket) {
+            return store.engine().write(ticket, collection, batch.job());
+          })
+          .error ||
+      store.call([&](uint64_t ticket) { return store.engine().delete_collection(ticket, "gone"); })
+          .error) {
     return false;
   }
   history.removed = true;
@@ -84,8 +89,9 @@ History run_script(const std::string& path, const std::shared_ptr<io::Storage>& 
           ids.push_back(PointId::integer(random() % 60));
           next.erase(ids.back());
         }
-        tickets.push_back(store->submit(
-            [&](uint64_t ticket) { return store->engine().write(ticket, collection, delete_job(ids)); }));
+        tickets.push_back(store->submit([&](uint64_t ticket) {
+          return store->engine().write(ticket, collection, delete_job(ids));
+        }));
       } else {
         auto batch = std::make_unique<UpsertBatch>(fields);
         for (int point = 0; point < 25; ++point) {
@@ -96,8 +102,9 @@ History run_script(const std::string& path, const std::shared_ptr<io::Storage>& 
           batch->add(PointId::integer(random() % 60), vectors);
         }
         batch->apply(next);
-        tickets.push_back(store->submit(
-            [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch->job()); }));
+        tickets.push_back(store->submit([&](uint64_t ticket) {
+          return store->engine().write(ticket, collection, batch->job());
+        }));
         batches.push_back(std::move(batch));
       }
       history.states.push_back(std::move(next));
@@ -142,8 +149,9 @@ void check_history(const std::string& path, const History& history, uint64_t see
   const auto rebuilt = collection->statistics().rebuilt;
   REQUIRE_MESSAGE(rebuilt.empty(), rebuilt.front());
   Model found = scroll_all(*store, collection);
-  const auto allowed = std::find(history.states.begin() + static_cast<ptrdiff_t>(history.acknowledged),
-                                 history.states.end(), found);
+  const auto allowed =
+      std::find(history.states.begin() + static_cast<ptrdiff_t>(history.acknowledged),
+                history.states.end(), found);
   REQUIRE(allowed != history.states.end());
   check_store(*store, collection, found, seed);
   if (seed % 4 != 0) {
@@ -152,7 +160,8 @@ void check_history(const std::string& path, const History& history, uint64_t see
   // It can be written, optimized and opened again.
   UpsertBatch batch(collection->fields());
   batch.add(PointId::integer(1000), {{0, {1, 2, 3, 4, 5, 6}}});
-  REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
+  REQUIRE(ok(store->call(
+      [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
   batch.apply(found);
   if (seed % 8 == 0) {
     REQUIRE(ok(store->optimize(collection)));
@@ -222,7 +231,8 @@ TEST_CASE("crash: a disk that fails one call, and then works again") {
   // The store goes on or refuses to write; what it acknowledged is there in any case.
   constexpr uint64_t k_seed = 3;
   CAPTURE(k_seed);
-  for (const Call call : {Call::write, Call::sync, Call::allocate, Call::sync_folder, Call::rename, Call::open}) {
+  for (const Call call :
+       {Call::write, Call::sync, Call::allocate, Call::sync_folder, Call::rename, Call::open}) {
     uint64_t met = 1;
     for (uint64_t at = 1; met > 0; at += k_stride * (call == Call::write ? 2 : 1)) {
       CAPTURE(static_cast<int>(call));
@@ -251,8 +261,8 @@ TEST_CASE("crash: after a failed sync writing has ended, reading goes on, reopen
     const auto write = [&](uint64_t id) {
       UpsertBatch batch(fields);
       batch.add(PointId::integer(id), {{0, random_vector(6, random)}});
-      const Completion completion =
-          store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); });
+      const Completion completion = store->call(
+          [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); });
       if (!completion.error) {
         batch.apply(model);
       }
@@ -304,15 +314,18 @@ TEST_CASE("crash: half an applied operation is neither seen nor checkpointed") {
     UpsertBatch first(fields);
     UpsertBatch second(fields);
     for (uint64_t i = 0; i < 40; ++i) {
-      first.add(PointId::integer(i), {{0, random_vector(6, random)}, {1, random_vector(3, random)}});
-      second.add(PointId::integer(i + 20), {{0, random_vector(6, random)}, {1, random_vector(3, random)}});
+      first.add(PointId::integer(i),
+                {{0, random_vector(6, random)}, {1, random_vector(3, random)}});
+      second.add(PointId::integer(i + 20),
+                 {{0, random_vector(6, random)}, {1, random_vector(3, random)}});
     }
-    REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, first.job()); })));
+    REQUIRE(ok(store->call(
+        [&](uint64_t ticket) { return store->engine().write(ticket, collection, first.job()); })));
     first.apply(model);
     // The rows of field a are appended, those of field b are not.
     storage->board().arm({Call::write, 2, EIO, 10, file});
-    const Completion failed =
-        store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, second.job()); });
+    const Completion failed = store->call(
+        [&](uint64_t ticket) { return store->engine().write(ticket, collection, second.job()); });
     REQUIRE(failed.error);
     CHECK(failed.error->os_errno == EIO);
     check_store(*store, collection, model, 7);
@@ -341,7 +354,8 @@ TEST_CASE("crash: a full disk does not fill further, and room helps") {
     for (uint64_t i = 0; i < 50; ++i) {
       batch.add(PointId::integer(random() % 200), {{0, random_vector(6, random)}});
     }
-    REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
+    REQUIRE(ok(store->call(
+        [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
     batch.apply(model);
     if (part < 2) {
       REQUIRE(ok(store->optimize(collection)));

@@ -19,13 +19,15 @@ using engine::Choice;
 namespace {
 
 std::vector<segment::Field> two_fields() {
-  return {make_field("a", 7), make_field("b", 4, segment::Distance::cosine, segment::Datatype::float16)};
+  return {make_field("a", 7),
+          make_field("b", 4, segment::Distance::cosine, segment::Datatype::float16)};
 }
 
 // Few ids of both kinds, so that most writes overwrite.
 PointId some_id(std::mt19937_64& random, uint64_t count) {
   const uint64_t number = random() % count;
-  return number % 4 == 0 ? PointId{true, number % 3, number} : PointId::integer(number * 1'000'000'007);
+  return number % 4 == 0 ? PointId{true, number % 3, number}
+                         : PointId::integer(number * 1'000'000'007);
 }
 
 Vectors some_vectors(const std::vector<segment::Field>& fields, std::mt19937_64& random) {
@@ -45,7 +47,8 @@ TEST_CASE("engine: random operations equal the model, with optimize and reopen, 
       two_fields(),
       {make_field("e", 5, segment::Distance::euclid)},
       {make_field("m", 3, segment::Distance::manhattan, segment::Datatype::uint8)},
-      {make_field("d", 130, segment::Distance::dot, segment::Datatype::float32, quantize::Kind::none)},
+      {make_field("d", 130, segment::Distance::dot, segment::Datatype::float32,
+                  quantize::Kind::none)},
   };
   for (const auto scorer : {Choice::no, Choice::automatic}) {
     for (uint64_t seed = 1; seed <= shapes.size(); ++seed) {
@@ -67,16 +70,21 @@ TEST_CASE("engine: random operations equal the model, with optimize and reopen, 
         if (what < 12) {
           UpsertBatch batch(fields);
           for (uint64_t i = 0, count = 1 + random() % 60; i < count; ++i) {
-            batch.add(some_id(random, 700), some_vectors(fields, random));  // the same id twice as well
+            batch.add(some_id(random, 700),
+                      some_vectors(fields, random));  // the same id twice as well
           }
-          REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
+          REQUIRE(ok(store->call([&](uint64_t ticket) {
+            return store->engine().write(ticket, collection, batch.job());
+          })));
           batch.apply(model);
         } else if (what < 16) {
           std::vector<PointId> ids;
           for (uint64_t i = 0, count = random() % 60; i < count; ++i) {
             ids.push_back(some_id(random, 700));
           }
-          REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, delete_job(ids)); })));
+          REQUIRE(ok(store->call([&](uint64_t ticket) {
+            return store->engine().write(ticket, collection, delete_job(ids));
+          })));
           for (const auto& id : ids) {
             model.erase(id);
           }
@@ -115,8 +123,9 @@ TEST_CASE("engine: many writes in flight are applied in their order") {
     batches.push_back(std::make_unique<UpsertBatch>(fields));
     batches.back()->add(some_id(random, 20), some_vectors(fields, random));
     batches.back()->add(some_id(random, 20), some_vectors(fields, random));
-    tickets.push_back(store->submit(
-        [&](uint64_t ticket) { return store->engine().write(ticket, collection, batches.back()->job()); }));
+    tickets.push_back(store->submit([&](uint64_t ticket) {
+      return store->engine().write(ticket, collection, batches.back()->job());
+    }));
     batches.back()->apply(model);
   }
   uint64_t before = 0;
@@ -151,9 +160,11 @@ TEST_CASE("engine: ties break by id, thresholds, offsets and batches hold") {
   for (size_t begin = 0; begin < order.size(); begin += 250) {
     UpsertBatch batch(fields);
     for (size_t i = begin; i < begin + 250; ++i) {
-      batch.add(order[i] % 5 == 0 ? PointId{true, 0, order[i]} : PointId::integer(order[i]), {{0, vectors[order[i] % 10]}});
+      batch.add(order[i] % 5 == 0 ? PointId{true, 0, order[i]} : PointId::integer(order[i]),
+                {{0, vectors[order[i] % 10]}});
     }
-    REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
+    REQUIRE(ok(store->call(
+        [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
     batch.apply(model);
     if (begin == 250) {
       REQUIRE(ok(store->optimize(collection)));
@@ -167,8 +178,8 @@ TEST_CASE("engine: ties break by id, thresholds, offsets and batches hold") {
       const auto query = random_vector(4, random);
       request.queries.insert(request.queries.end(), query.begin(), query.end());
     }
-    const Completion completion =
-        store->call([&](uint64_t ticket) { return store->engine().search_batch(ticket, collection, request); });
+    const Completion completion = store->call(
+        [&](uint64_t ticket) { return store->engine().search_batch(ticket, collection, request); });
     REQUIRE(ok(completion));
     const auto& batch = std::get<engine::Batch>(completion.value);
     REQUIRE(batch.queries == 40);
@@ -189,9 +200,10 @@ TEST_CASE("engine: ties break by id, thresholds, offsets and batches hold") {
       const Completion some = store->search(collection, single);
       REQUIRE(ok(some));
       const auto& rows = std::get<engine::Rows>(some.value);
-      const auto passing = static_cast<size_t>(std::count_if(expected.begin(), expected.end(), [&](const auto& hit) {
-        return hit.second <= expected[210].second;
-      }));
+      const auto passing =
+          static_cast<size_t>(std::count_if(expected.begin(), expected.end(), [&](const auto& hit) {
+            return hit.second <= expected[210].second;
+          }));
       REQUIRE(rows.ids.size() == passing - 95);
       CHECK(rows.ids[0] == expected[95].first);
     }
@@ -232,13 +244,16 @@ TEST_CASE("engine: retrieve keeps the order asked and leaves out what is not the
   for (uint64_t i = 0; i < 100; ++i) {
     batch.add(PointId::integer(i), some_vectors(fields, random));
   }
-  REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
+  REQUIRE(ok(store->call(
+      [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
   batch.apply(model);
-  const Completion completion =
-      store->retrieve(collection, {PointId::integer(9), PointId::integer(500), PointId::integer(3), PointId::integer(9)});
+  const Completion completion = store->retrieve(
+      collection,
+      {PointId::integer(9), PointId::integer(500), PointId::integer(3), PointId::integer(9)});
   REQUIRE(ok(completion));
   const auto& rows = std::get<engine::Rows>(completion.value);
-  REQUIRE(rows.ids == std::vector<PointId>{PointId::integer(9), PointId::integer(3), PointId::integer(9)});
+  REQUIRE(rows.ids ==
+          std::vector<PointId>{PointId::integer(9), PointId::integer(3), PointId::integer(9)});
   for (const auto& field : rows.vectors) {
     for (size_t i = 0; i < rows.ids.size(); ++i) {
       const auto& stored = model[rows.ids[i]];
@@ -261,18 +276,22 @@ TEST_CASE("engine: a deleted collection is gone, its name is free, others stay")
   std::mt19937_64 random(7);
   UpsertBatch batch(fields);
   batch.add(PointId::integer(1), some_vectors(fields, random));
-  REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
+  REQUIRE(ok(store->call(
+      [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
   const auto removed = [&](const std::string& name) {
-    const Completion completion =
-        store->call([&](uint64_t ticket) { return store->engine().delete_collection(ticket, name); });
+    const Completion completion = store->call(
+        [&](uint64_t ticket) { return store->engine().delete_collection(ticket, name); });
     REQUIRE(ok(completion));
     return std::get<bool>(completion.value);
   };
   CHECK(removed("c"));
   CHECK(!removed("c"));
   CHECK(store->collection("c") == nullptr);
-  CHECK(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); }).error->code ==
-        Code::collection_not_found);
+  CHECK(store
+            ->call([&](uint64_t ticket) {
+              return store->engine().write(ticket, collection, batch.job());
+            })
+            .error->code == Code::collection_not_found);
   CHECK(store->search(collection, search_request(random_vector(7, random), 5)).error->code ==
         Code::collection_not_found);
   REQUIRE(ok(store->create("c", {fields[0]})));
@@ -328,11 +347,12 @@ TEST_CASE("engine: after close everything is answered with closed, exactly once"
     batches.push_back(std::make_unique<UpsertBatch>(fields));
     batches.back()->add(PointId::integer(static_cast<uint64_t>(i)), some_vectors(fields, random));
     writes.emplace_back(store->submit([&](uint64_t ticket) {
-                          return store->engine().write(ticket, collection, batches.back()->job());
-                        }),
+      return store->engine().write(ticket, collection, batches.back()->job());
+    }),
                         batches.size() - 1);
     const auto request = search_request(random_vector(7, random), 5);
-    others.push_back(store->submit([&](uint64_t ticket) { return store->engine().search(ticket, collection, request); }));
+    others.push_back(store->submit(
+        [&](uint64_t ticket) { return store->engine().search(ticket, collection, request); }));
     others.push_back(store->submit([&](uint64_t ticket) {
       store->engine().optimize(ticket, collection);
       return true;
@@ -349,13 +369,17 @@ TEST_CASE("engine: after close everything is answered with closed, exactly once"
     CHECK((!completion.error || completion.error->code == Code::closed));
   }
   CHECK(store->create("d", fields).error->code == Code::closed);
-  CHECK(store->search(collection, search_request(random_vector(7, random), 5)).error->code == Code::closed);
+  CHECK(store->search(collection, search_request(random_vector(7, random), 5)).error->code ==
+        Code::closed);
   CHECK(store->optimize(collection).error->code == Code::closed);
   CHECK(store->check(collection).error->code == Code::closed);
   UpsertBatch late(fields);
   late.add(PointId::integer(1), {});
-  CHECK(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, late.job()); }).error->code ==
-        Code::closed);
+  CHECK(store
+            ->call([&](uint64_t ticket) {
+              return store->engine().write(ticket, collection, late.job());
+            })
+            .error->code == Code::closed);
   store.reset();
   store = std::move(Store::open(folder / "store", small_options()).value());
   check_store(*store, store->collection("c"), model, 1);
@@ -378,8 +402,9 @@ TEST_CASE("engine: vectors that are not finite fail their write alone") {
       vectors[1][2] = std::numeric_limits<float>::infinity();
     }
     batches.back()->add(PointId::integer(static_cast<uint64_t>(i)), vectors);
-    tickets.push_back(store->submit(
-        [&](uint64_t ticket) { return store->engine().write(ticket, collection, batches.back()->job()); }));
+    tickets.push_back(store->submit([&](uint64_t ticket) {
+      return store->engine().write(ticket, collection, batches.back()->job());
+    }));
   }
   for (int i = 0; i < 30; ++i) {
     const Completion completion = store->wait(tickets[static_cast<size_t>(i)]);
@@ -414,16 +439,20 @@ TEST_CASE("engine: searches beside writes and optimize see every point exactly o
     const auto write_some = [&] {
       batches.push_back(std::make_unique<UpsertBatch>(fields));
       for (int i = 0; i < 40; ++i) {
-        batches.back()->add(PointId::integer(random() % k_steady), {{0, random_vector(16, random)}});
+        batches.back()->add(PointId::integer(random() % k_steady),
+                            {{0, random_vector(16, random)}});
       }
       if (random() % 2 == 0) {
-        batches.back()->add(PointId::integer(k_steady + random() % 100), {{0, random_vector(16, random)}});
+        batches.back()->add(PointId::integer(k_steady + random() % 100),
+                            {{0, random_vector(16, random)}});
       }
-      writes.push_back(store->submit(
-          [&](uint64_t ticket) { return store->engine().write(ticket, collection, batches.back()->job()); }));
+      writes.push_back(store->submit([&](uint64_t ticket) {
+        return store->engine().write(ticket, collection, batches.back()->job());
+      }));
       if (random() % 4 == 0) {
         writes.push_back(store->submit([&](uint64_t ticket) {
-          return store->engine().write(ticket, collection, delete_job({PointId::integer(k_steady + random() % 100)}));
+          return store->engine().write(ticket, collection,
+                                       delete_job({PointId::integer(k_steady + random() % 100)}));
         }));
       }
     };
@@ -432,7 +461,8 @@ TEST_CASE("engine: searches beside writes and optimize see every point exactly o
       for (uint64_t i = 0; i < k_steady; ++i) {
         all.add(PointId::integer(i), {{0, random_vector(16, random)}});
       }
-      REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, all.job()); })));
+      REQUIRE(ok(store->call(
+          [&](uint64_t ticket) { return store->engine().write(ticket, collection, all.job()); })));
     }
     uint64_t optimizing = 0;
     uint64_t optimized = 0;
@@ -457,8 +487,8 @@ TEST_CASE("engine: searches beside writes and optimize see every point exactly o
         request.limit = 1000;
         request.exact = i == 0;
         request.with_fields = {0};
-        searches.push_back(
-            store->submit([&](uint64_t ticket) { return store->engine().search(ticket, collection, request); }));
+        searches.push_back(store->submit(
+            [&](uint64_t ticket) { return store->engine().search(ticket, collection, request); }));
         write_some();
       }
       for (const uint64_t search : searches) {
@@ -473,8 +503,8 @@ TEST_CASE("engine: searches beside writes and optimize see every point exactly o
         for (size_t i = 1; i < rows.scores.size(); ++i) {
           REQUIRE(rows.scores[i - 1] >= rows.scores[i]);
         }
-        REQUIRE(std::count(rows.vectors.at(0).present.begin(), rows.vectors.at(0).present.end(), 1) ==
-                static_cast<ptrdiff_t>(rows.ids.size()));
+        REQUIRE(std::count(rows.vectors.at(0).present.begin(), rows.vectors.at(0).present.end(),
+                           1) == static_cast<ptrdiff_t>(rows.ids.size()));
       }
       // By id as well: always there, always with a vector.
       std::vector<PointId> ids;
@@ -532,7 +562,9 @@ TEST_CASE("engine: merging without writes in between never loses the table of po
         }
         batch.add(PointId::integer(random() % 400), vectors);
       }
-      REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
+      REQUIRE(ok(store->call([&](uint64_t ticket) {
+        return store->engine().write(ticket, collection, batch.job());
+      })));
       batch.apply(model);
       REQUIRE(ok(store->optimize(collection)));
     }

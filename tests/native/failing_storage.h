@@ -1,5 +1,5 @@
-// A storage that fails when it is told to: one call of a kind, or everything from a call on. On top of
-// the operating system a sync that succeeds does nothing: no power is cut, and tests that sync a
+// A storage that fails when it is told to: one call of a kind, or everything from a call on. On top
+// of the operating system a sync that succeeds does nothing: no power is cut, and tests that sync a
 // thousand times stay quick. On top of another storage it is passed on.
 #pragma once
 
@@ -163,7 +163,8 @@ class FailingStorage final : public io::Storage {
   base::Result<std::unique_ptr<io::File>> open(const std::string& path, io::Open mode) override {
     TRY(meet(Call::open, path));
     TRY_ASSIGN(auto file, storage_->open(path, mode));
-    return std::unique_ptr<io::File>(std::make_unique<FailingFile>(std::move(file), board_, passes_syncs_));
+    return std::unique_ptr<io::File>(
+        std::make_unique<FailingFile>(std::move(file), board_, passes_syncs_));
   }
   base::Status rename(const std::string& from, const std::string& to) override {
     TRY(meet(Call::rename, from));

@@ -1,7 +1,7 @@
 // A storage that remembers what would be left after a power cut.
 //
-// Beside the files themselves (the live image) it keeps a durable one: of a file what it held at its
-// last sync, of a folder the names it had at its last sync_folder. What was not synced may have
+// Beside the files themselves (the live image) it keeps a durable one: of a file what it held at
+// its last sync, of a folder the names it had at its last sync_folder. What was not synced may have
 // reached the disk or not: cut() chooses for each folder and for each 512 bytes of each file.
 // Simplified: making a folder is durable at once.
 #pragma once

@@ -48,7 +48,9 @@ struct ClosedStore {
           }
           batch.add(PointId::integer(random() % 200), vectors);
         }
-        REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
+        REQUIRE(ok(store->call([&](uint64_t ticket) {
+          return store->engine().write(ticket, collection, batch.job());
+        })));
         if (name == "c") {
           batch.apply(model);
           if (part == 1 || part == 2) {
@@ -70,7 +72,8 @@ struct ClosedStore {
   }
 
   // The files of "c" whose name ends so, in the folder `part`.
-  std::vector<std::string> files(const std::string& root, const std::string& part, const std::string& suffix) const {
+  std::vector<std::string> files(const std::string& root, const std::string& part,
+                                 const std::string& suffix) const {
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator(root + "/collections/1/" + part)) {
       if (entry.path().string().ends_with(suffix)) {
@@ -87,7 +90,8 @@ struct ClosedStore {
   }
 
   TemporaryFolder folder;
-  std::vector<segment::Field> fields = {make_field("a", 6), make_field("b", 3, segment::Distance::euclid)};
+  std::vector<segment::Field> fields = {make_field("a", 6),
+                                        make_field("b", 3, segment::Distance::euclid)};
   Model model;
 };
 
@@ -95,7 +99,8 @@ struct ClosedStore {
 void check_rebuilt(const ClosedStore& closed, const std::string& path, const std::string& what) {
   for (const bool again : {false, true}) {
     CAPTURE(again);
-    auto store = std::move(Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
+    auto store = std::move(
+        Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
     for (const auto& broken : store->engine().broken()) {
       FAIL(broken.error.message);
     }
@@ -122,7 +127,8 @@ void check_rebuilt(const ClosedStore& closed, const std::string& path, const std
 }
 
 void check_broken(const ClosedStore& closed, const std::string& path, const std::string& file) {
-  auto store = std::move(Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
+  auto store = std::move(
+      Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
   REQUIRE(store->engine().broken().size() == 1);
   const auto& broken = store->engine().broken()[0];
   CAPTURE(broken.error.message);
@@ -134,7 +140,8 @@ void check_broken(const ClosedStore& closed, const std::string& path, const std:
   CHECK(scroll_all(*store, other).size() == 1);
   UpsertBatch batch(closed.fields);
   batch.add(PointId::integer(77), {{0, {1, 2, 3, 4, 5, 6}}});
-  CHECK(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, other, batch.job()); })));
+  CHECK(ok(store->call(
+      [&](uint64_t ticket) { return store->engine().write(ticket, other, batch.job()); })));
 }
 
 }  // namespace
@@ -146,8 +153,9 @@ TEST_CASE("recovery: derived files are rebuilt, and it is said") {
     const char* suffix;
     const char* what;
   };
-  for (const Kind kind : {Kind{"segments", ".codes", "codes"}, Kind{"segments", ".deleted", "deleted rows"},
-                          Kind{"points", ".points", "point table"}, Kind{"segments", ".rows", ""}}) {
+  for (const Kind kind :
+       {Kind{"segments", ".codes", "codes"}, Kind{"segments", ".deleted", "deleted rows"},
+        Kind{"points", ".points", "point table"}, Kind{"segments", ".rows", ""}}) {
     const auto files = closed.files(closed.folder / "store", kind.part, kind.suffix);
     REQUIRE(!files.empty());
     for (size_t index = 0; index < files.size(); ++index) {
@@ -231,15 +239,17 @@ TEST_CASE("recovery: a damaged original is reported where it is read; the rest s
       damaged.emplace(file, offset);
     }
   }
-  auto store = std::move(Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
+  auto store = std::move(
+      Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
   REQUIRE(store->engine().broken().empty());
   const auto collection = store->collection("c");
   REQUIRE(collection != nullptr);
   std::set<std::pair<std::string, uint64_t>> reported;
   for (const auto& [id, vectors] : closed.model) {
     for (const uint32_t field : {0U, 1U}) {
-      const Completion completion = store->call(
-          [&](uint64_t ticket) { return store->engine().retrieve(ticket, collection, {id}, {field}); });
+      const Completion completion = store->call([&](uint64_t ticket) {
+        return store->engine().retrieve(ticket, collection, {id}, {field});
+      });
       if (completion.error) {
         CHECK(completion.error->code == Code::corruption);
         reported.emplace(completion.error->file, completion.error->offset_bytes);
@@ -257,7 +267,8 @@ TEST_CASE("recovery: a damaged original is reported where it is read; the rest s
   CHECK(reported.size() <= damaged.size() + 3);  // in field b, other rows lie at this place
   for (const auto& [file, offset] : reported) {
     CAPTURE(file);
-    CHECK(std::any_of(damaged.begin(), damaged.end(), [&](const auto& one) { return one.first == file; }));
+    CHECK(std::any_of(damaged.begin(), damaged.end(),
+                      [&](const auto& one) { return one.first == file; }));
   }
   // Who writes the point again has it back.
   const auto ids = [&] {
@@ -273,7 +284,8 @@ TEST_CASE("recovery: a damaged original is reported where it is read; the rest s
   for (const auto& id : ids) {
     batch.add(id, {{0, random_vector(6, random)}});
   }
-  REQUIRE(ok(store->call([&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
+  REQUIRE(ok(store->call(
+      [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
   batch.apply(model);
   check_store(*store, collection, model, 4);
 }
@@ -306,7 +318,8 @@ TEST_CASE("recovery: what names all else cannot be rebuilt, and keeps one collec
   }
 }
 
-TEST_CASE("recovery: a lost manifest or description is an error, and nothing is taken for an orphan") {
+TEST_CASE(
+    "recovery: a lost manifest or description is an error, and nothing is taken for an orphan") {
   const ClosedStore closed;
   for (const std::string name : {"MANIFEST", "COLLECTION"}) {
     CAPTURE(name);
@@ -336,7 +349,8 @@ TEST_CASE("recovery: the log is replayed, and damage in its middle is corruption
   }
   const auto files = closed.files(closed.folder / "store", "wal", ".wal");
   REQUIRE(!files.empty());
-  // The last two operations are in the log alone; damage of the first of them is proven by the other.
+  // The last two operations are in the log alone; damage of the first of them is proven by the
+  // other.
   const std::string path = closed.copy();
   const std::string file = closed.files(path, "wal", ".wal").back();
   uint64_t last_frame = 32;
@@ -369,7 +383,8 @@ TEST_CASE("recovery: the log is replayed, and damage in its middle is corruption
 TEST_CASE("recovery: noise in place of any file never crashes") {
   const ClosedStore closed(true);
   std::vector<std::string> all;
-  for (const auto& entry : fs::recursive_directory_iterator(closed.folder / "store/collections/1")) {
+  for (const auto& entry :
+       fs::recursive_directory_iterator(closed.folder / "store/collections/1")) {
     if (entry.is_regular_file()) {
       all.push_back(entry.path().string().substr((closed.folder / "store").size()));
     }
@@ -380,8 +395,10 @@ TEST_CASE("recovery: noise in place of any file never crashes") {
     const std::string path = closed.copy();
     const std::string file = path + all[seed % all.size()];
     CAPTURE(file);
-    io_test::write_file(file, io_test::random_bytes(seed < all.size() ? fs::file_size(file) : 77 * (seed % 9), seed));
-    auto store = std::move(Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
+    io_test::write_file(file, io_test::random_bytes(
+                                  seed < all.size() ? fs::file_size(file) : 77 * (seed % 9), seed));
+    auto store = std::move(
+        Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
     if (const auto collection = store->collection("c")) {
       // Whatever is readable is right; what is not is told.
       for (const auto& [id, vectors] : closed.model) {
@@ -392,7 +409,8 @@ TEST_CASE("recovery: noise in place of any file never crashes") {
             if (field.present[0] != 0) {
               const auto expected = vectors.find(field.field);
               // After a torn log an older value may be what was durable.
-              REQUIRE((expected == vectors.end() || expected->second.size() == field.values.size()));
+              REQUIRE(
+                  (expected == vectors.end() || expected->second.size() == field.values.size()));
             }
           }
         }

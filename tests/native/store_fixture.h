@@ -57,8 +57,8 @@ class Store {
                                                    const engine::Options& options,
                                                    std::shared_ptr<io::Storage> storage = nullptr) {
     TRY_ASSIGN(auto opened,
-               Engine::open(storage ? storage : std::make_shared<storage_test::FailingStorage>(), path,
-                            options));
+               Engine::open(storage ? storage : std::make_shared<storage_test::FailingStorage>(),
+                            path, options));
     return std::make_unique<Store>(std::move(opened));
   }
   explicit Store(std::unique_ptr<Engine> opened) : engine_(std::move(opened)) {}
@@ -102,7 +102,8 @@ class Store {
   }
 
   Completion create(const std::string& name, std::vector<segment::Field> fields) {
-    return call([&](uint64_t ticket) { return engine_->create_collection(ticket, {name, fields, {}}); });
+    return call(
+        [&](uint64_t ticket) { return engine_->create_collection(ticket, {name, fields, {}}); });
   }
   Completion optimize(const std::shared_ptr<engine::Collection>& collection) {
     return call([&](uint64_t ticket) {
@@ -116,10 +117,12 @@ class Store {
       return true;
     });
   }
-  Completion search(const std::shared_ptr<engine::Collection>& collection, engine::SearchRequest request) {
+  Completion search(const std::shared_ptr<engine::Collection>& collection,
+                    engine::SearchRequest request) {
     return call([&](uint64_t ticket) { return engine_->search(ticket, collection, request); });
   }
-  Completion retrieve(const std::shared_ptr<engine::Collection>& collection, std::vector<PointId> ids) {
+  Completion retrieve(const std::shared_ptr<engine::Collection>& collection,
+                      std::vector<PointId> ids) {
     return call([&](uint64_t ticket) {
       return engine_->retrieve(ticket, collection, ids, all_fields(*collection));
     });
@@ -151,9 +154,7 @@ class UpsertBatch {
  public:
   explicit UpsertBatch(const std::vector<segment::Field>& fields) : fields_(fields) {}
 
-  void add(const PointId& id, const Vectors& vectors) {
-    points_.emplace_back(id, vectors);
-  }
+  void add(const PointId& id, const Vectors& vectors) { points_.emplace_back(id, vectors); }
   // The job borrows from this; call it once everything was added.
   engine::WriteJob job() {
     engine::UpsertInput input;
@@ -229,7 +230,8 @@ inline bool ok(const Completion& completion) {
 }
 
 // All points by scrolling, with their vectors, as a model.
-inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>& collection, uint64_t page = 100) {
+inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>& collection,
+                        uint64_t page = 100) {
   Model found;
   PointId from = PointId::integer(0);
   while (true) {
@@ -257,8 +259,9 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
 }
 
 // The nearest of the model: scores by the very scorer of the engine, ties by id.
-inline std::vector<std::pair<PointId, float>> nearest(const Model& model, const segment::Field& field,
-                                                      uint32_t number, const std::vector<float>& query) {
+inline std::vector<std::pair<PointId, float>> nearest(const Model& model,
+                                                      const segment::Field& field, uint32_t number,
+                                                      const std::vector<float>& query) {
   const segment::ExactScorer scorer(field, query.data());
   segment::Field stored = field;
   stored.distance = segment::Distance::dot;  // the model's vectors have their length already
@@ -281,8 +284,8 @@ inline std::vector<std::pair<PointId, float>> nearest(const Model& model, const 
 }
 
 // Everything that can be asked equals the model.
-inline void check_store(Store& store, const std::shared_ptr<engine::Collection>& collection, const Model& model,
-                        uint64_t seed) {
+inline void check_store(Store& store, const std::shared_ptr<engine::Collection>& collection,
+                        const Model& model, uint64_t seed) {
   REQUIRE(collection != nullptr);
   std::mt19937_64 random(seed);
   REQUIRE(collection->view()->points == model.size());
