@@ -109,6 +109,20 @@ void Collection::fail_writes(const Error& cause) {
   }
 }
 
+void Collection::close() {
+  auto nothing = std::make_shared<View>();
+  nothing->lsn = view()->lsn;
+  nothing->points = view()->points;
+  nothing->fields.resize(states_.size());
+  log_.reset();
+  saved_deleted_.clear();
+  for (FieldState& state : states_) {
+    state = FieldState();
+  }
+  const std::lock_guard lock(view_mutex_);
+  view_ = std::move(nothing);
+}
+
 CheckpointPlan Collection::plan_checkpoint() {
   const auto fields_count = static_cast<uint32_t>(fields().size());
   CheckpointPlan plan{view(),      points::PointsBuffer(fields_count), 0, 0, next_segment_,

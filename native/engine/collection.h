@@ -126,6 +126,9 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void fail_writes(const base::Error& cause);
   base::Status writable() const { return failure_ ? base::Status(*failure_) : base::Status(); }
 
+  // After all threads have ended: lets go of files and codes, though somebody may keep the object.
+  void close();
+
   // --- maintenance ---
   // What the last checkpoint wrote.
   const Manifest& saved_manifest() const { return saved_; }

@@ -294,6 +294,9 @@ void Engine::close() {
     }
   }
   const std::lock_guard lock(collections_mutex_);
+  for (const auto& [name, collection] : collections_) {
+    collection->close();
+  }
   collections_.clear();
   lock_.reset();
 }

@@ -94,7 +94,15 @@ void Worker::stop(const Error& reason) {
     stopping_.store(true, std::memory_order_release);
     reader_->wake();
     thread_.join();
+    const std::lock_guard lock(reader_mutex_);
+    last_statistics_ = reader_->statistics();
+    reader_.reset();
   }
+}
+
+io::ReaderStatistics Worker::reader_statistics() const {
+  const std::lock_guard lock(reader_mutex_);
+  return reader_ ? reader_->statistics() : last_statistics_;
 }
 
 void Worker::retire(std::span<const uint64_t> source_ids) {

@@ -76,7 +76,8 @@ class Worker : private io::Sink {
   void read(Task& task, std::span<io::ReadRequest> requests);
   SearchCounters& counters() { return counters_; }
 
-  io::ReaderStatistics reader_statistics() const { return reader_->statistics(); }
+  // Those of the whole life, also after stop().
+  io::ReaderStatistics reader_statistics() const;
 
  private:
   void run();
@@ -86,7 +87,9 @@ class Worker : private io::Sink {
   void look_out();
 
   TaskQueue& queue_;
-  std::unique_ptr<io::Reader> reader_;
+  std::unique_ptr<io::Reader> reader_;  // gone after stop(): it holds files open
+  mutable std::mutex reader_mutex_;     // stop() against reader_statistics()
+  io::ReaderStatistics last_statistics_;
   SearchCounters counters_;
   std::deque<std::unique_ptr<Task>> runnable_;
   std::vector<std::unique_ptr<Task>> waiting_;  // for their reads
