@@ -119,8 +119,9 @@ class Collection:
             StoreFailedError: An earlier write could not be made durable.
             StorageIOError: The disk is full or fails.
 
-        Cancellation: leaves behind nothing, all, or (of a batch larger than 8 MiB) some of its
-        chunks from the first on; a point is never written by half.
+        Cancellation: leaves behind nothing, all, or (of a batch larger than 8 MiB or 65,536 points,
+        or than 1,024 where there are UUIDs) some of its chunks from the first on, as the death of
+        the process does; a point is never written by half.
         """
         self._engine.check_open()
         _refuse_later("update_filter", update_filter)
@@ -191,7 +192,8 @@ class Collection:
             InvalidArgumentError: An id is wrong, or there is none.
             UnsupportedError: ``filter`` is given.
 
-        Cancellation: leaves behind all points, none of them, or (of more than 65,536 ids) some.
+        Cancellation: leaves behind all points, none of them, or (of more than 65,536 ids, or 1,024
+        where there are UUIDs) some.
         """
         self._engine.check_open()
         _refuse_later("filter", filter)

@@ -194,6 +194,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   base::Status repair_entries();
   base::Status rebuild_codes(const Manifest& manifest, std::vector<base::Status> codes);
   base::Status replay();
+  base::Status make_space();
   void remove_orphans();
 
   std::shared_ptr<io::Storage> storage_;

@@ -232,8 +232,9 @@ std::vector<SegmentView> Maintenance::merge_due(const Collection& collection,
     return {};
   }
   // The smallest together, as many as it takes.
-  std::stable_sort(sealed.begin(), sealed.end(),
-                   [](const auto& a, const auto& b) { return a.live_count() < b.live_count(); });
+  std::sort(sealed.begin(), sealed.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.live_count(), a.segment->id()) < std::pair(b.live_count(), b.segment->id());
+  });
   sealed.resize(sealed.size() - wanted + 1);
   uint64_t bytes = 0;
   size_t count = 0;

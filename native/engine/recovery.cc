@@ -278,8 +278,7 @@ Status Collection::replay() {
                                          parse_operation(fields(), kind, payload));
                               Status reserved = reserve(operation);
                               if (!reserved.ok() && reserved.error().os_errno == ENOSPC) {
-                                // What was there before may hold the space that is needed again.
-                                remove_orphans();
+                                TRY(make_space());
                                 reserved = reserve(operation);
                               }
                               TRY(std::move(reserved));
@@ -287,6 +286,22 @@ Status Collection::replay() {
                               end_group();
                               return {};
                             }));
+  return {};
+}
+
+// A log that was written must go in again, however full the disk is: it needs no more space than it
+// had, once what is reserved in advance and what nothing refers to is gone.
+Status Collection::make_space() {
+  remove_orphans();
+  end_group();
+  for (FieldState& state : states_) {
+    if (state.appendable) {
+      TRY(state.segments.back().segment->trim());
+    }
+    if (state.next) {
+      TRY(state.next->trim());
+    }
+  }
   return {};
 }
 

@@ -57,7 +57,7 @@ class TaskQueue {
 
 // One thread, one reader. Reaps what landed, then gives one task a step, and sleeps when it has
 // neither; the next search is preselected while the reads of others are under way.
-class Worker : private io::Sink {
+class Worker final : private io::Sink {
  public:
   Worker(TaskQueue& queue, std::unique_ptr<io::Reader> reader);
   ~Worker();

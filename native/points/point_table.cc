@@ -154,6 +154,11 @@ void PointTable::release(std::shared_ptr<const void> holder) {
     free_.insert(free_.end(), slots.begin(), slots.end());
     held_.pop_front();
   }
+#ifndef __SANITIZE_THREAD__  // which knows no fences
+  // expired() alone does not synchronise with who let go last: what that thread read of a slot must
+  // come before what is written to it from now on.
+  std::atomic_thread_fence(std::memory_order_acquire);
+#endif
   lists_bytes_.store((free_.capacity() + changed_.capacity()) * sizeof(uint32_t),
                      std::memory_order_relaxed);
 }

@@ -292,19 +292,35 @@ Status Segment::reserve(uint32_t count) {
   const uint64_t step = std::max<uint64_t>(wanted, allocated_rows_ + step_bytes / layout_.stride());
   Status allocated = allocate_rows(std::min<uint64_t>(step, options_.rows_max));
   if (!allocated.ok() && allocated.error().os_errno == ENOSPC) {
-    // Nothing in advance on a full disk: a replayed operation finds the space it had before.
-    return allocate_rows(wanted);
+    return allocate_rows(wanted);  // nothing in advance on a full disk
   }
   return allocated;
 }
 
+Status Segment::trim() {
+  allocated_rows_ = rows_;
+  return cut(rows_);
+}
+
+// All or nothing: what a full disk had room for is given back, what was reserved before is kept.
 Status Segment::allocate_rows(uint64_t rows) {
   const uint64_t begin = layout_.offset(allocated_rows_);
-  TRY(vectors_->allocate(begin, layout_.file_bytes(rows) - begin));
-  TRY(row_file_->allocate(row_entry_offset(allocated_rows_),
-                          (rows - allocated_rows_) * sizeof(RawRow)));
+  Status allocated = vectors_->allocate(begin, layout_.file_bytes(rows) - begin);
+  if (allocated.ok()) {
+    allocated = row_file_->allocate(row_entry_offset(allocated_rows_),
+                                    (rows - allocated_rows_) * sizeof(RawRow));
+  }
+  if (!allocated.ok()) {
+    TRY(cut(allocated_rows_));
+    return allocated;
+  }
   allocated_rows_ = rows;
   return {};
+}
+
+Status Segment::cut(uint64_t rows) {
+  TRY(vectors_->truncate(layout_.file_bytes(rows)));
+  return row_file_->truncate(row_entry_offset(rows));
 }
 
 Status Segment::append(Bytes rows, std::span<const RowEntry> entries) {

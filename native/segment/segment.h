@@ -83,6 +83,8 @@ class Segment {
   // Makes room for `count` more rows on disk and in memory; a full disk is an error here, not
   // later.
   base::Status reserve(uint32_t count);
+  // Gives back the space of rows that were never appended; nothing may count on a reservation.
+  base::Status trim();
   // Appends stored rows (row_bytes each, one behind the other); room was reserved.
   base::Status append(base::Bytes rows, std::span<const RowEntry> entries);
   // A later crash must find the rows appended so far. Any one thread.
@@ -130,6 +132,7 @@ class Segment {
   base::Status open_source();
   base::Status grow_memory(uint64_t rows);
   base::Status allocate_rows(uint64_t rows);
+  base::Status cut(uint64_t rows);
   void encode_code(uint32_t row, const std::byte* stored);
 
   std::shared_ptr<io::Storage> storage_;

@@ -159,7 +159,7 @@ class Crasher:
         state = self.states[lane]
         problem = self._difference(lane, state, rows, found)
         open_operation = operation(self.shape, life, lane, number)
-        chunk_points = Shape.chunk_points_of(self.shape.dim)
+        chunk_points = Shape.chunk_points_of(self.shape.dim, lane)
         if problem is None:
             self.unacknowledged["absent"] += 1
         for begin in range(0, len(open_operation.indexes), chunk_points):

@@ -15,7 +15,8 @@ from enum import Enum
 import numpy as np
 
 from asyncstore import models as m
-from asyncstore.engine import WRITE_BYTES_MAX
+from asyncstore.engine import WRITE_BYTES_MAX, WRITE_POINTS_MAX
+from asyncstore.ids import LIST_IDS_MAX
 
 LANES = 4
 UUID_LANE = 3  # the ids of this lane are UUIDs
@@ -37,7 +38,7 @@ class Shape:
     def of(cls, seed: int) -> Shape:
         rng = np.random.default_rng([seed, 1])
         dim = int(rng.choice([24, 48, 384]))
-        huge = 3 * cls.chunk_points_of(dim) // 2 if dim == 384 else 3000
+        huge = 3 * cls.chunk_points_of(dim, 0) // 2 if dim == 384 else 3000
         return cls(
             seed=seed,
             dim=dim,
@@ -47,9 +48,10 @@ class Shape:
         )
 
     @staticmethod
-    def chunk_points_of(dim: int) -> int:
+    def chunk_points_of(dim: int, lane: int) -> int:
         """As many points as go into one record of the log, all of it or nothing."""
-        return int(WRITE_BYTES_MAX // (4 * (dim + SMALL_DIM)))
+        points_max = LIST_IDS_MAX if lane == UUID_LANE else WRITE_POINTS_MAX
+        return min(points_max, int(WRITE_BYTES_MAX // (4 * (dim + SMALL_DIM))))
 
     def config(self, durability: str) -> dict[str, object]:
         """Everything small and often: sealing, merging, vacuuming and checkpoints all the time."""

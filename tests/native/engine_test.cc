@@ -18,6 +18,12 @@ using engine::Choice;
 
 namespace {
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int k_steps = 120;  // of random operations
+#else
+constexpr int k_steps = 500;
+#endif
+
 std::vector<segment::Field> two_fields() {
   return {make_field("a", 7),
           make_field("b", 4, segment::Distance::cosine, segment::Datatype::float16)};
@@ -63,7 +69,7 @@ TEST_CASE("engine: random operations equal the model, with optimize and reopen, 
       REQUIRE(ok(store->create("c", fields)));
       auto collection = store->collection("c");
       Model model;
-      const int steps = 160;
+      const int steps = k_steps;
       for (int step = 0; step < steps; ++step) {
         CAPTURE(step);
         const uint64_t what = random() % 20;

@@ -6,6 +6,7 @@
 // Simplified: making a folder is durable at once.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -100,11 +101,7 @@ class PowerCutStorage final : public io::Storage {
   base::Status remove_folder(const std::string& path) override {
     const std::lock_guard lock(mutex_);
     TRY(storage_->remove_folder(path));
-    for (auto& [folder, names] : live_) {
-      if (folder == path || folder.starts_with(path + "/")) {
-        names.clear();
-      }
-    }
+    removals_.push_back(path);
     return {};
   }
   base::Result<std::vector<std::string>> list(const std::string& path) override {
@@ -121,7 +118,15 @@ class PowerCutStorage final : public io::Storage {
   void cut(const std::string& root, const std::string& target, Cut how, uint64_t seed) {
     const std::lock_guard lock(mutex_);
     std::mt19937_64 random(seed);
+    // Removals of folders reach the disk in their order.
+    const size_t removed = how == Cut::nothing      ? 0
+                           : how == Cut::everything ? removals_.size()
+                                                    : random() % (removals_.size() + 1);
     for (const auto& folder : folders_) {
+      if (std::any_of(removals_.begin(), removals_.begin() + static_cast<ptrdiff_t>(removed),
+                      [&](const auto& gone) { return (folder + "/").starts_with(gone + "/"); })) {
+        continue;
+      }
       const std::string place = target + folder.substr(root.size());
       std::filesystem::create_directories(place);
       const bool live = how == Cut::everything || (how == Cut::any && random() % 2 == 0);
@@ -163,6 +168,7 @@ class PowerCutStorage final : public io::Storage {
   std::set<std::string> folders_;
   std::map<std::string, Names> live_;
   std::map<std::string, Names> durable_;
+  std::vector<std::string> removals_;
 };
 
 }  // namespace asyncstore::storage_test

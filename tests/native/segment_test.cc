@@ -385,12 +385,18 @@ TEST_CASE("segment: no space is an error before anything is written") {
   Rows rows(field);
   append(*made.value(), rows, 10, 1);
   for (const uint64_t at : {1, 2}) {
-    storage->board().arm({Call::allocate, at, ENOSPC});
+    storage->board().arm({Call::allocate, at, ENOSPC, 0, "", true});
     const auto status = made.value()->reserve(5000);
+    storage->board().disarm();
     REQUIRE(!status.ok());
     CHECK(status.error().os_errno == ENOSPC);
     CHECK(made.value()->rows() == 10);
   }
+  // Where there is room for these rows, but none for more in advance.
+  const uint64_t met = storage->board().faults_met();
+  storage->board().arm({Call::allocate, 1, ENOSPC});
+  CHECK(made.value()->reserve(4000).ok());
+  CHECK(storage->board().faults_met() == met + 1);
   append(*made.value(), rows, 5000, 2);
   check_equal(*made.value(), rows);
 }
