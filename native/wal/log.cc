@@ -317,17 +317,19 @@ Status Log::roll(uint64_t frame_bytes) {
   FileHeader header{k_magic, k_format_version, next.number, next.first_lsn, 0, 0};
   header.crc = header_crc(header);
   const auto prepare = [&]() -> Status {
+    // The name before the content: if a power cut took back the name of a file that is used again
+    // but not its new header, the header would seem to belong to another file.
+    Status named = storage_->sync_folder(folder_);
+    if (!named.ok()) {
+      failure_ = named.error().message;
+      return named;
+    }
     TRY_ASSIGN(next.size, next.file->size());
     if (next.size < wanted) {
       TRY(next.file->allocate(0, wanted));
       next.size = wanted;
     }
-    TRY(next.file->write_at(0, whole(header)));
-    Status synced = storage_->sync_folder(folder_);
-    if (!synced.ok()) {
-      failure_ = synced.error().message;
-    }
-    return synced;
+    return next.file->write_at(0, whole(header));
   };
   Status prepared = prepare();
   if (!prepared.ok()) {

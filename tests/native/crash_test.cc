@@ -4,17 +4,17 @@
 #include <functional>
 
 #include "failing_storage.h"
-#include "io_temporary_folder.h"
 #include "power_cut_storage.h"
+#include "quick_folder.h"
 #include "store_fixture.h"
 
 using namespace asyncstore;
 using namespace asyncstore::engine_test;
-using asyncstore::io_test::TemporaryFolder;
 using asyncstore::storage_test::Call;
 using asyncstore::storage_test::Cut;
 using asyncstore::storage_test::FailingStorage;
 using asyncstore::storage_test::PowerCutStorage;
+using asyncstore::storage_test::QuickFolder;
 using base::Code;
 
 namespace {
@@ -22,7 +22,7 @@ namespace {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr uint64_t k_stride = 15;  // of the places to fail at, sanitizers look at every 15th
 #else
-constexpr uint64_t k_stride = 2;
+constexpr uint64_t k_stride = 1;
 #endif
 
 std::vector<segment::Field> script_fields() {
@@ -182,7 +182,7 @@ TEST_CASE("crash: the process dies at any call, and nothing acknowledged is lost
   CAPTURE(k_seed);
   uint64_t calls = 0;
   {
-    const TemporaryFolder folder;
+    const QuickFolder folder;
     const auto storage = std::make_shared<FailingStorage>();
     const History history = run_script(folder / "store", storage, k_seed);
     REQUIRE(history.acknowledged == history.states.size() - 1);
@@ -190,9 +190,9 @@ TEST_CASE("crash: the process dies at any call, and nothing acknowledged is lost
     check_history(folder / "store", history, k_seed);
   }
   REQUIRE(calls > 200);
-  for (uint64_t k = 2; k <= calls; k += k_stride) {
+  for (uint64_t k = 1; k <= calls; k += k_stride) {
     CAPTURE(k);
-    const TemporaryFolder folder;
+    const QuickFolder folder;
     const auto storage = std::make_shared<FailingStorage>();
     storage->board().die_at(k);
     const History history = run_script(folder / "store", storage, k_seed);
@@ -205,14 +205,14 @@ TEST_CASE("crash: the power is cut at any call, and nothing acknowledged is lost
   CAPTURE(k_seed);
   uint64_t calls = 0;
   {
-    const TemporaryFolder folder;
+    const QuickFolder folder;
     const auto storage = std::make_shared<FailingStorage>(std::make_shared<PowerCutStorage>());
     run_script(folder / "store", storage, k_seed);
     calls = storage->board().changes();
   }
   REQUIRE(calls > 200);
-  for (uint64_t k = 1; k <= calls + 1; k += 2 * k_stride) {
-    const TemporaryFolder folder;
+  for (uint64_t k = 1; k <= calls + 1; k += 3 * k_stride) {
+    const QuickFolder folder;
     const auto disk = std::make_shared<PowerCutStorage>();
     const auto storage = std::make_shared<FailingStorage>(disk);
     storage->board().die_at(k);
@@ -234,10 +234,10 @@ TEST_CASE("crash: a disk that fails one call, and then works again") {
   for (const Call call :
        {Call::write, Call::sync, Call::allocate, Call::sync_folder, Call::rename, Call::open}) {
     uint64_t met = 1;
-    for (uint64_t at = 1; met > 0; at += k_stride * (call == Call::write ? 2 : 1)) {
+    for (uint64_t at = 1; met > 0; at += k_stride * (call == Call::write ? 4 : 2)) {
       CAPTURE(static_cast<int>(call));
       CAPTURE(at);
-      const TemporaryFolder folder;
+      const QuickFolder folder;
       const auto storage = std::make_shared<FailingStorage>();
       storage->board().arm({call, at, call == Call::allocate ? ENOSPC : EIO, 100});
       const History history = run_script(folder / "store", storage, k_seed, 1);
@@ -250,7 +250,7 @@ TEST_CASE("crash: a disk that fails one call, and then works again") {
 TEST_CASE("crash: after a failed sync writing has ended, reading goes on, reopening helps") {
   for (const bool of_log : {true, false}) {
     CAPTURE(of_log);
-    const TemporaryFolder folder;
+    const QuickFolder folder;
     const auto storage = std::make_shared<FailingStorage>();
     auto store = std::move(Store::open(folder / "store", small_options(), storage).value());
     const auto fields = script_fields();
@@ -303,7 +303,7 @@ TEST_CASE("crash: after a failed sync writing has ended, reading goes on, reopen
 TEST_CASE("crash: half an applied operation is neither seen nor checkpointed") {
   for (const std::string file : {".vectors", ".rows"}) {
     CAPTURE(file);
-    const TemporaryFolder folder;
+    const QuickFolder folder;
     const auto storage = std::make_shared<FailingStorage>();
     auto store = std::move(Store::open(folder / "store", small_options(), storage).value());
     const auto fields = script_fields();
@@ -341,7 +341,7 @@ TEST_CASE("crash: half an applied operation is neither seen nor checkpointed") {
 }
 
 TEST_CASE("crash: a full disk does not fill further, and room helps") {
-  const TemporaryFolder folder;
+  const QuickFolder folder;
   const auto storage = std::make_shared<FailingStorage>();
   auto store = std::move(Store::open(folder / "store", small_options(), storage).value());
   const std::vector<segment::Field> fields = {make_field("a", 6)};

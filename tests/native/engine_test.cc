@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "io_temporary_folder.h"
+#include "quick_folder.h"
 #include "store_fixture.h"
 
 using namespace asyncstore;
@@ -61,7 +62,7 @@ TEST_CASE("engine: random operations equal the model, with optimize and reopen, 
       CAPTURE(seed);
       CAPTURE(static_cast<int>(scorer));
       const auto& fields = shapes[seed - 1];
-      const TemporaryFolder folder;
+      const storage_test::QuickFolder folder;
       std::mt19937_64 random(seed);
       auto options = small_options(scorer);
       options.durability = seed % 2 == 0 ? wal::Durability::fsync : wal::Durability::flush;
@@ -546,7 +547,7 @@ TEST_CASE("engine: searches beside writes and optimize see every point exactly o
 
 TEST_CASE("engine: merging without writes in between never loses the table of points") {
   // Every rewrite ends with a checkpoint of the same operation, whose files must not collide.
-  const TemporaryFolder folder;
+  const storage_test::QuickFolder folder;
   auto options = small_options();
   options.indexing_threshold_bytes = 0;
   std::vector<segment::Field> fields;

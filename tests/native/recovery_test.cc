@@ -7,12 +7,13 @@
 
 #include "failing_storage.h"
 #include "io_temporary_folder.h"
+#include "quick_folder.h"
 #include "store_fixture.h"
 
 using namespace asyncstore;
 using namespace asyncstore::engine_test;
-using asyncstore::io_test::TemporaryFolder;
 using asyncstore::storage_test::FailingStorage;
+using asyncstore::storage_test::QuickFolder;
 using base::Code;
 namespace fs = std::filesystem;
 
@@ -89,7 +90,7 @@ struct ClosedStore {
     return folder / "copy";
   }
 
-  TemporaryFolder folder;
+  QuickFolder folder;
   std::vector<segment::Field> fields = {make_field("a", 6),
                                         make_field("b", 3, segment::Distance::euclid)};
   Model model;
