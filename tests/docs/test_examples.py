@@ -50,11 +50,12 @@ def test_pages(source, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = compile(source, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     scope = {"__name__": "example"}
+    if not code.co_flags & inspect.CO_COROUTINE:
+        exec(code, scope)  # brings its own event loop, or needs none
+        return
 
     async def run():
-        value = eval(code, scope)
-        if inspect.iscoroutine(value):
-            await value
+        await eval(code, scope)
 
     anyio.run(run)
 
