@@ -417,12 +417,8 @@ TEST_CASE("log: a file that never counted is not found by a later open") {
 
   REQUIRE(fixture.reopen().value() == fixture.expected);  // 1 … 3
   fixture.salt = 77;
-  // Now other operations get these numbers, a checkpoint frees the first file …
-  for (int i = 0; i < 2; ++i) {
-    REQUIRE(fixture.write({500}).ok());
-  }
-  REQUIRE(fixture.log->forget_until(5).ok());
-  REQUIRE(fixture.reopen(5).value() == fixture.expected_after(5));
+  // A checkpoint frees the first file, which is used again for operations of the same numbers …
+  REQUIRE(fixture.log->forget_until(3).ok());
   for (int i = 0; i < 4; ++i) {
     REQUIRE(fixture.write({500}).ok());
   }
