@@ -101,6 +101,9 @@ Status Collection::load_table(const Manifest& manifest) {
     return base::corruption(manifest_path(), 0,
                             "the number of points does not fit the point tables");
   }
+  // How many entries the changes repeat is not known; all count as the base, so that opening alone
+  // makes no checkpoint write the whole table again.
+  add_points_entries(manifest.point_count, true);
   return {};
 }
 
