@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncstore.cli.import_npy import INT8, optimize, write_all
-from asyncstore.cli.measure import Measurement, Subject, measured, measurements_table
-from asyncstore.cli.output import Output, existing_store, one_line
+from asyncstore.cli.measure import Subject, measured_both, measurements_table
+from asyncstore.cli.output import Output, existing_store
 from asyncstore.collection import Collection
-from asyncstore.errors import InvalidArgumentError, UnsupportedError
+from asyncstore.errors import InvalidArgumentError
 from asyncstore.models import Distance, QuantizationSearchParams, SearchParams, VectorParams
 from asyncstore.store import open_store
 
@@ -40,14 +40,7 @@ async def bench(path: Path | None, collection: str | None, searches: int, output
 
 
 async def _measure(subject: Subject, title: str, output: Output) -> None:
-    measurements: list[Measurement] = []
-    error: str | None = None
-    with output.console.status("Searching, cold and warm …"):
-        try:
-            measurements += await measured(subject, async_scorer=True)
-        except UnsupportedError as unsupported:
-            error = one_line(unsupported)
-        measurements += await measured(subject, async_scorer=False)
+    measurements, error = await measured_both(subject, output)
     output.json({"measurements": measurements, "io_uring_error": error})
     console = output.console
     console.print(measurements_table(measurements, title))

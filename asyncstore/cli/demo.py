@@ -15,11 +15,10 @@ from asyncstore.cli.measure import (
     LIMIT,
     Measurement,
     Subject,
-    measured,
+    measured_both,
     measurements_table,
 )
-from asyncstore.cli.output import Output, one_line, size_text
-from asyncstore.errors import UnsupportedError
+from asyncstore.cli.output import Output, size_text
 from asyncstore.models import (
     Distance,
     QuantizationSearchParams,
@@ -154,15 +153,7 @@ async def _compared(
         nearest=[set(row[:LIMIT].tolist()) for row in texts.neighbors[: len(queries)]],
         params=PARAMS,
     )
-    measurements: list[Measurement] = []
-    error: str | None = None
-    with output.console.status("Searching, cold and warm …"):
-        try:
-            measurements += await measured(subject, async_scorer=True)
-        except UnsupportedError as unsupported:
-            error = one_line(unsupported)
-        measurements += await measured(subject, async_scorer=False)
-    return measurements, error
+    return await measured_both(subject, output)
 
 
 def _print_measurements(report: DemoReport, output: Output) -> None:

@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from asyncstore.cli.output import Output, one_line
 from asyncstore.collection import Collection
+from asyncstore.errors import UnsupportedError
 from asyncstore.models import SearchParams
 from asyncstore.store import Store, open_store
 
@@ -82,6 +84,19 @@ class _Tally:
             reads_per_search=self.reads / searches,
             read_kib_per_search=self.read_bytes / searches / 1024,
         )
+
+
+async def measured_both(subject: Subject, output: Output) -> tuple[list[Measurement], str | None]:
+    """Measures both readers; the text says why io_uring was not measured, if it was not."""
+    measurements: list[Measurement] = []
+    error: str | None = None
+    with output.console.status("Searching, cold and warm …"):
+        try:
+            measurements += await measured(subject, async_scorer=True)
+        except UnsupportedError as unsupported:
+            error = one_line(unsupported)
+        measurements += await measured(subject, async_scorer=False)
+    return measurements, error
 
 
 async def measured(subject: Subject, async_scorer: bool) -> list[Measurement]:
