@@ -12,7 +12,8 @@ NATIVE := $(shell find native -name '*.cc' -o -name '*.h' -o -name CMakeLists.tx
 CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h')
 
 
-.PHONY: help demo test lint tidy format native-test tsan crash bench wheel docs clean build
+.PHONY: help demo test lint tidy format build native-unit native-test tsan crash wheel
+.PHONY: bench-native bench clean
 .DEFAULT_GOAL := help
 
 help: ## what there is

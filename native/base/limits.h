@@ -16,11 +16,11 @@ inline constexpr uint32_t k_page_bytes = 4096;
 
 inline constexpr uint32_t k_io_depth_default = 128;  // reads in flight per worker
 inline constexpr uint32_t k_io_depth_max = 4096;
-inline constexpr uint32_t k_read_bytes_max = 512
-                                             << 10;  // one read: a row of the largest size, twice
+// One read: a row of the largest size, twice.
+inline constexpr uint32_t k_read_bytes_max = 512 << 10;
 inline constexpr uint32_t k_read_pool_bytes = 8 << 20;  // buffers of one worker
-inline constexpr uint32_t k_read_retries_max =
-    16;  // EINTR, EAGAIN, EBUSY and short reads of one read
+// EINTR, EAGAIN, EBUSY and short reads of one read.
+inline constexpr uint32_t k_read_retries_max = 16;
 
 inline constexpr uint32_t k_searches_queued_max = 4096;  // then submitters wait
 inline constexpr uint32_t k_writes_queued_max = 64;      // jobs of at most k_write_bytes_max

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/thread.h"
+#include "engine/errors.h"
 #include "io/checked_file.h"
 #include "wal/log_reader.h"
 
@@ -42,10 +43,6 @@ RowState state_of(Collection& collection, uint32_t field, const Segment& segment
     return RowState::sound;
   }
   return here ? RowState::deleted_here : RowState::live_elsewhere;
-}
-
-Error closed() {
-  return Error{base::Code::closed, "the store is closed"};
 }
 
 // A number from a file of one; UINT64_MAX when there is none ("max", no file).
@@ -98,7 +95,7 @@ void Chores::stop() {
   }
   for (const Chore& chore : std::exchange(waiting_, {})) {
     if (chore.ticket > 0) {
-      completions_.fail(chore.ticket, closed());
+      completions_.fail(chore.ticket, store_closed());
     }
   }
 }
@@ -113,7 +110,7 @@ void Chores::add(Chore chore) {
     const std::lock_guard lock(mutex_);
     if (stopping_) {
       if (chore.ticket > 0) {
-        completions_.fail(chore.ticket, closed());
+        completions_.fail(chore.ticket, store_closed());
       }
       return;
     }
@@ -163,7 +160,7 @@ void Chores::prewarm_now(uint64_t ticket, Collection& collection, uint64_t budge
       for (uint64_t offset = 0; offset < size && done < total; offset += k_part_bytes) {
         if (stopping() || collection.dropped()) {
           if (ticket > 0) {
-            completions_.fail(ticket, closed());
+            completions_.fail(ticket, store_closed());
           }
           return;
         }
@@ -203,7 +200,7 @@ void Chores::check_now(uint64_t ticket, Collection& collection) {
       Segment::StoredRows rows;
       for (uint32_t row = 0; row < segment.rows; ++row) {
         if (stopping()) {
-          completions_.fail(ticket, closed());
+          completions_.fail(ticket, store_closed());
           return;
         }
         Status read = segment.segment->read_rows(row, 1, rows);

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "engine/errors.h"
 #include "engine/fetch.h"
 #include "io/fault_plan.h"
 #include "io/fault_reader.h"
@@ -30,10 +31,6 @@ constexpr size_t k_store_file_bytes = 4096;  // a page, so that the probe of io_
 constexpr const char* k_data_folders[] = {"/segments", "/points", "/wal"};  // of a collection
 constexpr size_t k_writers = 2;
 constexpr size_t k_batch_part_min = 16;  // queries; fewer are not worth another worker
-
-Error closed() {
-  return Error{Code::closed, "the store is closed"};
-}
 
 // A number in decimal digits, such as the name of a collection's folder; 0 for other text.
 uint64_t number_of(const std::string& name) {
@@ -269,7 +266,7 @@ void Engine::close() {
     return;
   }
   for (auto& task : tasks_.close()) {
-    task->abandon(closed());
+    task->abandon(store_closed());
   }
   for (Chores* chores : {catalog_.get(), chores_.get()}) {
     if (chores != nullptr) {
@@ -280,7 +277,7 @@ void Engine::close() {
     maintenance_->stop();
   }
   for (auto& worker : workers_) {
-    worker->stop(closed());
+    worker->stop(store_closed());
   }
   for (auto& writer : writers_) {
     writer->stop();
@@ -350,8 +347,7 @@ void Engine::retire(std::span<const uint64_t> source_ids) {
 // --- submissions ---
 
 bool Engine::create_collection(uint64_t ticket, CollectionFile file) {
-  if (closed_) {
-    completions_->fail(ticket, closed());
+  if (refused(ticket)) {
     return true;
   }
   catalog_->run(ticket, [this, ticket, file = std::move(file)]() mutable {
@@ -397,8 +393,7 @@ Result<std::shared_ptr<Collection>> Engine::make_collection(CollectionFile file)
 }
 
 bool Engine::delete_collection(uint64_t ticket, std::string name) {
-  if (closed_) {
-    completions_->fail(ticket, closed());
+  if (refused(ticket)) {
     return true;
   }
   catalog_->run(ticket, [this, ticket, name = std::move(name)] {
@@ -444,15 +439,22 @@ Result<bool> Engine::remove_collection(const std::string& name) {
   return true;
 }
 
-// Answers for a collection that is no more, or a store that is closed.
+// Answers for a store that is closed.
+bool Engine::refused(uint64_t ticket) {
+  const bool is_closed = closed_;
+  if (is_closed) {
+    completions_->fail(ticket, store_closed());
+  }
+  return is_closed;
+}
+
+// The same, and for a collection that is no more.
 bool Engine::refused(uint64_t ticket, const Collection& collection) {
-  if (closed_) {
-    completions_->fail(ticket, closed());
+  if (refused(ticket)) {
     return true;
   }
   if (collection.dropped()) {
-    completions_->fail(ticket, Error{Code::collection_not_found,
-                                     "Collection `" + collection.name() + "` doesn't exist!"});
+    completions_->fail(ticket, no_collection(collection.name()));
     return true;
   }
   return false;
@@ -473,7 +475,7 @@ bool Engine::offer(uint64_t ticket, std::unique_ptr<Task> task) {
 bool Engine::offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks) {
   const TaskQueue::Offer offered = closed_ ? TaskQueue::Offer::closed : tasks_.offer(tasks);
   if (offered == TaskQueue::Offer::closed) {
-    completions_->fail(ticket, closed());
+    completions_->fail(ticket, store_closed());
   }
   return offered != TaskQueue::Offer::full;
 }

@@ -87,6 +87,7 @@ class Engine {
   bool is_remnant(const std::string& folder);
   base::Status remove_files(const std::string& folder);
   void start();
+  bool refused(uint64_t ticket);
   bool refused(uint64_t ticket, const Collection& collection);
   bool offer(uint64_t ticket, std::unique_ptr<Task> task);
   bool offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks);

@@ -6,11 +6,10 @@
 #include <utility>
 
 #include "base/thread.h"
+#include "engine/errors.h"
 
 namespace asyncstore::engine {
 
-using base::Code;
-using base::Error;
 using base::Status;
 using segment::Segment;
 
@@ -26,10 +25,6 @@ constexpr uint64_t k_rewrite_part_bytes = 1 << 20;
 constexpr uint64_t k_checkpoint_log_files = 4;
 // After a failure (a full disk, a damaged row) a collection is left alone for half a minute.
 constexpr uint64_t k_pause_ticks = 120;
-
-Error closed() {
-  return Error{Code::closed, "the store is closed"};
-}
 
 uint64_t bytes_of(const SegmentView& view) {
   return uint64_t{view.rows} * view.segment->layout().stride();
@@ -59,7 +54,7 @@ void Maintenance::stop() {
     thread_.join();
   }
   for (const Request& request : std::exchange(requests_, {})) {
-    completions_.fail(request.ticket, closed());
+    completions_.fail(request.ticket, store_closed());
   }
 }
 
@@ -72,7 +67,7 @@ void Maintenance::optimize(uint64_t ticket, const std::shared_ptr<Collection>& c
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) {
-      completions_.fail(ticket, closed());
+      completions_.fail(ticket, store_closed());
       return;
     }
     requests_.push_back({ticket, collection});
@@ -164,7 +159,7 @@ Status Maintenance::optimize_now(Collection& collection) {
       TRY(rewrite(collection, field, std::move(inputs)));
     }
     if (stopping()) {
-      return closed();
+      return store_closed();
     }
   }
   return checkpoint(collection);
@@ -195,7 +190,7 @@ Status Maintenance::seal(Collection& collection, uint32_t field) {
     view = collection.view();
   };
   if (!writer_of_(collection).run(freeze)) {
-    return closed();
+    return store_closed();
   }
   TRY(std::move(writable));
   for (const SegmentView& frozen : view->fields[field].segments) {
@@ -255,7 +250,7 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
   }
   uint32_t id = 0;
   if (!writer.run([&] { id = collection.take_segment_id(); })) {
-    return closed();
+    return store_closed();
   }
   const Segment::Options options{id, static_cast<uint32_t>(std::max<uint64_t>(live, 1)),
                                  collection.direct_io()};
@@ -270,7 +265,7 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
     }
   };
   if (done.ok() && !writer.run(replace)) {
-    done = closed();
+    done = store_closed();
   }
   if (!done.ok()) {
     work.output->drop_files();
@@ -302,7 +297,7 @@ Status Maintenance::copy_rows(Collection& collection, Rewrite& work, uint64_t li
         static_cast<uint32_t>(std::max<uint64_t>(1, k_rewrite_part_bytes / layout.stride()));
     for (uint32_t first = 0; first < input.rows; first += part) {
       if (stopping() || collection.dropped()) {
-        return closed();
+        return store_closed();
       }
       const uint32_t count = std::min(part, input.rows - first);
       TRY(input.segment->read_rows(first, count, rows));

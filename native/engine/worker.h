@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/errors.h"
 #include "engine/task.h"
 #include "io/reader.h"
 
@@ -94,7 +95,7 @@ class Worker final : private io::Sink {
   std::deque<std::unique_ptr<Task>> runnable_;
   std::vector<std::unique_ptr<Task>> waiting_;  // for their reads
   std::atomic<bool> stopping_{false};
-  base::Error stop_reason_{base::Code::closed, "the store is closed"};
+  base::Error stop_reason_ = store_closed();
   std::mutex retired_mutex_;
   std::vector<uint64_t> retired_;
   std::atomic<bool> has_retired_{false};

@@ -4,6 +4,7 @@
 
 #include "base/crc32c.h"
 #include "engine/collection.h"
+#include "engine/errors.h"
 
 namespace asyncstore::engine {
 
@@ -57,7 +58,7 @@ Status Collection::take(const WriteJob& job) {
     return *failure_;
   }
   if (dropped()) {
-    return Error{Code::collection_not_found, "Collection `" + name() + "` doesn't exist!"};
+    return no_collection(name());
   }
   const auto* upsert = std::get_if<UpsertInput>(&job.input);
   const auto* removal = std::get_if<DeleteInput>(&job.input);
