@@ -33,10 +33,9 @@ asyncio.run(main())
 
 def answer(setting: Setting) -> list[report.Row]:
     folder = asyncio.run(large_store(setting))
-    files = machine.store_files(folder)
     codes = machine.store_files(folder, ".codes")
     dim = setting.data.vectors.shape[1]
-    machine.warm_host(files)
+    machine.warm_host(machine.store_files(folder))
     seen: dict[str, list[tuple[float, float, float]]] = {"cold": [], "warm": []}
     for _ in range(min(setting.rounds, 5)):
         for cache in ["cold", "warm"]:
@@ -44,7 +43,7 @@ def answer(setting: Setting) -> list[report.Row]:
                 machine.drop_cache(codes)
             plain = _read_seconds(codes)
             if cache == "cold":
-                machine.drop_cache(files)
+                machine.drop_cache(machine.store_files(folder))  # an opening renames log files
             done = subprocess.run(
                 [sys.executable, "-c", CHILD, str(folder), str(dim)],
                 capture_output=True, text=True, check=True,

@@ -11,7 +11,7 @@ namespace asyncstore::engine {
 using base::Status;
 using segment::Segment;
 
-Status Maintenance::checkpoint(Collection& collection) {
+Status Maintenance::checkpoint(Collection& collection, PointTables tables) {
   std::optional<CheckpointPlan> plan;
   Status writable;
   const std::function<void()> take = [&] {
@@ -26,7 +26,7 @@ Status Maintenance::checkpoint(Collection& collection) {
   }
   TRY(std::move(writable));
   std::vector<std::string> superfluous;
-  Status saved = save(*plan, collection, superfluous);
+  Status saved = save(*plan, collection, tables, superfluous);
   const std::function<void()> finish = [&] {
     collection.finish_checkpoint(plan->view->lsn, saved.ok());
   };
@@ -44,14 +44,15 @@ Status Maintenance::checkpoint(Collection& collection) {
   return saved;
 }
 
-Status Maintenance::save(const CheckpointPlan& plan, Collection& collection,
+Status Maintenance::save(const CheckpointPlan& plan, Collection& collection, PointTables tables,
                          std::vector<std::string>& superfluous) {
   Manifest manifest;
+  manifest.owner = collection.identity();
   manifest.lsn = plan.view->lsn;
   manifest.point_count = plan.view->points;
   manifest.next_segment = plan.next_segment;
   TRY(save_segments(plan, collection, manifest, superfluous));
-  TRY(save_points(plan, collection, manifest, superfluous));
+  TRY(save_points(plan, collection, tables, manifest, superfluous));
   TRY(after_sync(collection, collection.storage().sync_folder(collection.segments_folder())));
   TRY(after_sync(collection, collection.storage().sync_folder(collection.folder() + "/points")));
   TRY(io::replace_file(collection.storage(), collection.manifest_path(), encode(manifest)));
@@ -89,7 +90,7 @@ Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collec
         if (collection.saved_deleted(segment.id()) != view.deleted) {
           deleted_lsn = plan.view->lsn;
           TRY(view.deleted->write(collection.storage(), segment.deleted_path(deleted_lsn),
-                                  segment.id()));
+                                  collection.identity(), segment.id()));
           if (old != nullptr && old->deleted_lsn > 0 && old->deleted_lsn != deleted_lsn) {
             superfluous.push_back(segment.deleted_path(old->deleted_lsn));
           }
@@ -103,7 +104,8 @@ Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collec
 }
 
 Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collection,
-                                Manifest& manifest, std::vector<std::string>& superfluous) {
+                                PointTables tables, Manifest& manifest,
+                                std::vector<std::string>& superfluous) {
   const Manifest& before = collection.saved_manifest();
   manifest.points = before.points;
   if (plan.whole_table) {
@@ -112,37 +114,40 @@ Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collecti
     }
     manifest.points.clear();
   }
-  if (plan.changed == 0) {
-    return {};
-  }
   // Names are by operation; two checkpoints of one operation (after a merge) need different ones.
   uint64_t name = plan.view->lsn * 16;
   const auto taken = [&] {
-    return std::find(before.points.begin(), before.points.end(), name) != before.points.end();
+    const auto& named = manifest.points;
+    return std::find(named.begin(), named.end(), name) != named.end() ||
+           std::find(before.points.begin(), before.points.end(), name) != before.points.end();
   };
   while (taken()) {
     ++name;
   }
   io::Storage& storage = collection.storage();
-  TRY(plan.changes.write(storage, collection.points_path(name), plan.view->lsn, plan.slot_count));
-  manifest.points.push_back(name);
-  collection.add_points_entries(plan.changed, plan.whole_table);
-  if (manifest.points.size() > 1 && collection.points_need_merge(manifest.points.size())) {
-    std::vector<std::string> paths;
-    paths.reserve(manifest.points.size());
-    for (const uint64_t lsn : manifest.points) {
-      paths.push_back(collection.points_path(lsn));
+  if (plan.changed > 0) {
+    TRY(plan.changes.write(storage, {collection.points_path(name), name}, collection.identity(),
+                           plan.slot_count));
+    manifest.points.push_back(name);
+    collection.add_points_entries(plan.changed, plan.whole_table);
+  }
+  const bool due =
+      tables == PointTables::merge || collection.points_need_merge(manifest.points.size());
+  if (manifest.points.size() > 1 && due) {
+    std::vector<points::PointsFile> files;
+    for (const uint64_t number : manifest.points) {
+      files.push_back({collection.points_path(number), number});
+      superfluous.push_back(files.back().path);
     }
-    do {
+    while (taken()) {
       ++name;
-    } while (taken());
-    TRY_ASSIGN(
-        const points::PointsFileInfo info,
-        points::merge_points(storage, paths, static_cast<uint32_t>(collection.fields().size()),
-                             collection.points_path(name)));
-    superfluous.insert(superfluous.end(), paths.begin(), paths.end());
+    }
+    TRY_ASSIGN(const uint64_t entries,
+               points::merge_points(storage, files, collection.identity(),
+                                    static_cast<uint32_t>(collection.fields().size()),
+                                    {collection.points_path(name), name}));
     manifest.points = {name};
-    collection.add_points_entries(info.entries, true);
+    collection.add_points_entries(entries, true);
   }
   return {};
 }

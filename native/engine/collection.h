@@ -146,7 +146,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::string manifest_path() const { return folder_ + "/MANIFEST"; }
   std::string segments_folder() const { return folder_ + "/segments"; }
   uint32_t rows_max(uint32_t field) const;
-  bool direct_io() const { return options_.direct_io == Choice::yes; }
+  uint64_t identity() const { return file_.identity; }
+  segment::Segment::Options segment_options(uint32_t id, uint32_t rows_max) const {
+    return {id, rows_max, options_.direct_io == Choice::yes, identity()};
+  }
   void add_rebuilt(std::string what);
   // Whether a checkpoint would save anything: operations, or what was rebuilt at open.
   bool unsaved() const {
@@ -175,6 +178,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // write.cc
   base::Status take(const WriteJob& job);
   base::Status reserve(const Operation& operation);
+  base::Status reserve_parts(const Operation& operation);
   base::Result<std::shared_ptr<segment::Segment>> new_segment(uint32_t field);
   base::Status apply(uint64_t lsn, uint32_t kind, base::Bytes payload);
   base::Status apply_upsert(uint64_t lsn, const Operation& operation);
@@ -188,6 +192,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // recovery.cc
   base::Status recover();
   base::Status load_table(const Manifest& manifest);
+  base::Status check_locations(const Manifest& manifest) const;
   base::Status open_segments(const Manifest& manifest, std::vector<base::Status>& codes);
   base::Status load_deleted(const Manifest& manifest, bool table_lost);
   base::Status rebuild_table(const Manifest& manifest);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <functional>
 #include <string_view>
@@ -28,16 +27,8 @@ namespace {
 
 constexpr char k_store_text[] = "asyncstore\nformat 1\n";
 constexpr size_t k_store_file_bytes = 4096;  // a page, so that the probe of io_uring can read it
-constexpr const char* k_data_folders[] = {"/segments", "/points", "/wal"};  // of a collection
 constexpr size_t k_writers = 2;
 constexpr size_t k_batch_part_min = 16;  // queries; fewer are not worth another worker
-
-// A number in decimal digits, such as the name of a collection's folder; 0 for other text.
-uint64_t number_of(const std::string& name) {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  return error == std::errc() && end == name.data() + name.size() ? number : 0;
-}
 
 // What to do about a folder that cannot be opened.
 Status advised(Status status) {
@@ -72,7 +63,10 @@ uint32_t worker_count(const Options& options) {
 }  // namespace
 
 Engine::Engine(std::shared_ptr<io::Storage> storage, std::string path, Options options)
-    : storage_(std::move(storage)), path_(std::move(path)), options_(std::move(options)) {}
+    : storage_(std::move(storage)),
+      path_(std::move(path)),
+      options_(std::move(options)),
+      catalog_(storage_, path_ + "/collections", options_) {}
 
 Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<io::Storage> storage,
                                              const std::string& path, const Options& options) {
@@ -80,7 +74,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<io::Storage> storag
   TRY_ASSIGN(engine->completions_, CompletionQueue::create());
   TRY(engine->prepare_folder());
   TRY(engine->make_readers());
-  TRY(engine->open_collections());
+  TRY(engine->catalog_.open());
   engine->start();
   return engine;
 }
@@ -105,7 +99,7 @@ Status Engine::prepare_folder() {
                                     *foreign + "'. Give an empty or a new folder.");
     }
     TRY(take_lock());
-    TRY(storage_->create_folder(collections_folder()));
+    TRY(storage_->create_folder(path_ + "/collections"));
     std::vector<std::byte> content(k_store_file_bytes);
     std::memcpy(content.data(), k_store_text, sizeof k_store_text - 1);
     return io::replace_file(*storage_, store, content);
@@ -177,65 +171,6 @@ Status Engine::make_readers() {
   return {};
 }
 
-Status Engine::open_collections() {
-  TRY_ASSIGN(const auto names, storage_->list(collections_folder()));
-  for (const auto& name : names) {
-    const std::string folder = collections_folder() + "/" + name;
-    const uint64_t number = number_of(name);
-    if (number == 0) {
-      continue;  // not ours
-    }
-    next_folder_ = std::max(next_folder_, number + 1);
-    const std::string description = folder + "/COLLECTION";
-    const auto described = storage_->open(description, io::Open::read);
-    if (!described.ok() && described.error().os_errno == ENOENT) {
-      if (is_remnant(folder)) {
-        TRY(remove_files(folder));
-      } else {
-        broken_.push_back(
-            {name, base::corruption(description, 0,
-                                    "the file is missing, but the folder around it "
-                                    "holds data: put it back, or remove the folder;")});
-      }
-      continue;
-    }
-    auto opened = Collection::open(storage_, folder, options_);
-    if (opened.ok()) {
-      collections_.emplace(opened.value()->name(), opened.value());
-      continue;
-    }
-    // One that is damaged does not keep the others from being used.
-    const auto content = io::read_file(*storage_, folder + "/COLLECTION", 64 << 20);
-    auto file = content.ok() ? parse_collection(folder, content.value())
-                             : Result<CollectionFile>(content.error());
-    broken_.push_back({file.ok() ? file.value().name : name, std::move(opened.error())});
-  }
-  return {};
-}
-
-// Whether a folder without COLLECTION is what a crash left of a creation or a deletion. Where there
-// is data, and no mark that it was deleted, the file was lost.
-bool Engine::is_remnant(const std::string& folder) {
-  if (storage_->exists(folder + "/DELETED")) {
-    return true;
-  }
-  for (const char* part : k_data_folders) {
-    const auto names = storage_->list(folder + part);
-    if (names.ok() ? !names.value().empty() : names.error().os_errno != ENOENT) {
-      return false;
-    }
-  }
-  return true;
-}
-
-// The mark of a deletion goes last, so that a crash on the way leaves a remnant.
-Status Engine::remove_files(const std::string& folder) {
-  for (const char* part : k_data_folders) {
-    TRY(storage_->remove_folder(folder + part));
-  }
-  return storage_->remove_folder(folder);
-}
-
 void Engine::start() {
   for (auto& reader : std::exchange(readers_, {})) {
     workers_.push_back(std::make_unique<Worker>(tasks_, std::move(reader)));
@@ -252,8 +187,8 @@ void Engine::start() {
   maintenance_->start();
   chores_ = std::make_unique<Chores>(*completions_);
   chores_->start();
-  catalog_ = std::make_unique<Chores>(*completions_);
-  catalog_->start();
+  catalog_chores_ = std::make_unique<Chores>(*completions_);
+  catalog_chores_->start();
   if (options_.prewarm) {
     for (const auto& collection : collections()) {
       chores_->prewarm(0, collection, 0);
@@ -268,7 +203,7 @@ void Engine::close() {
   for (auto& task : tasks_.close()) {
     task->abandon(store_closed());
   }
-  for (Chores* chores : {catalog_.get(), chores_.get()}) {
+  for (Chores* chores : {catalog_chores_.get(), chores_.get()}) {
     if (chores != nullptr) {
       chores->stop();
     }
@@ -290,11 +225,7 @@ void Engine::close() {
       }
     }
   }
-  const std::lock_guard lock(collections_mutex_);
-  for (const auto& [name, collection] : collections_) {
-    collection->close();
-  }
-  collections_.clear();
+  catalog_.close();
   lock_.reset();
 }
 
@@ -321,16 +252,6 @@ StoreStatistics Engine::statistics() const {
   return sum;
 }
 
-std::vector<std::shared_ptr<Collection>> Engine::collections() const {
-  const std::lock_guard lock(collections_mutex_);
-  std::vector<std::shared_ptr<Collection>> all;
-  all.reserve(collections_.size());
-  for (const auto& [name, collection] : collections_) {
-    all.push_back(collection);
-  }
-  return all;
-}
-
 Writer& Engine::writer_of(const Collection& collection) {
   // By the folder's number, so that collections made one after the other take turns.
   const std::string& folder = collection.folder();
@@ -350,8 +271,8 @@ bool Engine::create_collection(uint64_t ticket, CollectionFile file) {
   if (refused(ticket)) {
     return true;
   }
-  catalog_->run(ticket, [this, ticket, file = std::move(file)]() mutable {
-    auto made = make_collection(std::move(file));
+  catalog_chores_->run(ticket, [this, ticket, file = std::move(file)]() mutable {
+    auto made = catalog_.create(std::move(file));
     if (made.ok()) {
       completions_->complete(ticket, std::move(made.value()));
     } else {
@@ -361,43 +282,12 @@ bool Engine::create_collection(uint64_t ticket, CollectionFile file) {
   return true;
 }
 
-Result<std::shared_ptr<Collection>> Engine::make_collection(CollectionFile file) {
-  const std::string name = file.name;
-  uint64_t number;
-  {
-    const std::lock_guard lock(collections_mutex_);
-    const bool broken = std::any_of(broken_.begin(), broken_.end(),
-                                    [&](const auto& one) { return one.name == name; });
-    if (collections_.contains(name) || broken) {
-      return Error{Code::already_exists, "Collection `" + name + "` already exists!"};
-    }
-    if (collections_.size() >= base::k_collections_max) {
-      return base::invalid_argument("a store holds at most " +
-                                    std::to_string(base::k_collections_max) + " collections");
-    }
-    number = next_folder_++;
-  }
-  const std::string folder = collections_folder() + "/" + std::to_string(number);
-  TRY(storage_->create_folder(folder));
-  auto made = Collection::create(storage_, folder, options_, std::move(file));
-  Status synced =
-      made.ok() ? storage_->sync_folder(collections_folder()) : Status(std::move(made.error()));
-  if (!synced.ok()) {
-    static_cast<void>(
-        storage_->remove_folder(folder).ok());  // an orphan is removed at the next open
-    return std::move(synced.error());
-  }
-  const std::lock_guard lock(collections_mutex_);
-  collections_.emplace(name, made.value());
-  return made.value();
-}
-
 bool Engine::delete_collection(uint64_t ticket, std::string name) {
   if (refused(ticket)) {
     return true;
   }
-  catalog_->run(ticket, [this, ticket, name = std::move(name)] {
-    auto removed = remove_collection(name);
+  catalog_chores_->run(ticket, [this, ticket, name = std::move(name)] {
+    auto removed = catalog_.remove(name, [this](Collection& collection) { leave(collection); });
     if (removed.ok()) {
       completions_->complete(ticket, removed.value());
     } else {
@@ -407,36 +297,18 @@ bool Engine::delete_collection(uint64_t ticket, std::string name) {
   return true;
 }
 
-Result<bool> Engine::remove_collection(const std::string& name) {
-  std::shared_ptr<Collection> collection;
-  {
-    const std::lock_guard lock(collections_mutex_);
-    const auto found = collections_.find(name);
-    if (found == collections_.end()) {
-      return false;
-    }
-    collection = found->second;
-  }
+// Ends the writes of a collection that goes, and what readers remember of its files.
+void Engine::leave(Collection& collection) {
   // Between two groups, so that every write before was answered and every later one is refused.
-  writer_of(*collection).run([&] { collection->drop(); });
-  // From here on it is gone.
-  TRY(storage_->rename(collection->folder() + "/COLLECTION", collection->folder() + "/DELETED"));
-  TRY(storage_->sync_folder(collection->folder()));
-  {
-    const std::lock_guard lock(collections_mutex_);
-    collections_.erase(name);
-  }
+  writer_of(collection).run([&] { collection.drop(); });
   std::vector<uint64_t> retired;
-  const auto view = collection->view();
+  const auto view = collection.view();
   for (const auto& field : view->fields) {
     for (const auto& segment : field.segments) {
       retired.push_back(segment.segment->source().id());
     }
   }
   retire(retired);
-  // Searches that hold the files go on reading them; what cannot be removed is an orphan.
-  static_cast<void>(remove_files(collection->folder()).ok());
-  return true;
 }
 
 // Answers for a store that is closed.

@@ -3,15 +3,13 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "engine/catalog.h"
 #include "engine/chores.h"
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
@@ -35,11 +33,6 @@ struct StoreStatistics {
   io::ReaderStatistics io;
 };
 
-struct BrokenCollection {
-  std::string name;  // or its folder, where the name cannot be read
-  base::Error error;
-};
-
 // A folder with the files STORE and LOCK and a numbered folder for each collection. Submitting
 // calls come from one thread (Python's); each answers its ticket through completions() exactly
 // once, unless it returns false: then the inbox is full and nothing was taken.
@@ -58,8 +51,8 @@ class Engine {
   CompletionQueue& completions() { return *completions_; }
   uint64_t next_ticket() { return ++last_ticket_; }
   StoreStatistics statistics() const;
-  std::vector<std::shared_ptr<Collection>> collections() const;
-  const std::vector<BrokenCollection>& broken() const { return broken_; }
+  std::vector<std::shared_ptr<Collection>> collections() const { return catalog_.collections(); }
+  std::vector<BrokenCollection> broken() const { return catalog_.broken(); }
 
   bool create_collection(uint64_t ticket, CollectionFile file);
   bool delete_collection(uint64_t ticket, std::string name);
@@ -83,18 +76,13 @@ class Engine {
   base::Status prepare_folder();
   base::Status take_lock();
   base::Status make_readers();
-  base::Status open_collections();
-  bool is_remnant(const std::string& folder);
-  base::Status remove_files(const std::string& folder);
   void start();
   bool refused(uint64_t ticket);
   bool refused(uint64_t ticket, const Collection& collection);
   bool offer(uint64_t ticket, std::unique_ptr<Task> task);
   bool offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks);
   Writer& writer_of(const Collection& collection);
-  std::string collections_folder() const { return path_ + "/collections"; }
-  base::Result<std::shared_ptr<Collection>> make_collection(CollectionFile file);
-  base::Result<bool> remove_collection(const std::string& name);
+  void leave(Collection& collection);
   void retire(std::span<const uint64_t> source_ids);
 
   std::shared_ptr<io::Storage> storage_;
@@ -109,17 +97,13 @@ class Engine {
   io::ReaderKind reader_kind_ = io::ReaderKind::mmap;
   std::vector<std::unique_ptr<io::Reader>> readers_;  // until the workers own them
 
-  mutable std::mutex collections_mutex_;
-  std::map<std::string, std::shared_ptr<Collection>> collections_;
-  std::vector<BrokenCollection> broken_;
-  uint64_t next_folder_ = 1;
-
+  Catalog catalog_;
   TaskQueue tasks_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Writer>> writers_;
   std::unique_ptr<Maintenance> maintenance_;
-  std::unique_ptr<Chores> chores_;   // prewarm, check
-  std::unique_ptr<Chores> catalog_;  // creating and deleting collections
+  std::unique_ptr<Chores> chores_;          // prewarm, check
+  std::unique_ptr<Chores> catalog_chores_;  // creating and deleting collections
 };
 
 }  // namespace asyncstore::engine

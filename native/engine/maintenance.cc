@@ -162,7 +162,7 @@ Status Maintenance::optimize_now(Collection& collection) {
       return store_closed();
     }
   }
-  return checkpoint(collection);
+  return checkpoint(collection, PointTables::merge);
 }
 
 // --- sealing ---
@@ -210,14 +210,17 @@ std::vector<SegmentView> Maintenance::merge_due(const Collection& collection,
   const auto view = collection.view();
   std::vector<SegmentView> sealed;
   for (const auto& segment : view->fields[field].segments) {
+    if (!segment.segment->sealed() || segment.segment->damaged()) {
+      continue;
+    }
     const bool worth = segment.rows >= options_.vacuum_min_vector_number &&
                        segment.deleted_count() > options_.deleted_threshold * segment.rows;
-    if (segment.segment->sealed() && worth) {
+    if (worth) {
       return {segment};
     }
     const bool small =
         options_.max_segment_bytes == 0 || bytes_of(segment) < options_.max_segment_bytes / 2;
-    if (segment.segment->sealed() && small) {
+    if (small) {
       sealed.push_back(segment);
     }
   }
@@ -252,11 +255,11 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
   if (!writer.run([&] { id = collection.take_segment_id(); })) {
     return store_closed();
   }
-  const Segment::Options options{id, static_cast<uint32_t>(std::max<uint64_t>(live, 1)),
-                                 collection.direct_io()};
+  const auto rows_max = static_cast<uint32_t>(std::max<uint64_t>(live, 1));
   Rewrite work{field, std::move(inputs), nullptr, {}};
-  TRY_ASSIGN(work.output, Segment::create(collection.shared_storage(), collection.segments_folder(),
-                                          collection.fields()[field], options));
+  TRY_ASSIGN(work.output,
+             Segment::create(collection.shared_storage(), collection.segments_folder(),
+                             collection.fields()[field], collection.segment_options(id, rows_max)));
   Status done = copy_rows(collection, work, live);
   const std::function<void()> replace = [&] {
     done = collection.writable();
@@ -300,7 +303,13 @@ Status Maintenance::copy_rows(Collection& collection, Rewrite& work, uint64_t li
         return store_closed();
       }
       const uint32_t count = std::min(part, input.rows - first);
-      TRY(input.segment->read_rows(first, count, rows));
+      Status read = input.segment->read_rows(first, count, rows);
+      if (!read.ok()) {
+        if (read.error().code == base::Code::corruption) {
+          input.segment->set_damaged();
+        }
+        return read;
+      }
       kept.clear();
       entries.clear();
       for (uint32_t i = 0; i < count; ++i) {

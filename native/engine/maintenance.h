@@ -19,6 +19,10 @@
 
 namespace asyncstore::engine {
 
+// What a checkpoint does with the changes of the point table: it merges them into the base when
+// they outweigh it, or now, so that the next opening reads each entry once.
+enum class PointTables : uint8_t { as_due, merge };
+
 // One thread for all collections. It reads what is immutable, writes new files, and hands results
 // to the collection's writer in short steps; it holds up neither searches nor writes.
 class Maintenance {
@@ -37,7 +41,7 @@ class Maintenance {
   // Seals, merges and vacuums until nothing is left to do, then completes the ticket.
   void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
   // Makes everything up to now durable outside the log. Only when the thread does not run.
-  base::Status checkpoint(Collection& collection);
+  base::Status checkpoint(Collection& collection, PointTables tables = PointTables::as_due);
 
  private:
   struct Request {
@@ -55,10 +59,10 @@ class Maintenance {
   base::Status optimize_now(Collection& collection);
   bool stopping();
 
-  base::Status save(const CheckpointPlan& plan, Collection& collection,
+  base::Status save(const CheckpointPlan& plan, Collection& collection, PointTables tables,
                     std::vector<std::string>& superfluous);
-  base::Status save_points(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
-                           std::vector<std::string>& superfluous);
+  base::Status save_points(const CheckpointPlan& plan, Collection& collection, PointTables tables,
+                           Manifest& manifest, std::vector<std::string>& superfluous);
   base::Status save_segments(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
                              std::vector<std::string>& superfluous);
 

@@ -65,6 +65,7 @@ Error does_not_parse(const std::string& path, const ByteReader& reader) {
 
 std::vector<std::byte> encode(const CollectionFile& collection) {
   ByteWriter body;
+  body.put(collection.identity);
   body.put_text(collection.name);
   body.put(static_cast<uint32_t>(collection.fields.size()));
   for (const Field& field : collection.fields) {
@@ -84,6 +85,7 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
   TRY_ASSIGN(const Bytes body, body_of(path, k_collection_magic, content));
   ByteReader reader(body);
   CollectionFile collection;
+  collection.identity = reader.take<uint64_t>();
   collection.name = reader.take_text();
   const auto fields = reader.take<uint32_t>();
   if (!reader.ok() || fields > base::k_fields_max) {
@@ -117,6 +119,7 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
 
 std::vector<std::byte> encode(const Manifest& manifest) {
   ByteWriter body;
+  body.put(manifest.owner);
   body.put(manifest.lsn);
   body.put(manifest.point_count);
   body.put(manifest.next_segment);
@@ -138,10 +141,15 @@ std::vector<std::byte> encode(const Manifest& manifest) {
   return framed(k_manifest_magic, body.bytes());
 }
 
-Result<Manifest> parse_manifest(const std::string& path, Bytes content, size_t fields) {
+Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t owner,
+                                size_t fields) {
   TRY_ASSIGN(const Bytes body, body_of(path, k_manifest_magic, content));
   ByteReader reader(body);
   Manifest manifest;
+  manifest.owner = reader.take<uint64_t>();
+  if (reader.ok() && manifest.owner != owner) {
+    return base::corruption(path, k_frame_bytes, "the file belongs to another collection");
+  }
   manifest.lsn = reader.take<uint64_t>();
   manifest.point_count = reader.take<uint64_t>();
   manifest.next_segment = reader.take<uint32_t>();

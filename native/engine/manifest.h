@@ -20,6 +20,7 @@ struct CollectionFile {
   std::string name;
   std::vector<segment::Field> fields;
   std::vector<std::byte> config;
+  uint64_t identity = 0;  // random; every file of the collection carries it
 };
 
 struct ManifestSegment {
@@ -31,6 +32,7 @@ struct ManifestSegment {
 };
 
 struct Manifest {
+  uint64_t owner = 0;
   uint64_t lsn = 0;  // everything up to it is in the files named here
   uint64_t point_count = 0;
   uint32_t next_segment = 1;
@@ -41,6 +43,8 @@ struct Manifest {
 std::vector<std::byte> encode(const CollectionFile& collection);
 std::vector<std::byte> encode(const Manifest& manifest);
 base::Result<CollectionFile> parse_collection(const std::string& path, base::Bytes content);
-base::Result<Manifest> parse_manifest(const std::string& path, base::Bytes content, size_t fields);
+// `owner`: the identity of the collection.
+base::Result<Manifest> parse_manifest(const std::string& path, base::Bytes content, uint64_t owner,
+                                      size_t fields);
 
 }  // namespace asyncstore::engine

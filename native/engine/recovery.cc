@@ -36,6 +36,7 @@ Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Stora
   }
   // COLLECTION last: where it is, there is a manifest.
   Manifest manifest;
+  manifest.owner = file.identity;
   manifest.fields.resize(file.fields.size());
   TRY(io::replace_file(*storage, folder + "/MANIFEST", encode(manifest)));
   TRY(io::replace_file(*storage, folder + "/COLLECTION", content));
@@ -59,7 +60,8 @@ Result<std::shared_ptr<Collection>> Collection::open(std::shared_ptr<io::Storage
 Status Collection::recover() {
   // Without it nothing would be known of any file, and all would go as orphans.
   TRY_ASSIGN(const auto content, io::read_file(*storage_, manifest_path(), k_small_file_bytes_max));
-  TRY_ASSIGN(const Manifest manifest, parse_manifest(manifest_path(), content, fields().size()));
+  TRY_ASSIGN(const Manifest manifest,
+             parse_manifest(manifest_path(), content, identity(), fields().size()));
   saved_ = manifest;
   next_segment_ = manifest.next_segment;
   applied_lsn_ = manifest.lsn;
@@ -89,21 +91,51 @@ Status Collection::recover() {
 }
 
 Status Collection::load_table(const Manifest& manifest) {
-  std::vector<std::string> paths;
-  for (const uint64_t lsn : manifest.points) {
-    paths.push_back(points_path(lsn));
-    if (!storage_->exists(paths.back())) {
-      return base::corruption(paths.back(), 0, "a point table is missing");
+  std::vector<points::PointsFile> files;
+  for (const uint64_t number : manifest.points) {
+    files.push_back({points_path(number), number});
+    if (!storage_->exists(files.back().path)) {
+      return base::corruption(files.back().path, 0, "a point table is missing");
     }
   }
-  TRY(points::load_points(*storage_, paths, *table_));
+  TRY(points::load_points(*storage_, files, identity(), *table_));
   if (table_->live_count() != manifest.point_count) {
     return base::corruption(manifest_path(), 0,
                             "the number of points does not fit the point tables");
   }
+  TRY(check_locations(manifest));
   // How many entries the changes repeat is not known; all count as the base, so that opening alone
   // makes no checkpoint write the whole table again.
   add_points_entries(manifest.point_count, true);
+  return {};
+}
+
+// Each file is sound by itself; together they must tell of one state.
+Status Collection::check_locations(const Manifest& manifest) const {
+  for (uint32_t field = 0; field < manifest.fields.size(); ++field) {
+    std::unordered_map<uint32_t, uint32_t> rows_of;
+    for (const ManifestSegment& segment : manifest.fields[field]) {
+      rows_of.emplace(segment.id, segment.rows);
+    }
+    uint32_t segment = 0;  // of the point before: mostly the same
+    uint32_t rows = 0;
+    for (uint32_t slot = 0; slot < table_->slot_count(); ++slot) {
+      const Location location = table_->location(slot, field);
+      if (!location.present()) {
+        continue;
+      }
+      if (location.segment != segment || rows == 0) {
+        const auto found = rows_of.find(location.segment);
+        segment = location.segment;
+        rows = found == rows_of.end() ? 0 : found->second;
+      }
+      if (location.row >= rows) {
+        return base::corruption(
+            points_path(manifest.points.back()), 0,
+            "point " + table_->id(slot).text() + " lies in a row that the manifest does not know");
+      }
+    }
+  }
   return {};
 }
 
@@ -112,13 +144,14 @@ Status Collection::open_segments(const Manifest& manifest, std::vector<Status>& 
   for (uint32_t field = 0; field < manifest.fields.size(); ++field) {
     auto& segments = states_[field].segments;
     for (const ManifestSegment& saved : manifest.fields[field]) {
-      const Segment::Options options{saved.id, saved.rows_max, direct_io()};
+      const Segment::Options options = segment_options(saved.id, saved.rows_max);
       TRY_ASSIGN(auto segment,
                  Segment::open(storage_, segments_folder(), fields()[field], options, saved.rows));
       codes.push_back(saved.sealed ? segment->load_codes(saved.rows) : Status());
       segments.push_back({std::move(segment), nullptr, nullptr});
     }
-    states_[field].appendable = !segments.empty() && !manifest.fields[field].back().sealed;
+    states_[field].appendable = !segments.empty() && !manifest.fields[field].back().sealed &&
+                                !segments.back().segment->damaged();
   }
   return {};
 }
@@ -132,7 +165,7 @@ Status Collection::load_deleted(const Manifest& manifest, bool table_lost) {
       }
       SegmentState& state = states_[field].segments[i];
       const std::string path = state.segment->deleted_path(saved.deleted_lsn);
-      auto read = segment::DeletedRows::read(*storage_, path, saved.id, saved.rows);
+      auto read = segment::DeletedRows::read(*storage_, path, identity(), saved.id, saved.rows);
       if (read.ok()) {
         state.deleted = std::move(read.value());
         saved_deleted_[saved.id] = state.deleted;
@@ -224,6 +257,7 @@ Status Collection::repair_entries() {
           slot_of_row[location.row] = slot;
         }
       }
+      uint32_t lost = 0;
       for (const uint32_t row : damaged) {
         const auto found = slot_of_row.find(row);
         const bool live = !state.deleted || !state.deleted->contains(row);
@@ -237,10 +271,14 @@ Status Collection::repair_entries() {
           const uint32_t slot = found->second;
           entry = {table_->id(slot), table_->version(slot), slot, 0};
         }
-        TRY(state.segment->repair_entry(row, entry));
+        TRY_ASSIGN(const bool sound, state.segment->repair_entry(row, entry));
+        lost += sound ? 0 : 1;
       }
       add_rebuilt(std::to_string(damaged.size()) + " row entries of " +
-                  state.segment->path("rows") + ", from the point table");
+                  state.segment->path("rows") + ", from the point table" +
+                  (lost == 0 ? ""
+                             : "; the vectors of " + std::to_string(lost) +
+                                   " of them are damaged as well"));
     }
   }
   return {};
@@ -273,7 +311,7 @@ Status Collection::rebuild_codes(const Manifest& manifest, std::vector<Status> c
 }
 
 Status Collection::replay() {
-  const wal::LogOptions options{options_.wal_capacity_bytes, options_.durability};
+  const wal::LogOptions options{options_.wal_capacity_bytes, options_.durability, identity()};
   TRY_ASSIGN(log_,
              wal::Log::open(storage_, folder_ + "/wal", options, applied_lsn_,
                             [this](uint64_t lsn, uint32_t kind, base::Bytes payload) -> Status {

@@ -201,7 +201,7 @@ void SearchTask::landed(const io::ReadRequest& request, Bytes data, const Error*
   if (stage_ == Stage::vectors) {
     fetch_->landed(request, data, error);
   } else if (error != nullptr) {
-    fail(*error);
+    fail(row_error(request, *error));
   } else if (stage_ == Stage::scan) {
     score_part(request.index, data);
   } else {

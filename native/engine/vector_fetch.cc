@@ -26,6 +26,13 @@ Status check_row(const Segment& segment, uint32_t row, Bytes data) {
                           "a vector does not match its checksum");
 }
 
+Error row_error(const io::ReadRequest& request, const Error& error) {
+  const bool ended = error.code == base::Code::io && error.os_errno == 0;
+  return ended ? base::corruption(request.source->path(), request.offset,
+                                  "the file ends before this row")
+               : error;
+}
+
 VectorFetch::VectorFetch(std::shared_ptr<Collection> collection, std::vector<uint32_t> fields,
                          size_t points)
     : collection_(std::move(collection)), fields_(std::move(fields)) {
@@ -71,7 +78,8 @@ bool VectorFetch::read(Task& task, Worker& worker) {
 
 void VectorFetch::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
   const Item& item = items_[request.index];
-  Status status = error != nullptr ? Status(*error) : check_row(*item.segment, item.row, data);
+  Status status = error != nullptr ? Status(row_error(request, *error))
+                                   : check_row(*item.segment, item.row, data);
   if (!status.ok()) {
     error_ = error_ ? error_ : std::move(status.error());
     return;

@@ -49,5 +49,7 @@ class VectorFetch {
 io::ReadRequest row_request(const segment::Segment& segment, uint32_t row, uint32_t index);
 // CorruptionError naming file and place, when the row does not match its checksum.
 base::Status check_row(const segment::Segment& segment, uint32_t row, base::Bytes data);
+// What to answer for a row that could not be read: where the file ends too early, it is damaged.
+base::Error row_error(const io::ReadRequest& request, const base::Error& error);
 
 }  // namespace asyncstore::engine

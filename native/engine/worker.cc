@@ -74,6 +74,7 @@ void TaskQueue::awake(Worker* worker) {
 std::deque<std::unique_ptr<Task>> TaskQueue::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
+  count_.store(0, std::memory_order_relaxed);
   return std::exchange(waiting_, {});
 }
 
@@ -189,15 +190,20 @@ void Worker::run() {
     if (!busy && waiting_.empty() && std::exchange(worked, false)) {
       look_out();
     }
-    const bool sleep = !busy && !queue_.any_waiting();
+    const bool full = runnable_.size() + waiting_.size() >= base::k_searches_active_max;
+    const bool sleep = !busy && (full || !queue_.any_waiting());
     if (sleep) {
-      queue_.sleeping(this);
+      if (!full) {
+        queue_.sleeping(this);
+      }
       reader_->reap(*this, true);
-      queue_.awake(this);
+      if (!full) {
+        queue_.awake(this);
+      }
     } else if (reader_->pending() > 0) {
       reader_->reap(*this, false);
     }
-    if (runnable_.size() + waiting_.size() < base::k_searches_active_max) {
+    if (!full) {
       if (auto task = queue_.take()) {
         runnable_.push_back(std::move(task));
       }

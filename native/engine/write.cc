@@ -84,8 +84,31 @@ Status Collection::take(const WriteJob& job) {
   return encoded;
 }
 
-// After this, applying the operation can fail only if the device does.
+// After this, applying the operation can fail only if the device does. What an operation that fails
+// had reserved stays as slack, but counts for nobody.
 Status Collection::reserve(const Operation& operation) {
+  struct Reckoning {
+    uint32_t pending;
+    uint32_t pending_next;
+  };
+  std::vector<Reckoning> before;
+  before.reserve(states_.size());
+  for (const FieldState& state : states_) {
+    before.push_back({state.pending, state.pending_next});
+  }
+  const uint64_t points_before = pending_points_;
+  Status reserved = reserve_parts(operation);
+  if (!reserved.ok()) {
+    for (size_t field = 0; field < states_.size(); ++field) {
+      states_[field].pending = before[field].pending;
+      states_[field].pending_next = before[field].pending_next;
+    }
+    pending_points_ = points_before;
+  }
+  return reserved;
+}
+
+Status Collection::reserve_parts(const Operation& operation) {
   // On top of what the group's operations before may add: none of them is in the table yet.
   pending_points_ += operation.ids.size();
   if (!table_->reserve(pending_points_)) {
@@ -118,8 +141,8 @@ Status Collection::reserve(const Operation& operation) {
 }
 
 Result<std::shared_ptr<Segment>> Collection::new_segment(uint32_t field) {
-  const Segment::Options options{take_segment_id(), rows_max(field), direct_io()};
-  return Segment::create(storage_, segments_folder(), fields()[field], options);
+  return Segment::create(storage_, segments_folder(), fields()[field],
+                         segment_options(take_segment_id(), rows_max(field)));
 }
 
 Status Collection::apply(uint64_t lsn, uint32_t kind, Bytes payload) {
@@ -191,8 +214,6 @@ Status Collection::append_rows(uint64_t lsn, const Operation& operation, const F
       entries.push_back({operation.ids[i], lsn, slots[i], base::crc32c(stored)});
     }
   }
-  // Has been reserved, unless a frame of the group that was dropped made the reckoning differ.
-  TRY(target.reserve(rows.rows));
   segment = target.id();
   first_row = target.rows();
   return target.append(rows.stored, entries);

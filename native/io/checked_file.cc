@@ -1,6 +1,7 @@
 #include "io/checked_file.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include "base/crc32c.h"
@@ -21,11 +22,12 @@ struct Header {
   uint32_t format_version;
   uint32_t block_bytes;
   uint64_t payload_bytes;
+  uint64_t owner;
   Fields fields;
   uint32_t table_crc;
   uint32_t header_crc;
 };
-static_assert(sizeof(Header) == 64);
+static_assert(sizeof(Header) == 72);
 constexpr uint64_t k_payload_offset = sizeof(Header);
 constexpr size_t k_header_checked_bytes = sizeof(Header) - sizeof(uint32_t);
 
@@ -36,14 +38,14 @@ Bytes header_bytes(const Header& header) {
 }  // namespace
 
 Result<CheckedFileWriter> CheckedFileWriter::create(Storage& storage, const std::string& path,
-                                                    Magic magic, Fields fields) {
+                                                    Mark mark, Fields fields) {
   CheckedFileWriter writer;
   if (storage.exists(path)) {
     // Left behind by a crash before anything referred to it.
     TRY(storage.remove(path));
   }
   TRY_ASSIGN(writer.file_, storage.open(path, Open::create));
-  writer.magic_ = magic;
+  writer.mark_ = mark;
   writer.fields_ = fields;
   writer.block_.reserve(CheckedFile::k_block_bytes);
   return writer;
@@ -76,22 +78,21 @@ Status CheckedFileWriter::finish() {
   }
   const Bytes table = std::as_bytes(std::span(checksums_));
   TRY(file_->write_at(k_payload_offset + payload_bytes_, table));
-  Header header{magic_,
-                k_format_version,
-                CheckedFile::k_block_bytes,
-                payload_bytes_,
-                fields_,
-                base::crc32c(table),
-                0};
+  Header header{mark_.magic, k_format_version, CheckedFile::k_block_bytes, payload_bytes_,
+                mark_.owner, fields_,          base::crc32c(table),        0};
   header.header_crc = base::crc32c(header_bytes(header).first(k_header_checked_bytes));
   TRY(file_->write_at(0, header_bytes(header)));
   return file_->sync();
 }
 
-Result<CheckedFile> CheckedFile::open(Storage& storage, const std::string& path, Magic magic) {
+Result<CheckedFile> CheckedFile::open(Storage& storage, const std::string& path, Mark mark) {
   TRY_ASSIGN(CheckedFile checked, open(storage, path));
-  if (checked.magic_ != magic) {
+  if (checked.mark_.magic != mark.magic) {
     return base::corruption(path, 0, "the file does not begin with the mark of its kind");
+  }
+  if (checked.mark_.owner != mark.owner) {
+    return base::corruption(path, offsetof(Header, owner),
+                            "the file belongs to another collection");
   }
   return checked;
 }
@@ -126,7 +127,7 @@ Result<CheckedFile> CheckedFile::open(Storage& storage, const std::string& path)
     return base::corruption(path, k_payload_offset + header.payload_bytes,
                             "the table of checksums does not match its checksum");
   }
-  checked.magic_ = header.magic;
+  checked.mark_ = {header.magic, header.owner};
   checked.payload_bytes_ = header.payload_bytes;
   checked.fields_ = header.fields;
   return checked;

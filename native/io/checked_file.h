@@ -5,11 +5,12 @@
 //   8                4      format version (k_format_version)
 //   12               4      block size in bytes (k_block_bytes)
 //   16               8      payload size in bytes, P
-//   24               32     four u64 that the kind of file defines
-//   56               4      CRC-32C of the block checksums
-//   60               4      CRC-32C of bytes 0 … 59
-//   64               P      payload
-//   64 + P           4·B    CRC-32C of each block of the payload; B = ceil(P / block size)
+//   24               8      owner: the identity of the collection
+//   32               32     four u64 that the kind of file defines
+//   64               4      CRC-32C of the block checksums
+//   68               4      CRC-32C of bytes 0 … 67
+//   72               P      payload
+//   72 + P           4·B    CRC-32C of each block of the payload; B = ceil(P / block size)
 //
 // A damaged block is reported with its place; the others stay readable.
 #pragma once
@@ -30,11 +31,18 @@ inline constexpr uint32_t k_format_version = 1;
 using Magic = std::array<char, 8>;
 using Fields = std::array<uint64_t, 4>;
 
+// What a file must say of itself: its kind, and whose it is. Files that were exchanged between
+// collections are found out by it.
+struct Mark {
+  Magic magic{};
+  uint64_t owner = 0;
+};
+
 // Writes a file from front to back. Until finish() returned, the file must not be referred to.
 class CheckedFileWriter {
  public:
   static base::Result<CheckedFileWriter> create(Storage& storage, const std::string& path,
-                                                Magic magic, Fields fields);
+                                                Mark mark, Fields fields);
   base::Status append(base::Bytes bytes);
   // Writes checksums and header and syncs. Nothing may be appended afterwards.
   base::Status finish();
@@ -44,7 +52,7 @@ class CheckedFileWriter {
   base::Status write_block();
 
   std::unique_ptr<File> file_;
-  Magic magic_{};
+  Mark mark_;
   Fields fields_{};
   uint64_t payload_bytes_ = 0;
   std::vector<std::byte> block_;
@@ -55,8 +63,8 @@ class CheckedFileWriter {
 class CheckedFile {
  public:
   // Verifies header and checksum table. A newer format version is Code::unsupported.
-  static base::Result<CheckedFile> open(Storage& storage, const std::string& path, Magic magic);
-  // The same for a file of any kind.
+  static base::Result<CheckedFile> open(Storage& storage, const std::string& path, Mark mark);
+  // The same for a file of any kind and owner.
   static base::Result<CheckedFile> open(Storage& storage, const std::string& path);
 
   uint64_t payload_bytes() const { return payload_bytes_; }
@@ -73,7 +81,7 @@ class CheckedFile {
   CheckedFile() = default;
 
   std::unique_ptr<File> file_;
-  Magic magic_{};
+  Mark mark_;
   uint64_t payload_bytes_ = 0;
   Fields fields_{};
   std::vector<uint32_t> checksums_;

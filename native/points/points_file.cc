@@ -34,19 +34,22 @@ uint64_t entry_bytes(uint32_t fields) {
 
 struct OpenPoints {
   io::CheckedFile file;
-  uint64_t lsn;
   uint32_t slot_count;
   uint64_t entries;
 };
 
-Result<OpenPoints> open_points(io::Storage& storage, const std::string& path, uint32_t fields) {
-  TRY_ASSIGN(io::CheckedFile file, io::CheckedFile::open(storage, path, k_magic));
-  const auto [lsn, slot_count, entries, file_fields] = file.fields();
+Result<OpenPoints> open_points(io::Storage& storage, const PointsFile& named, uint64_t owner,
+                               uint32_t fields) {
+  TRY_ASSIGN(io::CheckedFile file, io::CheckedFile::open(storage, named.path, {k_magic, owner}));
+  const auto [number, slot_count, entries, file_fields] = file.fields();
+  if (number != named.number) {
+    return base::corruption(named.path, 32, "the file belongs under another name");
+  }
   if (file_fields != fields || slot_count >= k_no_slot || entries > slot_count ||
       file.payload_bytes() != entries * entry_bytes(fields)) {
-    return base::corruption(path, 24, "the header's counts do not fit together");
+    return base::corruption(named.path, 32, "the header's counts do not fit together");
   }
-  return OpenPoints{std::move(file), lsn, static_cast<uint32_t>(slot_count), entries};
+  return OpenPoints{std::move(file), static_cast<uint32_t>(slot_count), entries};
 }
 
 // Reads in parts, so that a table of many millions needs no memory of its size. `soon`: a table
@@ -82,7 +85,7 @@ Status visit_entries(const OpenPoints& points, uint32_t fields,
       RawEntry raw;
       std::memcpy(&raw, whole.data(), sizeof raw);
       if (raw.slot >= points.slot_count) {
-        return base::corruption(points.file.path(), 64 + offset + at - size,
+        return base::corruption(points.file.path(), 72 + offset + at - size,
                                 "an entry names an impossible slot");
       }
       entry.slot = raw.slot;
@@ -111,23 +114,19 @@ void PointsBuffer::add(const PointEntry& entry) {
   ++count_;
 }
 
-Status PointsBuffer::write(io::Storage& storage, const std::string& path, uint64_t lsn,
+Status PointsBuffer::write(io::Storage& storage, const PointsFile& file, uint64_t owner,
                            uint32_t slot_count) const {
-  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(storage, path, k_magic,
-                                                      {lsn, slot_count, count_, fields_}));
-  TRY(file.append(entries_.bytes()));
-  return file.finish();
+  TRY_ASSIGN(auto writer,
+             io::CheckedFileWriter::create(storage, file.path, {k_magic, owner},
+                                           {file.number, slot_count, count_, fields_}));
+  TRY(writer.append(entries_.bytes()));
+  return writer.finish();
 }
 
-Status load_points(io::Storage& storage, const std::vector<std::string>& paths, PointTable& table) {
-  uint64_t lsn = 0;
-  for (size_t index = 0; index < paths.size(); ++index) {
-    TRY_ASSIGN(const OpenPoints points, open_points(storage, paths[index], table.fields()));
-    if (points.lsn < lsn) {
-      return base::corruption(paths[index], 24,
-                              "the file is older than the one that it tells the changes of");
-    }
-    lsn = points.lsn;
+Status load_points(io::Storage& storage, const std::vector<PointsFile>& files, uint64_t owner,
+                   PointTable& table) {
+  for (size_t index = 0; index < files.size(); ++index) {
+    TRY_ASSIGN(const OpenPoints points, open_points(storage, files[index], owner, table.fields()));
     if (index == 0) {
       table.load_reserve(points.entries);
     } else {
@@ -142,7 +141,8 @@ Status load_points(io::Storage& storage, const std::vector<std::string>& paths, 
         [&](const PointEntry& entry, Bytes) -> Status {
           if (!table.load(entry, index == 0)) {
             return base::corruption(
-                paths[index], 64, "the entry of point " + entry.id.text() + " contradicts another");
+                files[index].path, 72,
+                "the entry of point " + entry.id.text() + " contradicts another");
           }
           return {};
         },
@@ -151,12 +151,12 @@ Status load_points(io::Storage& storage, const std::vector<std::string>& paths, 
   return {};
 }
 
-Result<PointsFileInfo> merge_points(io::Storage& storage, const std::vector<std::string>& paths,
-                                    uint32_t fields, const std::string& path) {
-  ASSERT(!paths.empty());
+Result<uint64_t> merge_points(io::Storage& storage, const std::vector<PointsFile>& files,
+                              uint64_t owner, uint32_t fields, const PointsFile& target) {
+  ASSERT(!files.empty());
   std::vector<OpenPoints> inputs;
-  for (const auto& input : paths) {
-    TRY_ASSIGN(OpenPoints points, open_points(storage, input, fields));
+  for (const auto& input : files) {
+    TRY_ASSIGN(OpenPoints points, open_points(storage, input, owner, fields));
     inputs.push_back(std::move(points));
   }
   const uint32_t slot_count =
@@ -180,16 +180,17 @@ Result<PointsFileInfo> merge_points(io::Storage& storage, const std::vector<std:
     }
     return {};
   };
-  PointsFileInfo info{inputs.back().lsn, 0};
+  uint64_t entries = 0;
   TRY(visit_newest([&](Bytes) -> Status {
-    ++info.entries;
+    ++entries;
     return {};
   }));
-  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(
-                            storage, path, k_magic, {info.lsn, slot_count, info.entries, fields}));
+  TRY_ASSIGN(auto file,
+             io::CheckedFileWriter::create(storage, target.path, {k_magic, owner},
+                                           {target.number, slot_count, entries, fields}));
   TRY(visit_newest([&](Bytes raw) { return file.append(raw); }));
   TRY(file.finish());
-  return info;
+  return entries;
 }
 
 }  // namespace asyncstore::points

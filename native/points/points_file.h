@@ -4,7 +4,8 @@
 // all are merged into a new base, so that the work stays proportional to what was written.
 //
 // Payload of a checked file (io/checked_file.h) with the magic "ASPOINT1" and the header fields
-// lsn, slot count, number of entries E, number of vector fields F; E entries of 32 + 8·F bytes:
+// number (by its name), slot count, number of entries E, number of vector fields F; E entries of 32
+// + 8·F bytes:
 //
 //   0   4  slot
 //   4   4  flags: 1 the point is live, 2 its id is a UUID
@@ -25,6 +26,11 @@
 
 namespace asyncstore::points {
 
+struct PointsFile {
+  std::string path;
+  uint64_t number = 0;  // that the name tells; a later file has a higher one
+};
+
 // Gathers entries in the form of the file.
 class PointsBuffer {
  public:
@@ -32,7 +38,7 @@ class PointsBuffer {
   void add(const PointEntry& entry);
   uint64_t count() const { return count_; }
   // Writes and syncs a new file.
-  base::Status write(io::Storage& storage, const std::string& path, uint64_t lsn,
+  base::Status write(io::Storage& storage, const PointsFile& file, uint64_t owner,
                      uint32_t slot_count) const;
 
  private:
@@ -41,18 +47,12 @@ class PointsBuffer {
   base::ByteWriter entries_;
 };
 
-struct PointsFileInfo {
-  uint64_t lsn = 0;
-  uint64_t entries = 0;
-};
-
-// Loads the files, base first, into an empty table.
-base::Status load_points(io::Storage& storage, const std::vector<std::string>& paths,
+// Loads the files, base first, into an empty table. A file of another owner or number is corrupt.
+base::Status load_points(io::Storage& storage, const std::vector<PointsFile>& files, uint64_t owner,
                          PointTable& table);
 
-// Merges the files into a new base at `path`: the newest entry of each slot.
-base::Result<PointsFileInfo> merge_points(io::Storage& storage,
-                                          const std::vector<std::string>& paths, uint32_t fields,
-                                          const std::string& path);
+// Merges the files into a new base, `target`: the newest entry of each slot. Returns their number.
+base::Result<uint64_t> merge_points(io::Storage& storage, const std::vector<PointsFile>& files,
+                                    uint64_t owner, uint32_t fields, const PointsFile& target);
 
 }  // namespace asyncstore::points

@@ -18,11 +18,11 @@ uint64_t DeletedRows::ram_bytes() const {
          blocks_.capacity() * sizeof(blocks_.front());
 }
 
-base::Status DeletedRows::write(io::Storage& storage, const std::string& path,
+base::Status DeletedRows::write(io::Storage& storage, const std::string& path, uint64_t owner,
                                 uint32_t segment) const {
   const uint64_t words = blocks_.size() * std::tuple_size_v<Block>;
-  TRY_ASSIGN(auto file,
-             io::CheckedFileWriter::create(storage, path, k_magic, {segment, count_, words, 0}));
+  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(storage, path, {k_magic, owner},
+                                                      {segment, count_, words, 0}));
   const Block empty{};
   for (const auto& block : blocks_) {
     TRY(file.append(std::as_bytes(std::span(block ? *block : empty))));
@@ -32,14 +32,14 @@ base::Status DeletedRows::write(io::Storage& storage, const std::string& path,
 
 base::Result<std::shared_ptr<const DeletedRows>> DeletedRows::read(io::Storage& storage,
                                                                    const std::string& path,
-                                                                   uint32_t segment,
+                                                                   uint64_t owner, uint32_t segment,
                                                                    uint32_t rows) {
-  TRY_ASSIGN(const io::CheckedFile file, io::CheckedFile::open(storage, path, k_magic));
+  TRY_ASSIGN(const io::CheckedFile file, io::CheckedFile::open(storage, path, {k_magic, owner}));
   const auto [file_segment, count, words, zero] = file.fields();
   const uint64_t words_max = base::round_up(uint64_t{rows} + 1, k_block_rows) / 64;
   if (file_segment != segment || words > words_max || words % std::tuple_size_v<Block> != 0 ||
       file.payload_bytes() != words * 8) {
-    return base::corruption(path, 24, "the header's counts do not fit the segment");
+    return base::corruption(path, 32, "the header's counts do not fit the segment");
   }
   auto deleted = std::make_shared<DeletedRows>();
   uint64_t offset = 0;

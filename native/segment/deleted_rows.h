@@ -29,10 +29,12 @@ class DeletedRows {
   uint64_t ram_bytes() const;
 
   // A checked file, magic "ASDELETE", header fields {segment, count, words, 0}, payload the words.
-  base::Status write(io::Storage& storage, const std::string& path, uint32_t segment) const;
+  base::Status write(io::Storage& storage, const std::string& path, uint64_t owner,
+                     uint32_t segment) const;
   static base::Result<std::shared_ptr<const DeletedRows>> read(io::Storage& storage,
                                                                const std::string& path,
-                                                               uint32_t segment, uint32_t rows);
+                                                               uint64_t owner, uint32_t segment,
+                                                               uint32_t rows);
 
  private:
   friend class DeletedRowsBuilder;

@@ -38,7 +38,8 @@ struct SegmentHeader {
   uint8_t datatype;
   uint16_t zero;
   uint32_t stride;
-  uint8_t reserved[28];
+  uint64_t owner;
+  uint8_t reserved[20];
   uint32_t crc;
 };
 static_assert(sizeof(SegmentHeader) == 64);
@@ -158,7 +159,7 @@ Result<std::shared_ptr<Segment>> Segment::open(std::shared_ptr<io::Storage> stor
              segment->storage_->open(segment->path("rows"), io::Open::create_or_open));
   TRY_ASSIGN(const uint64_t size, segment->vectors_->size());
   if (size < segment->layout_.file_bytes(rows)) {
-    return base::corruption(segment->path("vectors"), size, "the file ends before its last row");
+    segment->set_damaged();
   }
   TRY(segment->read_header(*segment->vectors_));
   TRY(segment->read_header(*segment->row_file_));
@@ -215,6 +216,7 @@ Status Segment::write_header(io::File& file) {
   header.distance = static_cast<uint8_t>(field_.distance);
   header.datatype = static_cast<uint8_t>(field_.datatype);
   header.stride = layout_.stride();
+  header.owner = options_.owner;
   header.crc = crc_of(header);
   return file.write_at(0, std::as_bytes(std::span(&header, 1)));
 }
@@ -237,7 +239,7 @@ Status Segment::read_header(io::File& file) {
                  file.path() + " has format version " + std::to_string(header.format_version) +
                      "; this asyncstore reads version " + std::to_string(io::k_format_version)};
   }
-  if (header.segment != options_.id || header.dim != field_.dim ||
+  if (header.owner != options_.owner || header.segment != options_.id || header.dim != field_.dim ||
       header.rows_max != options_.rows_max ||
       header.datatype != static_cast<uint8_t>(field_.datatype) ||
       header.stride != layout_.stride()) {
@@ -370,7 +372,8 @@ Status Segment::seal(uint32_t rows) {
   if (quantizer_) {
     const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
     const auto kind = static_cast<uint64_t>(quantizer_->kind());
-    TRY_ASSIGN(auto file, io::CheckedFileWriter::create(*storage_, path("codes"), k_codes_magic,
+    TRY_ASSIGN(auto file, io::CheckedFileWriter::create(*storage_, path("codes"),
+                                                        {k_codes_magic, options_.owner},
                                                         {options_.id, rows, shape, kind}));
     TRY(file.append(Bytes(codes_.as<std::byte>(), uint64_t{rows} * quantizer_->code_bytes())));
     for (uint32_t term = 0; term < quantizer_->term_count(); ++term) {
@@ -389,7 +392,7 @@ Status Segment::load_codes(uint32_t rows) {
     return {};
   }
   TRY_ASSIGN(const io::CheckedFile file,
-             io::CheckedFile::open(*storage_, path("codes"), k_codes_magic));
+             io::CheckedFile::open(*storage_, path("codes"), {k_codes_magic, options_.owner}));
   const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
   const auto [segment, file_rows, file_shape, kind] = file.fields();
   const uint64_t code_bytes = uint64_t{rows} * quantizer_->code_bytes();
@@ -433,12 +436,15 @@ Result<std::vector<uint32_t>> Segment::rebuild_codes(uint32_t rows) {
   const uint64_t part_rows = std::max<uint64_t>(1, k_read_part_bytes / layout_.stride());
   std::vector<std::byte> part(part_rows * layout_.stride());
   const std::vector<std::byte> nothing(layout_.row_bytes());
+  TRY_ASSIGN(const uint64_t size, vectors_->size());  // may be less than it should be
   for (uint64_t begin = 0; begin < rows; begin += part_rows) {
     const uint64_t count = std::min<uint64_t>(part_rows, rows - begin);
     // The last row's stride may reach past the end of the file.
-    TRY(vectors_->read_at(
-        layout_.offset(begin),
-        MutableBytes(part).first((count - 1) * layout_.stride() + layout_.row_bytes())));
+    const uint64_t offset = layout_.offset(begin);
+    const uint64_t wanted = (count - 1) * layout_.stride() + layout_.row_bytes();
+    const uint64_t there = std::min(wanted, size > offset ? size - offset : 0);
+    std::fill(part.begin() + static_cast<ptrdiff_t>(there), part.end(), std::byte{0});
+    TRY(vectors_->read_at(offset, MutableBytes(part).first(there)));
     for (uint64_t i = 0; i < count; ++i) {
       const auto row = static_cast<uint32_t>(begin + i);
       const std::byte* stored = part.data() + i * layout_.stride();
@@ -475,21 +481,42 @@ Status Segment::visit_entries(uint32_t rows,
   return {};
 }
 
-Status Segment::repair_entry(uint32_t row, RowEntry entry) {
+Result<bool> Segment::repair_entry(uint32_t row, RowEntry entry) {
   std::vector<std::byte> stored(layout_.row_bytes());
-  TRY(vectors_->read_at(layout_.offset(row), stored));
+  TRY_ASSIGN(const uint64_t size, vectors_->size());
+  if (size >= layout_.offset(row) + layout_.row_bytes()) {
+    TRY(vectors_->read_at(layout_.offset(row), stored));
+  }
+  RawRow left{};
+  TRY_ASSIGN(const uint64_t row_file_size, row_file_->size());
+  if (row_file_size >= row_entry_offset(row) + sizeof left) {
+    TRY(row_file_->read_at(row_entry_offset(row), std::as_writable_bytes(std::span(&left, 1))));
+  }
   entry.crc = base::crc32c(stored);
+  // With the checksum that is left of the original, does the entry get the checksum that it had?
+  // Then that one is right, and the damage is elsewhere in the entry.
+  RowEntry as_left = entry;
+  as_left.crc = left.row_crc;
+  const bool sound = left.crc != to_raw(as_left).crc || left.row_crc == entry.crc;
+  if (!sound) {
+    entry.crc = left.row_crc;
+    set_damaged();
+  }
   const RawRow raw = to_raw(entry);
   TRY(row_file_->write_at(row_entry_offset(row), std::as_bytes(std::span(&raw, 1))));
   slots_.as<uint32_t>()[row] = entry.slot;
   crcs_.as<uint32_t>()[row] = entry.crc;
-  return {};
+  return sound;
 }
 
 Status Segment::read_rows(uint32_t first, uint32_t count, StoredRows& rows) const {
   // The last row's stride may reach past the end of the file.
   rows.vectors.resize(uint64_t{count} * layout_.stride());
   const uint64_t wanted = uint64_t{count - 1} * layout_.stride() + layout_.row_bytes();
+  TRY_ASSIGN(const uint64_t size, vectors_->size());
+  if (size < layout_.offset(first) + wanted) {
+    return base::corruption(path("vectors"), size, "the file ends before its last row");
+  }
   TRY(vectors_->read_at(layout_.offset(first), MutableBytes(rows.vectors).first(wanted)));
   std::vector<RawRow> raw(count);
   TRY(row_file_->read_at(row_entry_offset(first), std::as_writable_bytes(std::span(raw))));

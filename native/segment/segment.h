@@ -3,9 +3,9 @@
 // Files, beside each other (N is the segment's number, ten digits):
 //
 //   N.vectors  a header page, then the originals (row_layout.h)
-//   N.rows     a header, then 40 bytes a row: id, version, slot, checksum of the original, own
-//   checksum N.codes    codes and terms, once the segment is sealed (checked file, magic
-//   "ASCODES1") N.L.deleted  deleted rows as of operation L (deleted_rows.h)
+//   N.rows     a header, then 40 bytes a row: id, version, slot, checksum of the original, own one
+//   N.codes    codes and terms, once the segment is sealed (checked file, magic "ASCODES1")
+//   N.L.deleted  deleted rows as of operation L (deleted_rows.h)
 //
 // Rows are only ever appended. A row's number is its place in every file and array.
 #pragma once
@@ -47,6 +47,7 @@ class Segment {
     uint32_t id = 0;
     uint32_t rows_max = 0;  // rows it may ever hold
     bool direct_io = false;
+    uint64_t owner = 0;  // identity of the collection
   };
 
   // New files; nothing refers to them before the next manifest.
@@ -55,7 +56,8 @@ class Segment {
                                                        Options options);
   // Opens the first `rows` rows: originals are opened, not read. Row entries that fail their
   // checksum are listed in damaged_rows(); without N.rows that is all of them. Headers say only
-  // what field and options say, so damaged ones are written anew (headers_rebuilt()). Codes come
+  // what field and options say, so damaged ones are written anew (headers_rebuilt()). Where
+  // N.vectors ends too early the segment is damaged(), and its other rows can be read. Codes come
   // with load_codes() or rebuild_codes().
   static base::Result<std::shared_ptr<Segment>> open(std::shared_ptr<io::Storage> storage,
                                                      std::string folder, const Field& field,
@@ -103,8 +105,10 @@ class Segment {
                              const std::function<void(uint32_t row, const RowEntry&)>& visit) const;
   const std::vector<uint32_t>& damaged_rows() const { return damaged_rows_; }
   uint32_t headers_rebuilt() const { return headers_rebuilt_; }
-  // Writes a damaged entry anew; its checksum of the original is taken from the original itself.
-  base::Status repair_entry(uint32_t row, RowEntry entry);
+  // Writes a damaged entry anew. False when what is left of it proves that the original is damaged
+  // as well: then reading the row is an error. Where too little is left, the original is taken as
+  // it is.
+  base::Result<bool> repair_entry(uint32_t row, RowEntry entry);
   // Reads rows [first, first + count) as they lie on disk, stride() apart, with their entries; each
   // is checked.
   struct StoredRows {
@@ -115,6 +119,11 @@ class Segment {
     }
   };
   base::Status read_rows(uint32_t first, uint32_t count, StoredRows& rows) const;
+
+  // An original is lost or does not match its checksum. Such a segment is not rewritten: its file
+  // may be put back from a copy.
+  bool damaged() const { return damaged_.load(std::memory_order_relaxed); }
+  void set_damaged() { damaged_.store(true, std::memory_order_relaxed); }
 
   // The files go when the last holder lets go: the manifest no longer names the segment.
   void drop_files() { dropped_.store(true, std::memory_order_release); }
@@ -156,6 +165,7 @@ class Segment {
   std::vector<std::byte> staging_;
   std::vector<uint32_t> damaged_rows_;
   uint32_t headers_rebuilt_ = 0;
+  std::atomic<bool> damaged_{false};
   std::atomic<bool> sealed_{false};
   std::atomic<bool> dropped_{false};
 };

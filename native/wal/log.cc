@@ -85,7 +85,7 @@ Status Log::recover(uint64_t applied_lsn, const Replay& replay) {
     TRY_ASSIGN(const std::vector<std::byte> content,
                io::read_file(*storage_, path, k_file_bytes_max));
     LogReader reader(content, number);
-    TRY(reader.check_header(path));
+    TRY(reader.check_header(path, options_.owner));
     const auto first = reader.first_lsn();
     if (first && expected == 0) {
       expected = *first;
@@ -314,7 +314,7 @@ Status Log::roll(uint64_t frame_bytes) {
   }
   TRY_ASSIGN(next.file, storage_->open(path, io::Open::create_or_open));
   ++next_number_;
-  FileHeader header{k_magic, k_format_version, next.number, next.first_lsn, 0, 0};
+  FileHeader header{k_magic, k_format_version, next.number, next.first_lsn, options_.owner, 0, 0};
   header.crc = header_crc(header);
   const auto prepare = [&]() -> Status {
     // The name before the content: if a power cut took back the name of a file that is used again

@@ -23,6 +23,7 @@ enum class Durability : uint8_t {
 struct LogOptions {
   uint64_t capacity_bytes = 32 << 20;  // of one file, once the log is in full use
   Durability durability = Durability::fsync;
+  uint64_t owner = 0;  // identity of the collection
 };
 
 // Frames are made in memory, committed together with one write and one sync, and stay in memory

@@ -10,12 +10,12 @@
 //   8   4  format version 4   4  payload bytes, P
 //   12  4  file number    8   8  log sequence number (lsn), one more than the frame before
 //   16  8  first lsn      16  8  durable lsn: all frames up to it were synced when this was written
-//   24  4  zero           24  4  file number
-//   28  4  CRC of 0 … 27  28  4  kind of operation
-//                         32  P  payload, then zeros up to a multiple of 8
+//   24  8  owner          24  4  file number
+//   32  4  zero           28  4  kind of operation
+//   36  4  CRC of 0 … 35  32  P  payload, then zeros up to a multiple of 8
 //
-// Example: a first frame with a payload of 21 bytes lies at 32 … 84 (32 + 32 + 21 = 85), the second
-// at 88.
+// Example: a first frame with a payload of 21 bytes lies at 40 … 92 (40 + 32 + 21 = 93), the second
+// at 96. The owner is the identity of the collection.
 //
 // Where a frame does not hold, the log ends: a torn write that nobody was told of. Unless some
 // later frame says, by its durable lsn, that the missing one was synced: then the log is corrupt.
@@ -34,10 +34,11 @@ struct FileHeader {
   uint32_t format_version;
   uint32_t file_number;
   uint64_t first_lsn;
+  uint64_t owner;
   uint32_t zero;
   uint32_t crc;
 };
-static_assert(sizeof(FileHeader) == 32);
+static_assert(sizeof(FileHeader) == 40);
 
 struct FrameHeader {
   uint32_t crc;

@@ -36,17 +36,32 @@ std::optional<FileHeader> LogReader::header() const {
 
 std::optional<uint64_t> LogReader::first_lsn() const {
   const auto found = header();
-  const bool holds = found && found->file_number == file_number_;
-  return holds ? std::optional(found->first_lsn) : std::nullopt;
+  if (found) {
+    return found->file_number == file_number_ ? std::optional(found->first_lsn) : std::nullopt;
+  }
+  // Frames stand for themselves, should the header be lost.
+  const auto frame = frame_at(sizeof(FileHeader));
+  return frame ? std::optional(frame->header.lsn) : std::nullopt;
 }
 
-Status LogReader::check_header(const std::string& path) const {
+Status LogReader::check_header(const std::string& path, uint64_t owner) const {
   const auto found = header();
+  // A crash leaves the mark as it was written, or unwritten from some byte on.
+  const Bytes mark = content_.first(std::min(content_.size(), k_magic.size()));
+  const Bytes expected = std::as_bytes(std::span(k_magic));
+  const auto differs = std::mismatch(mark.begin(), mark.end(), expected.begin()).first;
+  if (std::any_of(differs, mark.end(), [](std::byte byte) { return byte != std::byte{0}; })) {
+    return base::corruption(path, 0, "the file does not begin with the mark of a log");
+  }
   if (found && found->format_version != k_format_version) {
     return Error{Code::unsupported,
                  path + " has format version " + std::to_string(found->format_version) +
                      "; this asyncstore reads version " + std::to_string(k_format_version) +
                      ". Open the store with a newer one."};
+  }
+  if (found && found->owner != owner) {
+    return base::corruption(path, offsetof(FileHeader, owner),
+                            "the file belongs to another collection");
   }
   // A file that is used again has a lower number in its header until the new one is written.
   if (found && found->file_number > file_number_) {

@@ -17,11 +17,11 @@ class LogReader {
   // `content`: the whole file; it need not be well-formed. `file_number`: by the file's name.
   LogReader(base::Bytes content, uint32_t file_number);
 
-  // Unset when the header does not hold.
+  // By the header, or by the first frame where the header does not hold; unset when neither does.
   std::optional<uint64_t> first_lsn() const;
-  // An error where the header holds, but the file cannot have come under its name by itself or is
-  // of a newer format. A header that does not hold may be what a crash left.
-  base::Status check_header(const std::string& path) const;
+  // An error where the file is no log, of a newer format or of another collection, or cannot have
+  // come under its name by itself. A header that does not hold may be what a crash left.
+  base::Status check_header(const std::string& path, uint64_t owner) const;
 
   struct Frame {
     FrameHeader header;

@@ -16,10 +16,11 @@ using io::CheckedFileWriter;
 namespace {
 
 constexpr io::Magic k_magic = {'T', 'E', 'S', 'T', 'F', 'I', 'L', '1'};
+constexpr uint64_t k_owner = 0x1234567890;
 const std::shared_ptr<io::Storage> g_storage = io::make_posix_storage();
 
 void make(const std::string& path, base::Bytes payload, io::Fields fields = {1, 2, 3, 4}) {
-  auto writer = CheckedFileWriter::create(*g_storage, path, k_magic, fields);
+  auto writer = CheckedFileWriter::create(*g_storage, path, {k_magic, k_owner}, fields);
   REQUIRE(writer.ok());
   REQUIRE(writer.value().append(payload).ok());
   REQUIRE(writer.value().finish().ok());
@@ -27,7 +28,7 @@ void make(const std::string& path, base::Bytes payload, io::Fields fields = {1, 
 
 // Opens and reads everything; the first error.
 base::Status read_all(const std::string& path, std::vector<std::byte>* content = nullptr) {
-  TRY_ASSIGN(const CheckedFile file, CheckedFile::open(*g_storage, path, k_magic));
+  TRY_ASSIGN(const CheckedFile file, CheckedFile::open(*g_storage, path, {k_magic, k_owner}));
   std::vector<std::byte> bytes(file.payload_bytes());
   TRY(file.read(0, bytes));
   if (content != nullptr) {
@@ -46,7 +47,8 @@ TEST_CASE("checked file: what is written is read, whole and in parts") {
     CAPTURE(size);
     const auto payload = random_bytes(size, size);
     {
-      auto writer = CheckedFileWriter::create(*g_storage, folder / "a", k_magic, {9, 8, 7, size});
+      auto writer =
+          CheckedFileWriter::create(*g_storage, folder / "a", {k_magic, k_owner}, {9, 8, 7, size});
       REQUIRE(writer.ok());
       for (uint64_t at = 0; at < size; at += 100'000) {
         REQUIRE(
@@ -56,7 +58,7 @@ TEST_CASE("checked file: what is written is read, whole and in parts") {
       }
       REQUIRE(writer.value().finish().ok());
     }
-    const auto file = CheckedFile::open(*g_storage, folder / "a", k_magic);
+    const auto file = CheckedFile::open(*g_storage, folder / "a", {k_magic, k_owner});
     REQUIRE(file.ok());
     CHECK(file.value().payload_bytes() == size);
     CHECK(file.value().fields() == io::Fields{9, 8, 7, size});
@@ -82,7 +84,7 @@ TEST_CASE("checked file: every flipped bit is an error") {
   const std::string path = folder / "a";
   make(path, random_bytes(150, 1));
   const auto content = io::read_file(*g_storage, path, 4096).value();
-  CHECK(content.size() == 64 + 150 + 4);
+  CHECK(content.size() == 72 + 150 + 4);
   const auto file = std::move(g_storage->open(path, io::Open::read_write).value());
   for (size_t bit = 0; bit < content.size() * 8; ++bit) {
     const std::byte flipped = content[bit / 8] ^ std::byte(1 << bit % 8);
@@ -121,16 +123,16 @@ TEST_CASE("checked file: one damaged block leaves the others readable, and is na
   const auto payload = random_bytes(3 * k_block, 2);
   make(folder / "a", payload);
   auto content = io::read_file(*g_storage, folder / "a", 1 << 30).value();
-  content[64 + k_block + 5] ^= std::byte{1};
+  content[72 + k_block + 5] ^= std::byte{1};
   write_file(folder / "a", content);
-  const auto file = CheckedFile::open(*g_storage, folder / "a", k_magic);
+  const auto file = CheckedFile::open(*g_storage, folder / "a", {k_magic, k_owner});
   REQUIRE(file.ok());
   std::vector<std::byte> block(k_block);
   CHECK(file.value().read(0, block).ok());
   CHECK(file.value().read(2 * k_block, block).ok());
   const auto status = file.value().read(k_block, block);
   REQUIRE(!status.ok());
-  CHECK(status.error().offset_bytes == 64 + k_block);
+  CHECK(status.error().offset_bytes == 72 + k_block);
   CHECK(!file.value().read(k_block - 1, base::MutableBytes(block).first(2)).ok());
   CHECK(file.value().read(k_block - 1, base::MutableBytes(block).first(1)).ok());
 }
@@ -139,8 +141,13 @@ TEST_CASE("checked file: a wrong kind, a newer version, noise") {
   const TemporaryFolder folder;
   make(folder / "a", random_bytes(10, 1));
   constexpr io::Magic k_other = {'O', 'T', 'H', 'E', 'R', 'F', 'I', 'L'};
-  CHECK(CheckedFile::open(*g_storage, folder / "a", k_other).error().code == Code::corruption);
-  CHECK(CheckedFile::open(*g_storage, folder / "none", k_magic).error().code == Code::io);
+  for (const io::Mark mark : {io::Mark{k_other, k_owner}, io::Mark{k_magic, k_owner + 1}}) {
+    const auto opened = CheckedFile::open(*g_storage, folder / "a", mark);
+    REQUIRE(!opened.ok());
+    CHECK(opened.error().code == Code::corruption);
+  }
+  CHECK(CheckedFile::open(*g_storage, folder / "none", {k_magic, k_owner}).error().code ==
+        Code::io);
   for (uint64_t seed = 0; seed < 200; ++seed) {
     write_file(folder / "b", random_bytes(seed * 3, seed));
     CAPTURE(seed);
@@ -156,7 +163,8 @@ TEST_CASE("checked file: failures while writing are told") {
       storage_test::FailingStorage storage;
       storage.board().arm({call, at, ENOSPC, 7});
       const auto write = [&]() -> base::Status {
-        TRY_ASSIGN(auto writer, CheckedFileWriter::create(storage, folder / "a", k_magic, {}));
+        TRY_ASSIGN(auto writer,
+                   CheckedFileWriter::create(storage, folder / "a", {k_magic, k_owner}, {}));
         TRY(writer.append(random_bytes(10, 1)));
         return writer.finish();
       };

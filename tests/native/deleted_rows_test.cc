@@ -15,6 +15,8 @@ using segment::DeletedRowsBuilder;
 
 namespace {
 
+constexpr uint64_t k_owner = 77;
+
 const std::shared_ptr<io::Storage> g_storage = io::make_posix_storage();
 
 void check_equal(const DeletedRows& deleted, const std::set<uint32_t>& model, uint32_t rows) {
@@ -66,8 +68,8 @@ TEST_CASE("deleted rows: versions equal sets, and old versions stay as they were
     for (uint32_t row = 0; row < k_rows; ++row) {
       REQUIRE(now->contains(row) == model.contains(row));
     }
-    REQUIRE(now->write(*g_storage, folder / "a", 3).ok());
-    const auto read = DeletedRows::read(*g_storage, folder / "a", 3, k_rows);
+    REQUIRE(now->write(*g_storage, folder / "a", k_owner, 3).ok());
+    const auto read = DeletedRows::read(*g_storage, folder / "a", k_owner, 3, k_rows);
     REQUIRE(read.ok());
     check_equal(*read.value(), model, k_rows);
   }
@@ -77,17 +79,20 @@ TEST_CASE("deleted rows: damaged and foreign files are corruption") {
   const TemporaryFolder folder;
   DeletedRowsBuilder builder(nullptr);
   builder.mark(5000);
-  REQUIRE(builder.build()->write(*g_storage, folder / "a", 3).ok());
-  CHECK(DeletedRows::read(*g_storage, folder / "a", 3, 5001).ok());
-  CHECK(DeletedRows::read(*g_storage, folder / "a", 4, 5001).error().code == Code::corruption);
-  CHECK(DeletedRows::read(*g_storage, folder / "a", 3, 4000).error().code == Code::corruption);
+  REQUIRE(builder.build()->write(*g_storage, folder / "a", k_owner, 3).ok());
+  CHECK(DeletedRows::read(*g_storage, folder / "a", k_owner, 3, 5001).ok());
+  CHECK(DeletedRows::read(*g_storage, folder / "a", k_owner, 4, 5001).error().code ==
+        Code::corruption);
+  CHECK(DeletedRows::read(*g_storage, folder / "a", k_owner, 3, 4000).error().code ==
+        Code::corruption);
   // A row that the segment does not have.
-  CHECK(DeletedRows::read(*g_storage, folder / "a", 3, 5000).error().code == Code::corruption);
+  CHECK(DeletedRows::read(*g_storage, folder / "a", k_owner, 3, 5000).error().code ==
+        Code::corruption);
   auto content = io::read_file(*g_storage, folder / "a", 4096).value();
   for (size_t at = 0; at < content.size(); at += at < 64 ? 1 : 13) {
     content[at] ^= std::byte{2};
     write_file(folder / "a", content);
-    const auto read = DeletedRows::read(*g_storage, folder / "a", 3, 5001);
+    const auto read = DeletedRows::read(*g_storage, folder / "a", k_owner, 3, 5001);
     CAPTURE(at);
     REQUIRE(!read.ok());
     CHECK(read.error().code == Code::corruption);

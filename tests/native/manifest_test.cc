@@ -14,6 +14,8 @@ using base::Code;
 
 namespace {
 
+constexpr uint64_t k_owner = 77;
+
 CollectionFile sample_collection() {
   CollectionFile file;
   file.name = "Bücher";
@@ -22,11 +24,13 @@ CollectionFile sample_collection() {
        quantize::Kind::scalar_int8, 0.99F},
       {"", 1, segment::Distance::manhattan, segment::Datatype::uint8, quantize::Kind::none, 1.0F}};
   file.config = random_bytes(77, 1);
+  file.identity = k_owner;
   return file;
 }
 
 Manifest sample_manifest() {
   Manifest manifest;
+  manifest.owner = k_owner;
   manifest.lsn = 1234;
   manifest.point_count = 99;
   manifest.next_segment = 12;
@@ -42,9 +46,10 @@ TEST_CASE("manifest: what is written is read") {
   REQUIRE(collection.ok());
   CHECK(collection.value().name == sample_collection().name);
   CHECK(collection.value().fields == sample_collection().fields);
+  CHECK(collection.value().identity == k_owner);
   CHECK(collection.value().config == sample_collection().config);
 
-  const auto manifest = parse_manifest("p", encode(sample_manifest()), 2);
+  const auto manifest = parse_manifest("p", encode(sample_manifest()), k_owner, 2);
   REQUIRE(manifest.ok());
   CHECK(manifest.value().lsn == 1234);
   CHECK(manifest.value().point_count == 99);
@@ -56,6 +61,10 @@ TEST_CASE("manifest: what is written is read") {
   CHECK(manifest.value().fields[0][0].deleted_lsn == 1000);
   CHECK(manifest.value().fields[0][1].rows_max == 1);
   CHECK(manifest.value().fields[1].empty());
+
+  const auto foreign = parse_manifest("p", encode(sample_manifest()), k_owner + 1, 2);
+  REQUIRE(!foreign.ok());
+  CHECK(foreign.error().code == Code::corruption);
 }
 
 TEST_CASE("manifest: every flipped bit, truncation and appended byte is an error") {
@@ -63,7 +72,7 @@ TEST_CASE("manifest: every flipped bit, truncation and appended byte is an error
     const auto whole = is_manifest ? encode(sample_manifest()) : encode(sample_collection());
     const auto parse = [&](base::Bytes content) -> base::Status {
       if (is_manifest) {
-        TRY(parse_manifest("some/path", content, 2));
+        TRY(parse_manifest("some/path", content, k_owner, 2));
       } else {
         TRY(parse_collection("some/path", content));
       }
@@ -95,7 +104,7 @@ TEST_CASE("manifest: every flipped bit, truncation and appended byte is an error
 
 TEST_CASE("manifest: a sound checksum over impossible values is refused") {
   const auto refused = [](const Manifest& manifest, size_t fields) {
-    const auto parsed = parse_manifest("p", encode(manifest), fields);
+    const auto parsed = parse_manifest("p", encode(manifest), k_owner, fields);
     REQUIRE(!parsed.ok());
     CHECK(parsed.error().code == Code::corruption);
   };
@@ -126,7 +135,7 @@ TEST_CASE("manifest: a newer format is told apart from damage") {
     const uint32_t crc = base::crc32c(base::Bytes(content).first(content.size() - 4));
     std::memcpy(content.data() + content.size() - 4, &crc, 4);
     CHECK((content[5] == std::byte{'I'}
-               ? parse_manifest("p", content, 2).error().code
+               ? parse_manifest("p", content, k_owner, 2).error().code
                : parse_collection("p", content).error().code) == Code::unsupported);
   }
 }

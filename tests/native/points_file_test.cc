@@ -21,6 +21,17 @@ namespace {
 
 const std::shared_ptr<io::Storage> g_storage = io::make_posix_storage();
 constexpr io::Magic k_magic = {'A', 'S', 'P', 'O', 'I', 'N', 'T', '1'};
+constexpr uint64_t k_owner = 77;
+constexpr uint64_t k_number = 9;
+
+// Files that all carry the same number.
+std::vector<points::PointsFile> files_of(const std::vector<std::string>& paths) {
+  std::vector<points::PointsFile> files;
+  for (const auto& path : paths) {
+    files.push_back({path, k_number});
+  }
+  return files;
+}
 
 using Model = std::map<PointId, std::pair<uint64_t, Location>>;
 
@@ -53,7 +64,7 @@ void write_raw(const std::string& path, const std::vector<PointEntry>& entries, 
   for (const auto& entry : entries) {
     buffer.add(entry);
   }
-  REQUIRE(buffer.write(*g_storage, path, 9, slot_count).ok());
+  REQUIRE(buffer.write(*g_storage, {path, k_number}, k_owner, slot_count).ok());
 }
 
 }  // namespace
@@ -65,7 +76,7 @@ TEST_CASE("points file: base, changes and merged base load to the same table") {
     std::mt19937_64 random(seed);
     PointTable table(2);
     Model model;
-    std::vector<std::string> paths;
+    std::vector<points::PointsFile> files;
     for (uint64_t file = 0; file < 6; ++file) {
       // The first is larger than a part of the file that is read at once.
       const uint64_t steps = file == 0 ? 60'000 : 3000;
@@ -84,21 +95,20 @@ TEST_CASE("points file: base, changes and merged base load to the same table") {
       }
       PointsBuffer buffer(2);
       table.take_changes([&](const PointEntry& entry) { buffer.add(entry); });
-      paths.push_back(folder / std::to_string(file));
-      REQUIRE(buffer.write(*g_storage, paths.back(), file, table.slot_count()).ok());
+      files.push_back({folder / std::to_string(file), file});
+      REQUIRE(buffer.write(*g_storage, files.back(), k_owner, table.slot_count()).ok());
       PointTable loaded(2);
-      REQUIRE(points::load_points(*g_storage, paths, loaded).ok());
+      REQUIRE(points::load_points(*g_storage, files, k_owner, loaded).ok());
       loaded.load_finish();
       check_equal(loaded, model);
       if (file == 2 || file == 5) {
-        const auto merged =
-            points::merge_points(*g_storage, paths, 2, folder / "merged" + std::to_string(file));
+        const points::PointsFile target{folder / "merged" + std::to_string(file), 100 + file};
+        const auto merged = points::merge_points(*g_storage, files, k_owner, 2, target);
         REQUIRE(merged.ok());
-        CHECK(merged.value().lsn == file);
-        CHECK(merged.value().entries == model.size());
+        CHECK(merged.value() == model.size());
         PointTable again(2);
-        paths = {folder / "merged" + std::to_string(file)};
-        REQUIRE(points::load_points(*g_storage, paths, again).ok());
+        files = {target};
+        REQUIRE(points::load_points(*g_storage, files, k_owner, again).ok());
         again.load_finish();
         check_equal(again, model);
       }
@@ -114,15 +124,15 @@ TEST_CASE("points file: ids that exchange their slots") {
   write_raw(folder / "base", {{0, true, a, 1, place}, {1, true, b, 1, place}}, 2);
   write_raw(folder / "change", {{0, true, b, 2, place}, {1, true, a, 2, place}}, 2);
   PointTable table(2);
-  REQUIRE(points::load_points(*g_storage, {folder / "base", folder / "change"}, table).ok());
+  const auto files = files_of({folder / "base", folder / "change"});
+  REQUIRE(points::load_points(*g_storage, files, k_owner, table).ok());
   CHECK(table.find(a) == 1);
   CHECK(table.find(b) == 0);
   CHECK(table.live_count() == 2);
-  REQUIRE(
-      points::merge_points(*g_storage, {folder / "base", folder / "change"}, 2, folder / "merged")
-          .ok());
+  const points::PointsFile target{folder / "merged", 10};
+  REQUIRE(points::merge_points(*g_storage, files, k_owner, 2, target).ok());
   PointTable merged(2);
-  REQUIRE(points::load_points(*g_storage, {folder / "merged"}, merged).ok());
+  REQUIRE(points::load_points(*g_storage, {target}, k_owner, merged).ok());
   CHECK(merged.find(a) == 1);
   CHECK(merged.version(1) == 2);
 }
@@ -131,14 +141,14 @@ TEST_CASE("points file: an empty table") {
   const TemporaryFolder folder;
   write_raw(folder / "a", {}, 0);
   PointTable table(2);
-  CHECK(points::load_points(*g_storage, {folder / "a"}, table).ok());
-  CHECK(points::load_points(*g_storage, {}, table).ok());
+  CHECK(points::load_points(*g_storage, files_of({folder / "a"}), k_owner, table).ok());
+  CHECK(points::load_points(*g_storage, {}, k_owner, table).ok());
   table.load_finish();
   CHECK(table.live_count() == 0);
-  const auto merged =
-      points::merge_points(*g_storage, {folder / "a", folder / "a"}, 2, folder / "b");
+  const auto merged = points::merge_points(*g_storage, files_of({folder / "a", folder / "a"}),
+                                           k_owner, 2, {folder / "b", 10});
   REQUIRE(merged.ok());
-  CHECK(merged.value().entries == 0);
+  CHECK(merged.value() == 0);
 }
 
 TEST_CASE("points file: contradictions and hostile files are corruption") {
@@ -147,7 +157,7 @@ TEST_CASE("points file: contradictions and hostile files are corruption") {
   const std::vector<Location> place = {Location{1, 1}, Location{}};
   const auto load = [&](std::vector<std::string> paths) {
     PointTable table(2);
-    auto status = points::load_points(*g_storage, paths, table);
+    auto status = points::load_points(*g_storage, files_of(paths), k_owner, table);
     REQUIRE(!status.ok());
     CHECK(status.error().code == Code::corruption);
     CHECK(status.error().file == paths.back());
@@ -183,13 +193,27 @@ TEST_CASE("points file: contradictions and hostile files are corruption") {
   }
   SUBCASE("counts that do not fit") {
     for (const io::Fields fields :
-         {io::Fields{1, 2, 3, 2}, io::Fields{1, UINT64_MAX, 1, 2}, io::Fields{1, 2, UINT64_MAX, 2},
-          io::Fields{1, UINT32_MAX, UINT32_MAX, 2}, io::Fields{1, 2, 1, UINT64_MAX}}) {
-      auto writer = io::CheckedFileWriter::create(*g_storage, folder / "a", k_magic, fields);
+         {io::Fields{k_number, 2, 3, 2}, io::Fields{k_number, UINT64_MAX, 1, 2},
+          io::Fields{k_number, 2, UINT64_MAX, 2}, io::Fields{k_number, UINT32_MAX, UINT32_MAX, 2},
+          io::Fields{k_number, 2, 1, UINT64_MAX}}) {
+      auto writer =
+          io::CheckedFileWriter::create(*g_storage, folder / "a", {k_magic, k_owner}, fields);
       REQUIRE(writer.ok());
       REQUIRE(writer.value().append(random_bytes(48, 1)).ok());
       REQUIRE(writer.value().finish().ok());
       load({folder / "a"});
+    }
+  }
+  SUBCASE("a file of another collection, or under another name") {
+    write_raw(folder / "a", {{0, true, a, 1, place}}, 2);
+    PointTable table(2);
+    CHECK(points::load_points(*g_storage, {{folder / "a", k_number}}, k_owner, table).ok());
+    for (const auto& [number, owner] :
+         {std::pair{k_number + 1, k_owner}, {k_number, k_owner + 1}}) {
+      PointTable other(2);
+      const auto status = points::load_points(*g_storage, {{folder / "a", number}}, owner, other);
+      REQUIRE(!status.ok());
+      CHECK(status.error().code == Code::corruption);
     }
   }
   SUBCASE("a damaged file") {

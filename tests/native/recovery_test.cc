@@ -131,7 +131,7 @@ void check_broken(const ClosedStore& closed, const std::string& path, const std:
   auto store = std::move(
       Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
   REQUIRE(store->engine().broken().size() == 1);
-  const auto& broken = store->engine().broken()[0];
+  const auto broken = store->engine().broken()[0];
   CAPTURE(broken.error.message);
   CHECK(broken.error.code == Code::corruption);
   CHECK(broken.error.file == file);
@@ -291,6 +291,116 @@ TEST_CASE("recovery: a damaged original is reported where it is read; the rest s
   check_store(*store, collection, model, 4);
 }
 
+TEST_CASE("recovery: originals that were cut off are reported where they are read") {
+  const ClosedStore closed;
+  const std::string path = closed.copy();
+  std::set<std::string> cut;
+  for (const auto& file : closed.files(path, "segments", ".vectors")) {
+    fs::resize_file(file, 4096 + 3 * segment::RowLayout(24).stride() + 5);
+    cut.insert(file);
+  }
+  SUBCASE("with their codes") {}
+  SUBCASE("and their codes lost as well") {
+    for (const auto& file : closed.files(path, "segments", ".codes")) {
+      fs::remove(file);
+    }
+  }
+  auto store = std::move(
+      Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
+  REQUIRE(store->engine().broken().empty());
+  const auto collection = store->collection("c");
+  REQUIRE(collection != nullptr);
+  size_t read = 0;
+  size_t lost = 0;
+  for (const auto& [id, vectors] : closed.model) {
+    const Completion completion = store->call(
+        [&](uint64_t ticket) { return store->engine().retrieve(ticket, collection, {id}, {0}); });
+    if (completion.error) {
+      CAPTURE(completion.error->message);
+      CHECK(completion.error->code == Code::corruption);
+      CHECK(cut.contains(completion.error->file));
+      ++lost;
+    } else if (vectors.contains(0)) {
+      CHECK(std::get<engine::Rows>(completion.value).vectors[0].values == vectors.at(0));
+      ++read;
+    }
+  }
+  CHECK(read > 0);
+  CHECK(lost > 0);
+  // Writing goes on, and merging leaves the segment alone.
+  UpsertBatch batch(closed.fields);
+  Model model = closed.model;
+  std::mt19937_64 random(4);
+  for (uint64_t id = 90'000; id < 90'010; ++id) {
+    batch.add(PointId::integer(id), {{0, random_vector(6, random)}});
+  }
+  REQUIRE(ok(store->call(
+      [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
+  store.reset();
+  for (const auto& file : cut) {
+    CHECK(fs::exists(file));
+  }
+}
+
+TEST_CASE("recovery: a row's entry and its original damaged together are not taken for sound") {
+  const ClosedStore closed;
+  const std::string path = closed.copy();
+  for (const auto& file : closed.files(path, "segments", ".rows")) {
+    flip(file, 64 + 40 * 5 + 9);
+  }
+  for (const auto& file : closed.files(path, "segments", ".vectors")) {
+    const uint64_t offset = 4096 + 5 * segment::RowLayout(24).stride();
+    if (fs::file_size(file) > offset + 24) {
+      flip(file, offset + 7);
+    }
+  }
+  auto store = std::move(
+      Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
+  REQUIRE(store->engine().broken().empty());
+  const auto collection = store->collection("c");
+  size_t lost = 0;
+  for (const auto& [id, vectors] : closed.model) {
+    const Completion completion = store->call(
+        [&](uint64_t ticket) { return store->engine().retrieve(ticket, collection, {id}, {0}); });
+    if (completion.error) {
+      CHECK(completion.error->code == Code::corruption);
+      ++lost;
+    } else if (vectors.contains(0)) {
+      CHECK(std::get<engine::Rows>(completion.value).vectors[0].values == vectors.at(0));
+    }
+  }
+  CHECK(lost > 0);
+}
+
+TEST_CASE("recovery: the files of another collection are found out") {
+  const ClosedStore first;
+  const ClosedStore second;
+  for (const auto& [part, suffix] :
+       {std::pair("points", ".points"), {"segments", ".codes"}, {"segments", ".deleted"}}) {
+    CAPTURE(suffix);
+    const std::string path = first.copy();
+    const auto own = first.files(path, part, suffix);
+    const auto foreign = second.files(second.folder / "store", part, suffix);
+    REQUIRE(!own.empty());
+    REQUIRE(own.size() == foreign.size());
+    for (size_t i = 0; i < own.size(); ++i) {
+      fs::copy_file(foreign[i], own[i], fs::copy_options::overwrite_existing);
+    }
+    auto store = std::move(
+        Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
+    REQUIRE(store->engine().broken().empty());
+    const auto rebuilt = store->collection("c")->statistics().rebuilt;
+    REQUIRE(!rebuilt.empty());
+    CHECK(rebuilt.front().find("another collection") != std::string::npos);
+    check_store(*store, store->collection("c"), first.model, 1);
+  }
+  const std::string path = first.copy();
+  const auto own = first.files(path, "segments", ".vectors").front();
+  fs::copy_file(second.files(second.folder / "store", "segments", ".vectors").front(), own,
+                fs::copy_options::overwrite_existing);
+  check_broken(first, path, own);
+}
+
 TEST_CASE("recovery: headers of segments are written anew") {
   const ClosedStore closed;
   for (const std::string suffix : {".vectors", ".rows"}) {
@@ -354,12 +464,12 @@ TEST_CASE("recovery: the log is replayed, and damage in its middle is corruption
   // other.
   const std::string path = closed.copy();
   const std::string file = closed.files(path, "wal", ".wal").back();
-  uint64_t last_frame = 32;
+  uint64_t last_frame = sizeof(wal::FileHeader);
   {
     const auto content = io::read_file(*g_storage, file, 1 << 30).value();
     uint64_t frames = 0;
-    uint64_t before = 32;
-    for (uint64_t at = 32; at + 32 < content.size();) {
+    uint64_t before = last_frame;
+    for (uint64_t at = last_frame; at + 32 < content.size();) {
       uint32_t payload = 0;
       std::memcpy(&payload, content.data() + at + 4, 4);
       if (payload == 0) {
