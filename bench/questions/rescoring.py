@@ -2,10 +2,14 @@
 
 Cold means that the originals are out of the page cache (codes stay in memory). Every configuration
 is measured in turns, round by round; the table shows medians over all queries of all rounds.
+`over_mmap` is measured apart: the warm route against the map, query by query in turns, from two
+copies of the store that are open at once; the median of the ratios.
 """
 
 import asyncio
+import shutil
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +38,10 @@ async def _answer(setting: Setting) -> list[report.Row]:
     with machine.steady_device(max(originals, key=lambda path: path.stat().st_size)) as device:
         for limit, oversampling in [(10, 1.0), (10, 2.0), (10, 4.0), (100, 2.4)]:
             measured = await _measure(setting, folder, originals, limit, oversampling)
+            ratios = await _over_mmap(setting, folder, limit, oversampling)
+            for row in measured:
+                warm = row["cache"] == "warm"
+                row["over_mmap"] = ratios.get(row["reader"]) if warm else None
             rows.extend(measured)
     for row in rows:
         row.update(device)
@@ -53,9 +61,7 @@ async def _answer(setting: Setting) -> list[report.Row]:
 async def _measure(
     setting: Setting, folder: Path, originals: list[Path], limit: int, oversampling: float
 ) -> list[report.Row]:
-    params = m.SearchParams(
-        quantization=m.QuantizationSearchParams(rescore=True, oversampling=oversampling)
-    )
+    params = _params(oversampling)
     gathered: dict[tuple[str, str], dict[str, list]] = {}
     for turn in range(setting.rounds):
         first = turn * QUERIES_PER_ROUND % (len(setting.data.queries) - QUERIES_PER_ROUND)
@@ -97,3 +103,41 @@ async def _measure(
         }
         for (name, cache), seen in gathered.items()
     ]
+
+
+async def _over_mmap(
+    setting: Setting, folder: Path, limit: int, oversampling: float
+) -> dict[str, float]:
+    """For each reader but the map: its warm latency over the map's, in turns."""
+    params = _params(oversampling)
+    queries = setting.data.queries[:QUERIES_PER_ROUND]
+    ratios: dict[str, float] = {}
+    for name, reader, direct in WAYS:
+        if direct == "true" or reader == "false":
+            continue  # O_DIRECT knows no warm cache
+        async with AsyncExitStack() as stack:
+            collections = []
+            for place, way in enumerate([reader, "false"]):
+                copy = folder.with_name(f"{folder.name}-{place}")
+                if not copy.exists():
+                    shutil.copytree(folder, copy)
+                store = await stack.enter_async_context(opened(copy, reader=way))
+                collections.append(await store.get_collection("rows"))
+                await collections[-1].prewarm()
+            seen: list[float] = []
+            for turn in range(setting.rounds * QUERIES_PER_ROUND):
+                query = queries[turn % len(queries)]
+                took_s = [0.0, 0.0]
+                for at in [turn % 2, 1 - turn % 2]:
+                    begin = time.perf_counter()
+                    await collections[at].search(query, limit=limit, params=params)
+                    took_s[at] = time.perf_counter() - begin
+                seen.append(took_s[0] / took_s[1])
+        ratios[name] = float(np.median(seen))
+    return ratios
+
+
+def _params(oversampling: float) -> m.SearchParams:
+    return m.SearchParams(
+        quantization=m.QuantizationSearchParams(rescore=True, oversampling=oversampling)
+    )
