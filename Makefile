@@ -7,7 +7,7 @@ STAMPS := .stamps
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-PACKAGES := g++ make python3-dev python3-venv liburing-dev doctest-dev
+PACKAGES := g++ make python3-dev python3-venv liburing-dev liblz4-dev doctest-dev libsimdjson-dev
 NATIVE := $(shell find native -name '*.cc' -o -name '*.h' -o -name CMakeLists.txt)
 CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h')
 

@@ -17,8 +17,8 @@ using base::Status;
 
 namespace {
 
-constexpr const char* k_data_folders[] = {"/segments", "/points", "/wal"};  // of a collection
-constexpr uint64_t k_description_bytes_max = 64 << 20;                      // COLLECTION
+constexpr const char* k_data_folders[] = {"/segments", "/points", "/payload", "/wal"};
+constexpr uint64_t k_description_bytes_max = 64 << 20;  // COLLECTION
 
 uint64_t random_identity() {
   std::random_device device;

@@ -1,6 +1,7 @@
 // Checkpoints: making durable outside the log what the log holds; the order and its reasons are in
 // docs/internals/durability.md.
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -27,9 +28,7 @@ Status Maintenance::checkpoint(Collection& collection, PointTables tables) {
   TRY(std::move(writable));
   std::vector<std::string> superfluous;
   Status saved = save(*plan, collection, tables, superfluous);
-  const std::function<void()> finish = [&] {
-    collection.finish_checkpoint(plan->view->lsn, saved.ok());
-  };
+  const std::function<void()> finish = [&] { collection.finish_checkpoint(*plan, saved.ok()); };
   if (!writer.run(finish)) {
     finish();
   }
@@ -44,7 +43,7 @@ Status Maintenance::checkpoint(Collection& collection, PointTables tables) {
   return saved;
 }
 
-Status Maintenance::save(const CheckpointPlan& plan, Collection& collection, PointTables tables,
+Status Maintenance::save(CheckpointPlan& plan, Collection& collection, PointTables tables,
                          std::vector<std::string>& superfluous) {
   Manifest manifest;
   manifest.owner = collection.identity();
@@ -53,10 +52,31 @@ Status Maintenance::save(const CheckpointPlan& plan, Collection& collection, Poi
   manifest.next_segment = plan.next_segment;
   TRY(save_segments(plan, collection, manifest, superfluous));
   TRY(save_points(plan, collection, tables, manifest, superfluous));
+  TRY(save_payload(plan, collection, manifest));
   TRY(after_sync(collection, collection.storage().sync_folder(collection.segments_folder())));
   TRY(after_sync(collection, collection.storage().sync_folder(collection.folder() + "/points")));
   TRY(io::replace_file(collection.storage(), collection.manifest_path(), encode(manifest)));
   collection.set_saved_manifest(std::move(manifest));
+  if (plan.payload) {
+    // The manifest counts, whatever comes of this: opening would finish it.
+    const Status finished = collection.payload().finish(*plan.payload);
+    if (!finished.ok()) {
+      writer_of_(collection).run([&] { collection.fail_writes(finished.error()); });
+      plan.payload.reset();
+    }
+  }
+  return {};
+}
+
+// Flushes have numbers of their own, each higher than all before.
+Status Maintenance::save_payload(CheckpointPlan& plan, Collection& collection, Manifest& manifest) {
+  manifest.payload_flush = collection.saved_manifest().payload_flush;
+  if (plan.payload) {
+    manifest.payload_flush = collection.take_flush_number();
+    Status prepared = collection.payload().prepare(*plan.payload, manifest.payload_flush);
+    const bool full = !prepared.ok() && prepared.error().os_errno == ENOSPC;  // while writing
+    TRY(full ? std::move(prepared) : after_sync(collection, std::move(prepared)));
+  }
   return {};
 }
 

@@ -36,9 +36,7 @@ uint32_t Collection::rows_max(uint32_t field) const {
 }
 
 uint64_t Collection::input_bytes(const WriteJob& job) const {
-  const auto* upsert = std::get_if<UpsertInput>(&job.input);
-  return upsert != nullptr ? upsert_bytes(fields(), *upsert)
-                           : delete_bytes(std::get<DeleteInput>(job.input).ids);
+  return operation_bytes(fields(), job.operation);
 }
 
 std::string Collection::points_path(uint64_t lsn) const {
@@ -93,6 +91,11 @@ CollectionStatistics Collection::statistics() const {
       statistics.disk_rows += segment.disk_bytes("rows");
     }
   }
+  if (payload_) {
+    const gridstore::Statistics payload = payload_->statistics();
+    statistics.ram_payload = payload.ram_bytes;
+    statistics.disk_payload = payload.file_bytes;
+  }
   statistics.wal_bytes = wal_bytes_.load(std::memory_order_relaxed);
   const std::lock_guard lock(progress_mutex_);
   statistics.optimizer = progress_;
@@ -115,6 +118,7 @@ void Collection::close() {
   nothing->points = view()->points;
   nothing->fields.resize(states_.size());
   log_.reset();
+  payload_.reset();
   saved_deleted_.clear();
   for (FieldState& state : states_) {
     state = FieldState();
@@ -125,8 +129,13 @@ void Collection::close() {
 
 CheckpointPlan Collection::plan_checkpoint() {
   const auto fields_count = static_cast<uint32_t>(fields().size());
-  CheckpointPlan plan{view(),      points::PointsBuffer(fields_count), 0, 0, next_segment_,
-                      whole_table_};
+  CheckpointPlan plan{view(),
+                      points::PointsBuffer(fields_count),
+                      0,
+                      0,
+                      next_segment_,
+                      whole_table_,
+                      payload_->plan_flush()};
   plan.changed = table_->changed_count();
   if (whole_table_) {
     table_->touch_all();
@@ -138,13 +147,19 @@ CheckpointPlan Collection::plan_checkpoint() {
   return plan;
 }
 
-void Collection::finish_checkpoint(uint64_t lsn, bool succeeded) {
+void Collection::finish_checkpoint(CheckpointPlan& plan, bool succeeded) {
   if (!succeeded) {
     whole_table_ = true;  // what was taken is lost to the table's list of changes
+    if (plan.payload) {
+      payload_->abandon(std::move(plan.payload));
+    }
     return;
   }
+  if (plan.payload) {
+    payload_->committed(std::move(plan.payload));
+  }
   // A log file that stays costs space, not data: the next checkpoint tries again.
-  static_cast<void>(log_->forget_until(lsn).ok());
+  static_cast<void>(log_->forget_until(plan.view->lsn).ok());
   wal_bytes_.store(log_->size_bytes(), std::memory_order_relaxed);
 }
 

@@ -13,15 +13,17 @@
 #include <span>
 #include <string>
 #include <unordered_map>
-#include <variant>
 #include <vector>
 
 #include "base/result.h"
 #include "engine/completion_queue.h"
+#include "engine/group_points.h"
 #include "engine/manifest.h"
 #include "engine/operation.h"
 #include "engine/options.h"
 #include "engine/view.h"
+#include "engine/write_job.h"
+#include "gridstore/gridstore.h"
 #include "io/storage.h"
 #include "points/point_table.h"
 #include "points/points_file.h"
@@ -31,16 +33,6 @@
 
 namespace asyncstore::engine {
 
-struct DeleteInput {
-  std::vector<points::PointId> ids;
-};
-
-// A write on its way; what the inputs borrow lives until the ticket completes.
-struct WriteJob {
-  uint64_t ticket = 0;
-  std::variant<UpsertInput, DeleteInput> input;
-};
-
 // What a checkpoint has to make durable, taken between two groups.
 struct CheckpointPlan {
   std::shared_ptr<const View> view;
@@ -48,7 +40,8 @@ struct CheckpointPlan {
   uint64_t changed = 0;
   uint32_t slot_count = 0;
   uint32_t next_segment = 0;
-  bool whole_table = false;  // the changes are a base, not a delta
+  bool whole_table = false;                       // the changes are a base, not a delta
+  std::unique_ptr<gridstore::FlushPlan> payload;  // null: nothing changed
 };
 
 // Rows that moved from some segments to a new one (merge, vacuum).
@@ -72,8 +65,8 @@ struct CollectionStatistics {
   uint64_t rows_deleted = 0;
   uint64_t appendable_rows = 0;
   uint64_t indexed_vectors = 0;
-  uint64_t ram_codes = 0, ram_ids = 0;
-  uint64_t disk_vectors = 0, disk_codes = 0, disk_rows = 0, disk_points = 0;
+  uint64_t ram_codes = 0, ram_ids = 0, ram_payload = 0;
+  uint64_t disk_vectors = 0, disk_codes = 0, disk_rows = 0, disk_points = 0, disk_payload = 0;
   uint64_t wal_bytes = 0;
   uint64_t operation_id = 0;
   OptimizerProgress optimizer;
@@ -107,6 +100,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::vector<uint64_t> saved_points() const;
   // Of the vectors of a job, as stored.
   uint64_t input_bytes(const WriteJob& job) const;
+  gridstore::Gridstore& payload() { return *payload_; }
   bool dropped() const { return dropped_.load(std::memory_order_acquire); }
   void drop() { dropped_.store(true, std::memory_order_release); }
 
@@ -115,7 +109,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void write(std::span<WriteJob> jobs, CompletionQueue& completions);
   CheckpointPlan plan_checkpoint();
   // The checkpoint reached the disk (or failed, and its changes count as changes again).
-  void finish_checkpoint(uint64_t lsn, bool succeeded);
+  void finish_checkpoint(CheckpointPlan& plan, bool succeeded);
   // From now on nothing is appended to the field's newest segment.
   void freeze(uint32_t field);
   // Puts the output in place of the inputs; rows deleted meanwhile are deleted in it.
@@ -135,6 +129,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void set_saved_manifest(Manifest manifest);
   std::shared_ptr<const segment::DeletedRows> saved_deleted(uint32_t segment) const;
   void set_saved_deleted(uint32_t segment, std::shared_ptr<const segment::DeletedRows> deleted);
+  // Maintenance: for the next flush of the payload.
+  uint64_t take_flush_number() { return ++last_flush_number_; }
   // No manifest names what was written since the last one.
   void forget_saved_deleted() { saved_deleted_.clear(); }
   void add_points_entries(uint64_t entries, bool base);
@@ -144,6 +140,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   const std::shared_ptr<io::Storage>& shared_storage() { return storage_; }
   std::string points_path(uint64_t lsn) const;
   std::string manifest_path() const { return folder_ + "/MANIFEST"; }
+  std::string payload_folder() const { return folder_ + "/payload"; }
   std::string segments_folder() const { return folder_ + "/segments"; }
   uint32_t rows_max(uint32_t field) const;
   uint64_t identity() const { return file_.identity; }
@@ -176,18 +173,30 @@ class Collection : public std::enable_shared_from_this<Collection> {
              CollectionFile file);
 
   // write.cc
-  base::Status take(const WriteJob& job);
+  base::Status take(WriteJob& job);
+  base::Status follow_group();
   base::Status reserve(const Operation& operation);
   base::Status reserve_parts(const Operation& operation);
   base::Result<std::shared_ptr<segment::Segment>> new_segment(uint32_t field);
+  void end_group();
+  void publish();
+
+  // apply.cc
   base::Status apply(uint64_t lsn, uint32_t kind, base::Bytes payload);
   base::Status apply_upsert(uint64_t lsn, const Operation& operation);
-  void apply_delete(const Operation& operation);
+  void apply_remove(const Operation& operation);
+  base::Status apply_set_vectors(uint64_t lsn, const Operation& operation);
+  base::Status apply_delete_vectors(uint64_t lsn, const Operation& operation);
+  base::Status apply_set_payload(uint64_t lsn, const Operation& operation);
+  base::Result<std::vector<uint32_t>> slots_of(const Operation& operation) const;
+  base::Status put_payloads(const Operation& operation, std::span<const uint32_t> slots);
+  base::Status place_rows(uint64_t lsn, const Operation& operation, std::span<const uint32_t> slots,
+                          bool whole);
   base::Status append_rows(uint64_t lsn, const Operation& operation, const FieldRows& rows,
                            std::span<const uint32_t> slots, uint32_t& segment, uint32_t& first_row);
   void mark_deleted(uint32_t field, points::Location location);
-  void end_group();
-  void publish();
+  template <typename Change>
+  void in_parts(size_t points, const Change& change);
 
   // recovery.cc
   base::Status recover();
@@ -209,10 +218,12 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::atomic<bool> dropped_{false};
 
   std::unique_ptr<points::PointTable> table_;
+  std::unique_ptr<gridstore::Gridstore> payload_;
   std::unique_ptr<wal::Log> log_;
   std::vector<segment::RowCodec> codecs_;
   std::vector<FieldState> states_;
-  uint64_t pending_points_ = 0;  // that the group may add to the table, not yet applied
+  std::optional<GroupPoints> group_points_;  // once a job of the group looked at points
+  uint64_t pending_points_ = 0;              // that the group may add to the table, not yet applied
   uint32_t next_segment_ = 1;
   uint64_t applied_lsn_ = 0;
   bool whole_table_ = false;  // the next checkpoint writes all points
@@ -223,6 +234,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
 
   Manifest saved_;
   std::unordered_map<uint32_t, std::shared_ptr<const segment::DeletedRows>> saved_deleted_;
+  uint64_t last_flush_number_ = 0;  // given out, committed or not
   uint64_t points_base_entries_ = 0;
   uint64_t points_change_entries_ = 0;
   mutable std::mutex progress_mutex_;

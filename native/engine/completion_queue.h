@@ -29,6 +29,7 @@ struct Rows {
   std::vector<float> scores;  // of a search; else empty
   std::vector<uint64_t> versions;
   std::vector<FieldVectors> vectors;
+  std::vector<std::vector<std::byte>> payloads;  // JSON texts, empty: none; if asked for
 };
 
 struct ScrollPage {

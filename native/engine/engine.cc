@@ -392,21 +392,21 @@ bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& co
 }
 
 bool Engine::retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-                      std::vector<PointId> ids, std::vector<uint32_t> with_fields) {
+                      std::vector<PointId> ids, With with) {
   if (refused(ticket, *collection)) {
     return true;
   }
   return offer(ticket, std::make_unique<RetrieveTask>(ticket, collection, std::move(ids),
-                                                      std::move(with_fields), *completions_));
+                                                      std::move(with), *completions_));
 }
 
 bool Engine::scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection, PointId offset,
-                    uint64_t limit, std::vector<uint32_t> with_fields) {
+                    uint64_t limit, With with) {
   if (refused(ticket, *collection)) {
     return true;
   }
   return offer(ticket, std::make_unique<ScrollTask>(ticket, collection, offset, limit,
-                                                    std::move(with_fields), *completions_));
+                                                    std::move(with), *completions_));
 }
 
 bool Engine::check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim) {

@@ -62,9 +62,9 @@ class Engine {
   bool search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                     SearchRequest request);
   bool retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-                std::vector<points::PointId> ids, std::vector<uint32_t> with_fields);
+                std::vector<points::PointId> ids, With with);
   bool scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-              points::PointId offset, uint64_t limit, std::vector<uint32_t> with_fields);
+              points::PointId offset, uint64_t limit, With with);
   bool check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim);
   void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
   void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,

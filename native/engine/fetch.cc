@@ -1,67 +1,21 @@
 #include "engine/fetch.h"
 
 #include <algorithm>
-#include <span>
 #include <utility>
 
 namespace asyncstore::engine {
 
-using base::Bytes;
-using base::Error;
 using points::PointId;
 
-namespace {
-
-// Fills ids and versions of the slots that hold a point, and asks for its vectors.
-void add_points(Collection& collection, std::span<const uint32_t> slots, Rows& rows) {
-  for (const uint32_t slot : slots) {
-    rows.ids.push_back(collection.table().id(slot));
-    rows.versions.push_back(collection.table().version(slot));
-  }
-}
-
-// Starts reading the vectors; false when none is wanted or there.
-bool read_vectors(std::optional<VectorFetch>& fetch, const std::shared_ptr<Collection>& collection,
-                  const std::vector<uint32_t>& fields, std::span<const uint32_t> slots, Task& task,
-                  Worker& worker) {
-  if (fields.empty() || slots.empty()) {
-    return false;
-  }
-  fetch.emplace(collection, fields, slots.size());
-  for (size_t field = 0; field < fields.size(); ++field) {
-    for (size_t point = 0; point < slots.size(); ++point) {
-      fetch->add_slot(field, point, slots[point]);
-    }
-  }
-  return fetch->read(task, worker);
-}
-
-}  // namespace
-
-RetrieveTask::RetrieveTask(uint64_t ticket, std::shared_ptr<Collection> collection,
-                           std::vector<PointId> ids, std::vector<uint32_t> with_fields,
-                           CompletionQueue& completions)
-    : ticket_(ticket),
-      collection_(std::move(collection)),
-      ids_(std::move(ids)),
-      with_fields_(std::move(with_fields)),
-      completions_(completions) {}
-
-Task::Next RetrieveTask::step(Worker& worker) {
+Task::Next PointsTask::step(Worker& worker) {
   if (!view_) {
     view_ = collection_->view();  // slots found from here on keep their points
-    std::vector<uint32_t> slots;
-    {
-      const auto lock = collection_->table().read_lock();
-      for (const PointId& id : ids_) {
-        const uint32_t slot = collection_->table().find(id);
-        if (slot != points::k_no_slot && collection_->table().version(slot) > 0) {
-          slots.push_back(slot);
-        }
-      }
-      add_points(*collection_, slots, rows_);
+    const std::vector<uint32_t> slots = find();
+    if (!with_.nothing()) {
+      fetch_.emplace(collection_, with_, slots.size());
     }
-    if (read_vectors(fetch_, collection_, with_fields_, slots, *this, worker)) {
+    add_points(slots);
+    if (fetch_ && fetch_->read(*this, worker)) {
       return Next::wait;
     }
   }
@@ -70,63 +24,45 @@ Task::Next RetrieveTask::step(Worker& worker) {
     return Next::done;
   }
   if (fetch_) {
-    rows_.vectors = fetch_->take();
+    fetch_->take(rows_);
   }
-  completions_.complete(ticket_, std::move(rows_));
+  completions_.complete(ticket_, answer(std::move(rows_)));
   return Next::done;
 }
 
-void RetrieveTask::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
-  fetch_->landed(request, data, error);
-}
-
-void RetrieveTask::abandon(const Error& error) {
-  completions_.fail(ticket_, error);
-}
-
-ScrollTask::ScrollTask(uint64_t ticket, std::shared_ptr<Collection> collection, PointId offset,
-                       uint64_t limit, std::vector<uint32_t> with_fields,
-                       CompletionQueue& completions)
-    : ticket_(ticket),
-      collection_(std::move(collection)),
-      offset_(offset),
-      limit_(limit),
-      with_fields_(std::move(with_fields)),
-      completions_(completions) {}
-
-Task::Next ScrollTask::step(Worker& worker) {
-  if (!view_) {
-    view_ = collection_->view();
-    const uint64_t wanted = std::min(limit_, uint64_t{UINT32_MAX});
-    auto slots = collection_->table().scroll(offset_, wanted + 1);
-    if (slots.size() > wanted) {
-      page_.next = collection_->table().id(slots.back());
-      slots.pop_back();
-    }
-    // A point that is just being written for the first time has no version yet: not yet there.
-    std::erase_if(slots, [&](uint32_t slot) { return collection_->table().version(slot) == 0; });
-    add_points(*collection_, slots, page_.rows);
-    if (read_vectors(fetch_, collection_, with_fields_, slots, *this, worker)) {
-      return Next::wait;
+void PointsTask::add_points(std::span<const uint32_t> slots) {
+  for (const uint32_t slot : slots) {
+    const auto version = fetch_ ? fetch_->add(rows_.ids.size(), slot)
+                                : std::optional(collection_->table().version(slot));
+    if (version) {  // else it was deleted a moment ago
+      rows_.ids.push_back(collection_->table().id(slot));
+      rows_.versions.push_back(*version);
     }
   }
-  if (fetch_ && fetch_->error()) {
-    completions_.fail(ticket_, *fetch_->error());
-    return Next::done;
-  }
-  if (fetch_) {
-    page_.rows.vectors = fetch_->take();
-  }
-  completions_.complete(ticket_, std::move(page_));
-  return Next::done;
 }
 
-void ScrollTask::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
-  fetch_->landed(request, data, error);
+std::vector<uint32_t> RetrieveTask::find() {
+  std::vector<uint32_t> slots;
+  const auto lock = collection_->table().read_lock();
+  for (const PointId& id : ids_) {
+    const uint32_t slot = collection_->table().find(id);
+    if (slot != points::k_no_slot && collection_->table().version(slot) > 0) {
+      slots.push_back(slot);
+    }
+  }
+  return slots;
 }
 
-void ScrollTask::abandon(const Error& error) {
-  completions_.fail(ticket_, error);
+std::vector<uint32_t> ScrollTask::find() {
+  const uint64_t wanted = std::min(limit_, uint64_t{UINT32_MAX});
+  auto slots = collection_->table().scroll(offset_, wanted + 1);
+  if (slots.size() > wanted) {
+    next_ = collection_->table().id(slots.back());
+    slots.pop_back();
+  }
+  // A point that is just being written for the first time has no version yet: not yet there.
+  std::erase_if(slots, [&](uint32_t slot) { return collection_->table().version(slot) == 0; });
+  return slots;
 }
 
 Task::Next CheckVectorsTask::step(Worker&) {

@@ -4,55 +4,81 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
+#include "engine/point_fetch.h"
 #include "engine/task.h"
-#include "engine/vector_fetch.h"
 
 namespace asyncstore::engine {
 
-// Points in the order asked; ids that are not there are left out.
-class RetrieveTask final : public Task {
+// Finds slots in its first step, reads what is wanted of their points, and answers.
+class PointsTask : public Task {
  public:
-  RetrieveTask(uint64_t ticket, std::shared_ptr<Collection> collection,
-               std::vector<points::PointId> ids, std::vector<uint32_t> with_fields,
-               CompletionQueue& completions);
-  Next step(Worker& worker) override;
-  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
-  void abandon(const base::Error& error) override;
+  Next step(Worker& worker) final;
+  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) final {
+    fetch_->landed(request, data, error);
+  }
+  void abandon(const base::Error& error) final { completions_.fail(ticket_, error); }
+
+ protected:
+  PointsTask(uint64_t ticket, std::shared_ptr<Collection> collection, With with,
+             CompletionQueue& completions)
+      : collection_(std::move(collection)),
+        ticket_(ticket),
+        with_(std::move(with)),
+        completions_(completions) {}
+  // The slots of the points, in order; the view is held by then.
+  virtual std::vector<uint32_t> find() = 0;
+  virtual Value answer(Rows rows) = 0;
+
+  std::shared_ptr<Collection> collection_;
 
  private:
+  void add_points(std::span<const uint32_t> slots);
+
   uint64_t ticket_;
-  std::shared_ptr<Collection> collection_;
-  std::vector<points::PointId> ids_;
-  std::vector<uint32_t> with_fields_;
+  With with_;
   CompletionQueue& completions_;
   std::shared_ptr<const View> view_;
   Rows rows_;
-  std::optional<VectorFetch> fetch_;
+  std::optional<PointFetch> fetch_;
+};
+
+// Points in the order asked; ids that are not there are left out.
+class RetrieveTask final : public PointsTask {
+ public:
+  RetrieveTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+               std::vector<points::PointId> ids, With with, CompletionQueue& completions)
+      : PointsTask(ticket, std::move(collection), std::move(with), completions),
+        ids_(std::move(ids)) {}
+
+ private:
+  std::vector<uint32_t> find() override;
+  Value answer(Rows rows) override { return rows; }
+
+  std::vector<points::PointId> ids_;
 };
 
 // A page of points in the order of their ids, from `offset` on.
-class ScrollTask final : public Task {
+class ScrollTask final : public PointsTask {
  public:
   ScrollTask(uint64_t ticket, std::shared_ptr<Collection> collection, points::PointId offset,
-             uint64_t limit, std::vector<uint32_t> with_fields, CompletionQueue& completions);
-  Next step(Worker& worker) override;
-  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
-  void abandon(const base::Error& error) override;
+             uint64_t limit, With with, CompletionQueue& completions)
+      : PointsTask(ticket, std::move(collection), std::move(with), completions),
+        offset_(offset),
+        limit_(limit) {}
 
  private:
-  uint64_t ticket_;
-  std::shared_ptr<Collection> collection_;
+  std::vector<uint32_t> find() override;
+  Value answer(Rows rows) override { return ScrollPage{std::move(rows), next_}; }
+
   points::PointId offset_;
   uint64_t limit_;
-  std::vector<uint32_t> with_fields_;
-  CompletionQueue& completions_;
-  std::shared_ptr<const View> view_;
-  ScrollPage page_;
-  std::optional<VectorFetch> fetch_;
+  std::optional<points::PointId> next_;
 };
 
 // Finds NaN and infinity in vectors before the first of them is written.

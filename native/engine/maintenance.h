@@ -59,10 +59,11 @@ class Maintenance {
   base::Status optimize_now(Collection& collection);
   bool stopping();
 
-  base::Status save(const CheckpointPlan& plan, Collection& collection, PointTables tables,
+  base::Status save(CheckpointPlan& plan, Collection& collection, PointTables tables,
                     std::vector<std::string>& superfluous);
   base::Status save_points(const CheckpointPlan& plan, Collection& collection, PointTables tables,
                            Manifest& manifest, std::vector<std::string>& superfluous);
+  base::Status save_payload(CheckpointPlan& plan, Collection& collection, Manifest& manifest);
   base::Status save_segments(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
                              std::vector<std::string>& superfluous);
 

@@ -138,6 +138,7 @@ std::vector<std::byte> encode(const Manifest& manifest) {
   for (const uint64_t lsn : manifest.points) {
     body.put(lsn);
   }
+  body.put(manifest.payload_flush);
   return framed(k_manifest_magic, body.bytes());
 }
 
@@ -179,6 +180,7 @@ Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t
   for (uint32_t i = 0; i < points && reader.ok(); ++i) {
     manifest.points.push_back(reader.take<uint64_t>());
   }
+  manifest.payload_flush = reader.take<uint64_t>();
   if (!reader.ok() || reader.remaining() != 0) {
     return does_not_parse(path, reader);
   }

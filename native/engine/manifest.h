@@ -37,7 +37,8 @@ struct Manifest {
   uint64_t point_count = 0;
   uint32_t next_segment = 1;
   std::vector<std::vector<ManifestSegment>> fields;  // oldest first
-  std::vector<uint64_t> points;  // lsn of the base, then of each change: points/L.points
+  std::vector<uint64_t> points;  // number of the base, then of each change: points/N.points
+  uint64_t payload_flush = 0;    // of the Gridstore in payload/; 0: none yet
 };
 
 std::vector<std::byte> encode(const CollectionFile& collection);

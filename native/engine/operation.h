@@ -1,17 +1,28 @@
 // Operations as they stand in the log: one encoding, made once, applied live and on replay.
 //
-//   upsert (kind 1)                              delete (kind 2)
-//   0    4  number of points N                   0    4  number of points N
-//   4    4  number of field sections             4    4  zero
-//   8    …  ids                                  8    …  ids
-//        …  field sections
+//   0    4  number of points N
+//   4    4  number of sections
+//   8    …  ids: N × 16 bytes (high, low), then a bitmap of which are UUIDs, in whole 8-byte words
+//        …  sections
 //
-//   ids: N × 16 bytes (high, low), then a bitmap of which are UUIDs, in whole 8-byte words
-//   field section: u32 field, u32 rows R; a bitmap of which points have the vector, in whole words;
-//                  R stored rows, then zeros up to a multiple of 8
+//   section of a field     u32 field, u32 rows R; a bitmap of which points have the vector, in
+//   whole
+//                          words; R stored rows, then zeros up to a multiple of 8
+//   section of payload     u32 0xFFFFFFFF, u32 texts R; a bitmap of which points have one; R × u32
+//                          sizes, zeros up to a multiple of 8; the texts, zeros likewise
+//
+//   kind               what it does to each point                         sections
+//   1 upsert           has these vectors and this payload, and no others  fields, payload
+//   2 delete           is no more                                         none
+//   3 set_vectors      gets these vectors; others stay                    fields
+//   4 delete_vectors   loses the vectors of these fields                  fields, without rows
+//   5 set_payload      has this payload, or none                          payload
+//
+// Kinds 3 to 5 pass over points that are not there.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,45 +34,73 @@
 
 namespace asyncstore::engine {
 
-inline constexpr uint32_t k_upsert = 1;
-inline constexpr uint32_t k_delete = 2;
+enum class Kind : uint32_t {
+  upsert = 1,
+  remove = 2,
+  set_vectors = 3,
+  delete_vectors = 4,
+  set_payload = 5,
+};
 
 // Vectors of one field as the user gave them; borrowed until the job completes.
 struct FieldInput {
   uint32_t field = 0;
-  const float* values = nullptr;  // n · dim
+  const float* values = nullptr;  // n · dim; null for delete_vectors
   const bool* present = nullptr;  // n; null: all
 };
 
-struct UpsertInput {
+// What goes into one frame of the log.
+struct OperationInput {
+  Kind kind = Kind::upsert;
   std::vector<points::PointId> ids;
   std::vector<FieldInput> fields;
+  std::vector<base::Bytes> payloads;  // JSON texts, borrowed; one an id, or none at all
+  std::vector<uint32_t> picked;       // indices of the ids that count
+  bool pick = false;                  // false: all count
+
+  size_t count() const { return pick ? picked.size() : ids.size(); }
+  uint32_t index(size_t at) const { return pick ? picked[at] : static_cast<uint32_t>(at); }
 };
 
-uint64_t upsert_bytes(std::span<const segment::Field> fields, const UpsertInput& input);
+uint64_t operation_bytes(std::span<const segment::Field> fields, const OperationInput& input);
 // Checks and stores the vectors on the way: NaN and infinity are errors that name point and
-// element.
-base::Status encode_upsert(std::span<const segment::Field> fields,
-                           std::span<segment::RowCodec> codecs, const UpsertInput& input,
-                           base::MutableBytes target);
+// element. `target` is zeroed.
+base::Status encode_operation(std::span<const segment::Field> fields,
+                              std::span<segment::RowCodec> codecs, const OperationInput& input,
+                              base::MutableBytes target);
 
-uint64_t delete_bytes(std::span<const points::PointId> ids);
-void encode_delete(std::span<const points::PointId> ids, base::MutableBytes target);
+// A bit for each point of an operation; points into its payload.
+class PointBits {
+ public:
+  PointBits() = default;
+  explicit PointBits(base::Bytes bits) : bits_(bits) {}
+  bool has(uint32_t point) const {
+    return (static_cast<uint8_t>(bits_[point / 8]) >> (point % 8) & 1) != 0;
+  }
 
-// A parsed payload; points into it.
+ private:
+  base::Bytes bits_;
+};
+
+// Sections of a parsed operation; they point into it.
 struct FieldRows {
   uint32_t field = 0;
   uint32_t rows = 0;
-  base::Bytes present;  // bitmap over the points
-  base::Bytes stored;   // rows · row_bytes
-  bool has(uint32_t point) const {
-    return (static_cast<uint8_t>(present[point / 8]) >> (point % 8) & 1) != 0;
-  }
+  PointBits present;
+  base::Bytes stored;  // rows · row_bytes
+  bool has(uint32_t point) const { return present.has(point); }
+};
+struct PayloadTexts {
+  uint32_t texts = 0;
+  PointBits present;
+  std::vector<base::Bytes> text;  // of those that are present, in order
+  uint64_t bytes = 0;             // of all
 };
 struct Operation {
-  uint32_t kind = 0;
+  Kind kind = Kind::upsert;
   std::vector<points::PointId> ids;
   std::vector<FieldRows> fields;
+  std::optional<PayloadTexts> payload;
 };
 // Sizes and numbers are verified: a payload that passed its checksum but does not parse is an
 // error.

@@ -66,6 +66,10 @@ Status Collection::recover() {
   next_segment_ = manifest.next_segment;
   applied_lsn_ = manifest.lsn;
 
+  last_flush_number_ = manifest.payload_flush;
+  TRY_ASSIGN(payload_, gridstore::Gridstore::open(storage_, payload_folder(), {identity()},
+                                                  manifest.payload_flush));
+
   // The two large parts at once: codes are bound by the disk and by copying, the table by the core.
   std::vector<Status> codes;
   Status segments;

@@ -38,7 +38,7 @@ Task::Next SearchTask::step(Worker& worker) {
       }
       if (!request_.rescore) {
         take_results(false);
-        return read_vectors(worker);
+        return read_points(worker);
       }
       return read_candidates(worker);  // 2 one wave of reads for all queries
     case Stage::scan:                  //   (or, without codes, all originals in turn)
@@ -46,10 +46,10 @@ Task::Next SearchTask::step(Worker& worker) {
         return read_scan(worker);
       }
       [[fallthrough]];
-    case Stage::rescore:            // 3 landed() has scored each row as it came
-      take_results(true);           // 4 the best, ties by id
-      return read_vectors(worker);  // 5 vectors, if asked for
-    case Stage::vectors:
+    case Stage::rescore:           // 3 landed() has scored each row as it came
+      take_results(true);          // 4 the best, ties by id
+      return read_points(worker);  // 5 vectors and payloads, if asked for
+    case Stage::points:
       return answer(worker);
   }
   return Next::done;
@@ -198,7 +198,7 @@ Task::Next SearchTask::read_scan(Worker& worker) {
 // --- 3 rescore ---
 
 void SearchTask::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
-  if (stage_ == Stage::vectors) {
+  if (stage_ == Stage::points) {
     fetch_->landed(request, data, error);
   } else if (error != nullptr) {
     fail(row_error(request, *error));
@@ -262,25 +262,20 @@ void SearchTask::take_results(bool rescored) {
   }
 }
 
-// --- 5 vectors, answer ---
+// --- 5 vectors and payloads, answer ---
 
-Task::Next SearchTask::read_vectors(Worker& worker) {
-  stage_ = Stage::vectors;
-  if (request_.with_fields.empty() || join_) {
+Task::Next SearchTask::read_points(Worker& worker) {
+  stage_ = Stage::points;
+  if (request_.with.nothing() || join_) {
     return answer(worker);
   }
   const auto& results = queries_[0].results;
   const NearerFirst nearer(field(), collection_->table());
-  fetch_.emplace(collection_, request_.with_fields, results.size());
-  for (size_t at = 0; at < request_.with_fields.size(); ++at) {
-    for (size_t point = 0; point < results.size(); ++point) {
-      if (request_.with_fields[at] == request_.field) {
-        fetch_->add(at, point, field().segments[results[point].segment].segment,
-                    results[point].row);
-      } else {
-        fetch_->add_slot(at, point, nearer.slot(results[point]));
-      }
-    }
+  fetch_.emplace(collection_, request_.with, results.size());
+  for (size_t point = 0; point < results.size(); ++point) {
+    const PointFetch::Row found{request_.field, field().segments[results[point].segment].segment,
+                                results[point].row};
+    fetch_->add(point, nearer.slot(results[point]), &found);
   }
   return fetch_->read(*this, worker) ? Next::wait : answer(worker);
 }
@@ -313,7 +308,7 @@ Task::Next SearchTask::answer(Worker& worker) {
   if (!join_) {
     Rows rows = rows_of(queries_[0]);
     if (fetch_) {
-      rows.vectors = fetch_->take();
+      fetch_->take(rows);
     }
     completions_.complete(ticket_, std::move(rows));
     return Next::done;

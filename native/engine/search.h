@@ -11,8 +11,8 @@
 #include "engine/candidates.h"
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
+#include "engine/point_fetch.h"
 #include "engine/task.h"
-#include "engine/vector_fetch.h"
 #include "quantize/quantizer.h"
 #include "segment/row_codec.h"
 
@@ -28,7 +28,7 @@ struct SearchRequest {
   bool ignore_codes = false;
   bool exact = false;
   std::optional<float> score_threshold;
-  std::vector<uint32_t> with_fields;
+  With with;
 };
 
 // On real embeddings int8 codes with twice the limit hold 0.9999 of the true neighbours
@@ -56,7 +56,7 @@ class SearchTask : public Task {
   void abandon(const base::Error& error) override;
 
  private:
-  enum class Stage : uint8_t { start, preselect, scan, rescore, vectors };
+  enum class Stage : uint8_t { start, preselect, scan, rescore, points };
   struct Query {
     segment::ExactScorer scorer;
     std::unique_ptr<quantize::EncodedQuery> encoded;
@@ -75,7 +75,7 @@ class SearchTask : public Task {
   void preselect_block(const SegmentView& segment, uint32_t index, uint32_t block);
   Next read_candidates(Worker& worker);
   Next read_scan(Worker& worker);
-  Next read_vectors(Worker& worker);
+  Next read_points(Worker& worker);
   void score_candidate(uint32_t index, base::Bytes data);
   void score_part(uint32_t index, base::Bytes data);
   void take_results(bool rescored);
@@ -102,7 +102,7 @@ class SearchTask : public Task {
     uint32_t rows;
   };
   std::vector<Part> parts_;
-  std::optional<VectorFetch> fetch_;
+  std::optional<PointFetch> fetch_;
   std::optional<base::Error> error_;
   uint64_t candidates_ = 0;
   uint64_t rescored_ = 0;

@@ -1,6 +1,5 @@
 #include "engine/vector_fetch.h"
 
-#include <thread>
 #include <utility>
 
 #include "base/crc32c.h"
@@ -10,7 +9,6 @@ namespace asyncstore::engine {
 using base::Bytes;
 using base::Error;
 using base::Status;
-using points::Location;
 using segment::Segment;
 
 io::ReadRequest row_request(const Segment& segment, uint32_t row, uint32_t index) {
@@ -49,31 +47,11 @@ void VectorFetch::add(size_t field, size_t point, const std::shared_ptr<Segment>
   items_.push_back({segment, row, static_cast<uint32_t>(field), point});
 }
 
-void VectorFetch::add_slot(size_t field, size_t point, uint32_t slot) {
-  while (true) {
-    const Location location = collection_->table().location(slot, fields_[field]);
-    if (!location.present()) {
-      return;
-    }
-    const auto view = collection_->view();
-    const SegmentView* found = view->fields[fields_[field]].find(location.segment);
-    if (found != nullptr && location.row < found->rows) {
-      add(field, point, found->segment, location.row);
-      return;
-    }
-    // The point was just written (or moved): its view is published within microseconds.
-    std::this_thread::yield();
-  }
-}
-
-bool VectorFetch::read(Task& task, Worker& worker) {
-  std::vector<io::ReadRequest> requests;
-  requests.reserve(items_.size());
+void VectorFetch::add_requests(std::vector<io::ReadRequest>& requests) const {
+  requests.reserve(requests.size() + items_.size());
   for (uint32_t i = 0; i < items_.size(); ++i) {
     requests.push_back(row_request(*items_[i].segment, items_[i].row, i));
   }
-  worker.read(task, requests);
-  return !requests.empty();
 }
 
 void VectorFetch::landed(const io::ReadRequest& request, Bytes data, const Error* error) {

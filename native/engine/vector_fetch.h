@@ -11,8 +11,7 @@
 
 namespace asyncstore::engine {
 
-// Gathers rows of several fields, reads them in one wave, and decodes each as it lands. Belongs to
-// one task; request indices are its own.
+// Gathers rows of several fields, and decodes each as it lands. Belongs to one task.
 class VectorFetch {
  public:
   VectorFetch(std::shared_ptr<Collection> collection, std::vector<uint32_t> fields, size_t points);
@@ -21,10 +20,8 @@ class VectorFetch {
   // The vector of `field` (place in fields()) of result `point` lies in this row.
   void add(size_t field, size_t point, const std::shared_ptr<segment::Segment>& segment,
            uint32_t row);
-  // The same for where the slot's vector lies at present; nothing when it has none.
-  void add_slot(size_t field, size_t point, uint32_t slot);
-  // Starts the reads for `task`; false when there is nothing to read.
-  bool read(Task& task, Worker& worker);
+  // Indexed from 0.
+  void add_requests(std::vector<io::ReadRequest>& requests) const;
   void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error);
 
   const std::optional<base::Error>& error() const { return error_; }

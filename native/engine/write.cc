@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/crc32c.h"
 #include "engine/collection.h"
 #include "engine/errors.h"
+#include "engine/settle.h"
 
 namespace asyncstore::engine {
 
@@ -13,19 +13,13 @@ using base::Code;
 using base::Error;
 using base::Result;
 using base::Status;
-using points::Location;
 using segment::Segment;
-
-namespace {
-// Points under one hold of the table's lock: readers wait for a fraction of a millisecond.
-constexpr size_t k_lock_points = 512;
-}  // namespace
 
 void Collection::write(std::span<WriteJob> jobs, CompletionQueue& completions) {
   std::vector<const WriteJob*> accepted;
   log_->begin_group();
-  for (const WriteJob& job : jobs) {
-    Status taken = take(job);  // 1 check, encode, reserve space
+  for (WriteJob& job : jobs) {
+    Status taken = take(job);  // 1 check, settle, encode, reserve space
     if (taken.ok()) {
       accepted.push_back(&job);
     } else {
@@ -53,27 +47,29 @@ void Collection::write(std::span<WriteJob> jobs, CompletionQueue& completions) {
   }
 }
 
-Status Collection::take(const WriteJob& job) {
+Status Collection::take(WriteJob& job) {
   if (failure_) {
     return *failure_;
   }
   if (dropped()) {
     return no_collection(name());
   }
-  const auto* upsert = std::get_if<UpsertInput>(&job.input);
-  const auto* removal = std::get_if<DeleteInput>(&job.input);
-  const uint32_t kind = upsert != nullptr ? k_upsert : k_delete;
-  const uint64_t bytes =
-      upsert != nullptr ? upsert_bytes(fields(), *upsert) : delete_bytes(removal->ids);
-  TRY_ASSIGN(const base::MutableBytes payload, log_->begin_frame(kind, bytes));
+  if (job.looks_at_points()) {
+    TRY(follow_group());
+    TRY(settle(job, *group_points_));
+  }
+  const OperationInput& input = job.operation;
+  const auto kind = static_cast<uint32_t>(input.kind);
+  TRY_ASSIGN(const base::MutableBytes payload,
+             log_->begin_frame(kind, operation_bytes(fields(), input)));
   const auto encode = [&]() -> Status {
-    if (upsert == nullptr) {
-      encode_delete(removal->ids, payload);
-      return {};
-    }
-    TRY(encode_upsert(fields(), codecs_, *upsert, payload));
+    TRY(encode_operation(fields(), codecs_, input, payload));
     TRY_ASSIGN(const Operation operation, parse_operation(fields(), kind, payload));
-    return reserve(operation);
+    TRY(reserve(operation));
+    if (group_points_) {
+      group_points_->add(operation);
+    }
+    return {};
   };
   Status encoded = encode();
   if (encoded.ok()) {
@@ -82,6 +78,18 @@ Status Collection::take(const WriteJob& job) {
     log_->drop_frame();
   }
   return encoded;
+}
+
+// From here on, what the group's operations do to points is known before they are applied.
+Status Collection::follow_group() {
+  if (!group_points_) {
+    group_points_.emplace(*table_, *payload_);
+    for (const wal::Log::Frame& frame : log_->frames()) {
+      TRY_ASSIGN(const Operation operation, parse_operation(fields(), frame.kind, frame.payload));
+      group_points_->add(operation);
+    }
+  }
+  return {};
 }
 
 // After this, applying the operation can fail only if the device does. What an operation that fails
@@ -110,13 +118,19 @@ Status Collection::reserve(const Operation& operation) {
 
 Status Collection::reserve_parts(const Operation& operation) {
   // On top of what the group's operations before may add: none of them is in the table yet.
-  pending_points_ += operation.ids.size();
+  pending_points_ += operation.kind == Kind::upsert ? operation.ids.size() : 0;
   if (!table_->reserve(pending_points_)) {
     return Error{Code::io, "no memory left for the ids of collection '" + name() + "'", folder_, 0,
                  ENOMEM};
   }
+  if (operation.payload) {
+    TRY(payload_->reserve(operation.payload->bytes, operation.payload->texts));
+  }
   for (const FieldRows& rows : operation.fields) {
     FieldState& state = states_[rows.field];
+    if (operation.kind == Kind::delete_vectors) {
+      break;
+    }
     if (!state.appendable) {
       if (!state.next) {
         TRY_ASSIGN(state.next, new_segment(rows.field));
@@ -145,113 +159,8 @@ Result<std::shared_ptr<Segment>> Collection::new_segment(uint32_t field) {
                          segment_options(take_segment_id(), rows_max(field)));
 }
 
-Status Collection::apply(uint64_t lsn, uint32_t kind, Bytes payload) {
-  TRY_ASSIGN(const Operation operation, parse_operation(fields(), kind, payload));
-  if (kind == k_upsert) {
-    TRY(apply_upsert(lsn, operation));
-  } else {
-    apply_delete(operation);
-  }
-  applied_lsn_ = lsn;
-  return {};
-}
-
-Status Collection::apply_upsert(uint64_t lsn, const Operation& operation) {
-  const size_t points = operation.ids.size();
-  std::vector<uint32_t> slots(points);
-  for (size_t begin = 0; begin < points; begin += k_lock_points) {
-    const auto lock = table_->write_lock();
-    for (size_t i = begin; i < std::min(begin + k_lock_points, points); ++i) {
-      slots[i] =
-          table_->find_or_add(operation.ids[i]);  // without a version: not yet there for readers
-    }
-  }
-
-  struct Place {
-    const FieldRows* rows = nullptr;
-    uint32_t segment = 0;
-    uint32_t next_row = 0;
-  };
-  std::vector<Place> places(fields().size());
-  for (const FieldRows& rows : operation.fields) {
-    Place& place = places[rows.field];
-    place.rows = &rows;
-    TRY(append_rows(lsn, operation, rows, slots, place.segment, place.next_row));
-  }
-
-  for (size_t begin = 0; begin < points; begin += k_lock_points) {
-    const auto lock = table_->write_lock();
-    for (size_t i = begin; i < std::min(begin + k_lock_points, points); ++i) {
-      for (uint32_t field = 0; field < places.size(); ++field) {
-        Place& place = places[field];
-        mark_deleted(field, table_->location(slots[i], field));
-        const bool given = place.rows != nullptr && place.rows->has(static_cast<uint32_t>(i));
-        table_->set_location(slots[i], field,
-                             given ? Location{place.segment, place.next_row++} : Location{});
-      }
-      table_->set_version(slots[i], lsn);
-    }
-  }
-  return {};
-}
-
-Status Collection::append_rows(uint64_t lsn, const Operation& operation, const FieldRows& rows,
-                               std::span<const uint32_t> slots, uint32_t& segment,
-                               uint32_t& first_row) {
-  FieldState& state = states_[rows.field];
-  const Segment& last = *state.segments.back().segment;
-  if (uint64_t{last.rows()} + rows.rows > last.rows_max()) {
-    ASSERT(state.next != nullptr);
-    state.segments.push_back({std::exchange(state.next, nullptr), nullptr, nullptr});
-  }
-  Segment& target = *state.segments.back().segment;
-  const uint32_t row_bytes = target.layout().row_bytes();
-  std::vector<segment::RowEntry> entries;
-  entries.reserve(rows.rows);
-  for (uint32_t i = 0; i < operation.ids.size(); ++i) {
-    if (rows.has(i)) {
-      const Bytes stored = rows.stored.subspan(entries.size() * row_bytes, row_bytes);
-      entries.push_back({operation.ids[i], lsn, slots[i], base::crc32c(stored)});
-    }
-  }
-  segment = target.id();
-  first_row = target.rows();
-  return target.append(rows.stored, entries);
-}
-
-void Collection::apply_delete(const Operation& operation) {
-  for (size_t begin = 0; begin < operation.ids.size(); begin += k_lock_points) {
-    const auto lock = table_->write_lock();
-    for (size_t i = begin; i < std::min(begin + k_lock_points, operation.ids.size()); ++i) {
-      const uint32_t slot = table_->find(operation.ids[i]);
-      if (slot == points::k_no_slot) {
-        continue;
-      }
-      for (uint32_t field = 0; field < fields().size(); ++field) {
-        mark_deleted(field, table_->location(slot, field));
-      }
-      table_->erase(slot);
-    }
-  }
-}
-
-void Collection::mark_deleted(uint32_t field, Location location) {
-  if (!location.present()) {
-    return;
-  }
-  auto& segments = states_[field].segments;
-  // Mostly a recent one: from the back.
-  const auto found = std::find_if(
-      segments.rbegin(), segments.rend(),
-      [&](const SegmentState& state) { return state.segment->id() == location.segment; });
-  ASSERT(found != segments.rend());
-  if (!found->builder) {
-    found->builder = std::make_unique<segment::DeletedRowsBuilder>(found->deleted);
-  }
-  found->builder->mark(location.row);
-}
-
 void Collection::end_group() {
+  group_points_.reset();
   pending_points_ = 0;
   for (FieldState& state : states_) {
     state.pending = 0;
@@ -283,6 +192,7 @@ void Collection::publish() {
     before = std::exchange(view_, std::move(next));
   }
   if (before) {
+    payload_->release(before);
     table_->release(std::move(before));
   }
 }

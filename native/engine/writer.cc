@@ -15,8 +15,7 @@ constexpr uint64_t k_group_bytes_max = uint64_t{2} * base::k_write_bytes_max;
 constexpr uint64_t k_group_points_max = uint64_t{2} * base::k_write_points_max;
 
 uint64_t points_of(const WriteJob& job) {
-  const auto* upsert = std::get_if<UpsertInput>(&job.input);
-  return upsert != nullptr ? upsert->ids.size() : std::get<DeleteInput>(job.input).ids.size();
+  return job.operation.ids.size();
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ class IdHash {
   void reserve(uint64_t count);
   void prefetch(const PointId& id) const;
   uint64_t bytes() const;
+  static uint64_t hash(const PointId& id);
 
  private:
   struct Shard {
@@ -41,7 +42,6 @@ class IdHash {
   };
   static constexpr size_t k_shards = 64;
 
-  static uint64_t hash(const PointId& id);
   static size_t shard_of(uint64_t hash) { return hash >> 58; }
   template <typename IdOf>
   static void rehash(Shard& shard, size_t capacity, const IdOf& id_of);

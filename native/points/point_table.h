@@ -46,6 +46,8 @@ class PointTable {
   std::shared_lock<std::shared_mutex> read_lock() const { return std::shared_lock(mutex_); }
   // Under the read lock (or on the writer): k_no_slot when there is no such point.
   uint32_t find(const PointId& id) const;
+  // Under the lock likewise: whether the slot, which held a point, still does.
+  bool live(uint32_t slot) const { return flag(is_live_, slot); }
   PointId id(uint32_t slot) const;
   uint64_t version(uint32_t slot) const;
   Location location(uint32_t slot, uint32_t field) const;

@@ -70,6 +70,22 @@ nb::object vectors_of(std::vector<engine::FieldVectors> all) {
   return result;
 }
 
+// None where none was asked for; else bytes a point, None where there is none.
+nb::object payloads_of(const engine::Rows& rows) {
+  if (rows.payloads.size() != rows.ids.size() || rows.ids.empty()) {
+    return nb::none();
+  }
+  nb::list payloads;
+  for (const auto& text : rows.payloads) {
+    if (text.empty()) {
+      payloads.append(nb::none());
+    } else {
+      payloads.append(nb::bytes(reinterpret_cast<const char*>(text.data()), text.size()));
+    }
+  }
+  return payloads;
+}
+
 nb::object rows_of(engine::Rows rows) {
   nb::list ids;
   nb::list scores;
@@ -83,7 +99,8 @@ nb::object rows_of(engine::Rows rows) {
   for (const uint64_t version : rows.versions) {
     versions.append(version);
   }
-  return nb::make_tuple(ids, scores, versions, vectors_of(std::move(rows.vectors)));
+  nb::object payloads = payloads_of(rows);
+  return nb::make_tuple(ids, scores, versions, vectors_of(std::move(rows.vectors)), payloads);
 }
 
 nb::object batch_of(engine::Batch batch) {
@@ -245,6 +262,20 @@ nb::object to_python(const PointId& id) {
   }
   const std::string text = id.text();
   return nb::str(text.c_str(), text.size());
+}
+
+payload::Path path_of(const std::string& text) {
+  auto path = payload::Path::parse(text);
+  if (!path.ok()) {
+    raise(path.error());
+  }
+  return std::move(path.value());
+}
+
+void check_field(const engine::Collection& collection, uint32_t field) {
+  if (field >= collection.fields().size()) {
+    raise(base::invalid_argument("there is no field number " + std::to_string(field)));
+  }
 }
 
 nb::object to_python(engine::Value value) {

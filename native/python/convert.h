@@ -9,8 +9,13 @@
 #include "base/result.h"
 #include "engine/completion_queue.h"
 #include "engine/options.h"
+#include "payload/path.h"
 #include "points/point_id.h"
 #include "segment/field.h"
+
+namespace asyncstore::engine {
+class Collection;
+}
 
 namespace asyncstore::python {
 
@@ -25,6 +30,9 @@ points::PointId id_of(nanobind::handle id, size_t position);
 // A (n,) array of uint64, or a sequence of ids.
 std::vector<points::PointId> ids_of(nanobind::handle ids);
 nanobind::object to_python(const points::PointId& id);
+// A JSON path; raises when it does not parse.
+payload::Path path_of(const std::string& text);
+void check_field(const engine::Collection& collection, uint32_t field);
 nanobind::object to_python(engine::Value value);
 
 segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,

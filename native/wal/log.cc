@@ -87,14 +87,17 @@ Status Log::recover(uint64_t applied_lsn, const Replay& replay) {
     LogReader reader(content, number);
     TRY(reader.check_header(path, options_.owner));
     const auto first = reader.first_lsn();
-    if (first && expected == 0) {
-      expected = *first;
-      if (expected > applied_lsn + 1) {
+    if (first && expected == 0 && *first > applied_lsn + 1) {
+      if (reader.proves_durable(applied_lsn + 1, applied_lsn)) {
         return base::corruption(path, 0,
-                                "the log begins at operation " + std::to_string(expected) +
+                                "the log begins at operation " + std::to_string(*first) +
                                     " but the checkpoint ends at " + std::to_string(applied_lsn) +
                                     ": a log file is missing");
       }
+      // The rest of a group whose beginning, in the file before, a power cut took.
+      expected = applied_lsn + 1;
+    } else if (first && expected == 0) {
+      expected = *first;
     }
     // What a checkpoint includes need not be in the log any more, damaged or not.
     if (first && *first > expected && *first <= applied_lsn + 1) {

@@ -493,7 +493,7 @@ TEST_CASE("engine: searches beside writes and optimize see every point exactly o
         request.queries = random_vector(16, random);
         request.limit = 1000;
         request.exact = i == 0;
-        request.with_fields = {0};
+        request.with.fields = {0};
         searches.push_back(store->submit(
             [&](uint64_t ticket) { return store->engine().search(ticket, collection, request); }));
         write_some();

@@ -19,6 +19,9 @@ using segment::Field;
 
 namespace {
 
+constexpr auto k_upsert = static_cast<uint32_t>(Kind::upsert);
+constexpr auto k_delete = static_cast<uint32_t>(Kind::remove);
+
 const std::vector<Field> g_fields = {
     {"a", 3, Distance::dot, Datatype::float32, quantize::Kind::none, 1.0F},
     {"b", 5, Distance::dot, Datatype::uint8, quantize::Kind::none, 1.0F},
@@ -55,15 +58,30 @@ struct Upsert {
             {field, values[field].data(), random() % 2 == 0 ? nullptr : present[field].get()});
       }
     }
+    for (size_t i = 0; i < points; ++i) {
+      texts.push_back(random_bytes(random() % 3 == 0 ? 0 : random() % 100, random()));
+    }
+    if (random() % 3 > 0) {
+      input.payloads.assign(texts.begin(), texts.end());
+    }
+    if (random() % 3 == 0) {
+      input.pick = true;
+      for (uint32_t i = 0; i < points; ++i) {
+        if (random() % 2 == 0) {
+          input.picked.push_back(i);
+        }
+      }
+    }
   }
   std::vector<std::byte> encode() const {
     auto made = codecs();
-    std::vector<std::byte> payload(upsert_bytes(g_fields, input));
-    REQUIRE(encode_upsert(g_fields, made, input, payload).ok());
+    std::vector<std::byte> payload(operation_bytes(g_fields, input));
+    REQUIRE(encode_operation(g_fields, made, input, payload).ok());
     return payload;
   }
 
-  UpsertInput input;
+  OperationInput input;
+  std::vector<std::vector<std::byte>> texts;
   std::array<std::vector<float>, 3> values;
   std::array<std::unique_ptr<bool[]>, 3> present;
 };
@@ -78,39 +96,58 @@ TEST_CASE("operation: an upsert and back") {
     const auto payload = upsert.encode();
     const auto parsed = parse_operation(g_fields, k_upsert, payload);
     REQUIRE(parsed.ok());
-    CHECK(parsed.value().ids == upsert.input.ids);
-    REQUIRE(parsed.value().fields.size() == upsert.input.fields.size());
+    const OperationInput& input = upsert.input;
+    REQUIRE(parsed.value().ids.size() == input.count());
+    for (size_t i = 0; i < input.count(); ++i) {
+      REQUIRE(parsed.value().ids[i] == input.ids[input.index(i)]);
+    }
+    REQUIRE(parsed.value().fields.size() == input.fields.size());
     for (size_t section = 0; section < parsed.value().fields.size(); ++section) {
       const FieldRows& rows = parsed.value().fields[section];
-      const FieldInput& input = upsert.input.fields[section];
-      const Field& field = g_fields[input.field];
-      CHECK(rows.field == input.field);
+      const FieldInput& given = input.fields[section];
+      const Field& field = g_fields[given.field];
+      CHECK(rows.field == given.field);
       CHECK(rows.stored.size() == uint64_t{rows.rows} * segment::row_bytes(field));
       segment::RowCodec codec(field);
       std::vector<float> back(field.dim);
       uint32_t row = 0;
-      for (uint32_t i = 0; i < points; ++i) {
-        const bool wanted = input.present == nullptr || input.present[i];
+      for (uint32_t i = 0; i < input.count(); ++i) {
+        const uint32_t index = input.index(i);
+        const bool wanted = given.present == nullptr || given.present[index];
         REQUIRE(rows.has(i) == wanted);
         if (wanted) {
           codec.decode(rows.stored.data() + uint64_t{row++} * segment::row_bytes(field),
                        back.data());
-          REQUIRE(std::equal(back.begin(), back.end(), input.values + i * field.dim));
+          REQUIRE(std::equal(back.begin(), back.end(), given.values + index * field.dim));
         }
       }
       CHECK(row == rows.rows);
+    }
+    REQUIRE(parsed.value().payload.has_value() == !input.payloads.empty());
+    uint32_t text = 0;
+    for (uint32_t i = 0; i < input.count() && parsed.value().payload; ++i) {
+      const PayloadTexts& payloads = *parsed.value().payload;
+      const base::Bytes given = input.payloads[input.index(i)];
+      REQUIRE(payloads.present.has(i) == !given.empty());
+      if (!given.empty()) {
+        const base::Bytes back = payloads.text[text++];
+        REQUIRE(std::equal(back.begin(), back.end(), given.begin(), given.end()));
+      }
     }
   }
 }
 
 TEST_CASE("operation: a delete and back") {
   for (const size_t points : {0, 1, 63, 64, 65, 1000}) {
-    const Upsert upsert(points, points);
-    std::vector<std::byte> payload(delete_bytes(upsert.input.ids));
-    encode_delete(upsert.input.ids, payload);
+    OperationInput input;
+    input.kind = Kind::remove;
+    input.ids = Upsert(points, points).input.ids;
+    auto made = codecs();
+    std::vector<std::byte> payload(operation_bytes(g_fields, input));
+    REQUIRE(encode_operation(g_fields, made, input, payload).ok());
     const auto parsed = parse_operation(g_fields, k_delete, payload);
     REQUIRE(parsed.ok());
-    CHECK(parsed.value().ids == upsert.input.ids);
+    CHECK(parsed.value().ids == input.ids);
     CHECK(parsed.value().fields.empty());
   }
 }
@@ -122,7 +159,7 @@ TEST_CASE("operation: every truncation is refused") {
     REQUIRE(!parse_operation(g_fields, k_upsert, base::Bytes(payload).first(size)).ok());
   }
   CHECK(!parse_operation(g_fields, 0, payload).ok());
-  CHECK(!parse_operation(g_fields, 3, payload).ok());
+  CHECK(!parse_operation(g_fields, 6, payload).ok());
 }
 
 TEST_CASE("operation: noise never breaks the parser, and what parses is sound") {
@@ -137,7 +174,7 @@ TEST_CASE("operation: noise never breaks the parser, and what parses is sound") 
           random() % 2 == 0 ? static_cast<uint32_t>(random()) : UINT32_MAX - random() % 3;
       std::memcpy(payload.data() + at, &value, sizeof value);
     }
-    const uint32_t kind = random() % 2 == 0 ? k_upsert : k_delete;
+    const auto kind = static_cast<uint32_t>(random() % 5 + 1);
     const auto parsed = parse_operation(g_fields, kind, payload);
     CAPTURE(seed);
     if (!parsed.ok()) {
@@ -160,6 +197,7 @@ TEST_CASE("operation: noise never breaks the parser, and what parses is sound") 
 
 TEST_CASE("operation: one field twice is refused") {
   Upsert upsert(4, 1);
+  upsert.input.pick = false;
   upsert.input.fields = {{0, upsert.values[0].data(), nullptr},
                          {0, upsert.values[0].data(), nullptr}};
   CHECK(!parse_operation(g_fields, k_upsert, upsert.encode()).ok());
@@ -173,9 +211,10 @@ TEST_CASE("operation: what is not finite is named") {
     Upsert upsert(10, 5);
     upsert.values[0][3 * 7 + 2] = value;
     upsert.input.fields = {{0, upsert.values[0].data(), nullptr}};
+    upsert.input.pick = false;
     auto made = codecs();
-    std::vector<std::byte> payload(upsert_bytes(g_fields, upsert.input));
-    const auto status = encode_upsert(g_fields, made, upsert.input, payload);
+    std::vector<std::byte> payload(operation_bytes(g_fields, upsert.input));
+    const auto status = encode_operation(g_fields, made, upsert.input, payload);
     REQUIRE(!status.ok());
     CHECK(status.error().code == base::Code::invalid_argument);
     CHECK(status.error().message.find("point 7 of the batch") != std::string::npos);
@@ -185,8 +224,8 @@ TEST_CASE("operation: what is not finite is named") {
     std::fill_n(present.get(), 10, true);
     present[7] = false;
     upsert.input.fields[0].present = present.get();
-    std::vector<std::byte> smaller(upsert_bytes(g_fields, upsert.input));
-    CHECK(encode_upsert(g_fields, made, upsert.input, smaller).ok());
+    std::vector<std::byte> smaller(operation_bytes(g_fields, upsert.input));
+    CHECK(encode_operation(g_fields, made, upsert.input, smaller).ok());
     CHECK(check_finite(upsert.values[0].data(), 10, 3, nullptr, 100)
               .error()
               .message.find("point 107") != std::string::npos);

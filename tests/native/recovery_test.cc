@@ -9,6 +9,7 @@
 #include "io_temporary_folder.h"
 #include "quick_folder.h"
 #include "store_fixture.h"
+#include "wal/log_format.h"
 
 using namespace asyncstore;
 using namespace asyncstore::engine_test;
@@ -249,7 +250,7 @@ TEST_CASE("recovery: a damaged original is reported where it is read; the rest s
   for (const auto& [id, vectors] : closed.model) {
     for (const uint32_t field : {0U, 1U}) {
       const Completion completion = store->call([&](uint64_t ticket) {
-        return store->engine().retrieve(ticket, collection, {id}, {field});
+        return store->engine().retrieve(ticket, collection, {id}, {{field}, {}});
       });
       if (completion.error) {
         CHECK(completion.error->code == Code::corruption);
@@ -313,8 +314,9 @@ TEST_CASE("recovery: originals that were cut off are reported where they are rea
   size_t read = 0;
   size_t lost = 0;
   for (const auto& [id, vectors] : closed.model) {
-    const Completion completion = store->call(
-        [&](uint64_t ticket) { return store->engine().retrieve(ticket, collection, {id}, {0}); });
+    const Completion completion = store->call([&](uint64_t ticket) {
+      return store->engine().retrieve(ticket, collection, {id}, {{0}, {}});
+    });
     if (completion.error) {
       CAPTURE(completion.error->message);
       CHECK(completion.error->code == Code::corruption);
@@ -360,8 +362,9 @@ TEST_CASE("recovery: a row's entry and its original damaged together are not tak
   const auto collection = store->collection("c");
   size_t lost = 0;
   for (const auto& [id, vectors] : closed.model) {
-    const Completion completion = store->call(
-        [&](uint64_t ticket) { return store->engine().retrieve(ticket, collection, {id}, {0}); });
+    const Completion completion = store->call([&](uint64_t ticket) {
+      return store->engine().retrieve(ticket, collection, {id}, {{0}, {}});
+    });
     if (completion.error) {
       CHECK(completion.error->code == Code::corruption);
       ++lost;
@@ -463,28 +466,23 @@ TEST_CASE("recovery: the log is replayed, and damage in its middle is corruption
   // The last two operations are in the log alone; damage of the first of them is proven by the
   // other.
   const std::string path = closed.copy();
-  const std::string file = closed.files(path, "wal", ".wal").back();
-  uint64_t last_frame = sizeof(wal::FileHeader);
-  {
-    const auto content = io::read_file(*g_storage, file, 1 << 30).value();
-    uint64_t frames = 0;
-    uint64_t before = last_frame;
-    for (uint64_t at = last_frame; at + 32 < content.size();) {
+  std::vector<std::pair<std::string, uint64_t>> frames;  // file and offset
+  for (const auto& log : closed.files(path, "wal", ".wal")) {
+    const auto content = io::read_file(*g_storage, log, 1 << 30).value();
+    for (uint64_t at = sizeof(wal::FileHeader); at + 32 < content.size();) {
       uint32_t payload = 0;
       std::memcpy(&payload, content.data() + at + 4, 4);
-      if (payload == 0) {
+      const bool of_earlier_life =
+          std::memcmp(content.data() + at + 24, content.data() + 12, 4) != 0;
+      if (payload == 0 || of_earlier_life) {
         break;
       }
-      ++frames;
-      before = last_frame;
-      last_frame = at;
+      frames.emplace_back(log, at);
       at += (32 + payload + 7) / 8 * 8;
     }
-    if (frames >= 2) {
-      last_frame = before;
-    }
-    REQUIRE(frames >= 2);
   }
+  REQUIRE(frames.size() >= 2);
+  const auto& [file, last_frame] = frames[frames.size() - 2];
   flip(file, last_frame + 40);
   check_broken(closed, path, file);
   auto store = std::move(Store::open(path, ClosedStore::options()).value());

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -124,15 +125,17 @@ class Store {
   Completion retrieve(const std::shared_ptr<engine::Collection>& collection,
                       std::vector<PointId> ids) {
     return call([&](uint64_t ticket) {
-      return engine_->retrieve(ticket, collection, ids, all_fields(*collection));
+      return engine_->retrieve(ticket, collection, ids, everything(*collection));
     });
   }
-  static std::vector<uint32_t> all_fields(const engine::Collection& collection) {
-    std::vector<uint32_t> all(collection.fields().size());
-    for (uint32_t field = 0; field < all.size(); ++field) {
-      all[field] = field;
+  // All vectors and the payload.
+  static engine::With everything(const engine::Collection& collection) {
+    engine::With with;
+    for (uint32_t field = 0; field < collection.fields().size(); ++field) {
+      with.fields.push_back(field);
     }
-    return all;
+    with.payload.kind = engine::PayloadSelection::Kind::all;
+    return with;
   }
 
  private:
@@ -149,15 +152,55 @@ class Store {
   std::unique_ptr<Engine> engine_;
 };
 
+// The payload that every point of these tests has, or has not: it follows from id and vectors, so
+// that whoever compares vectors compares payloads as well.
+inline std::vector<std::byte> payload_of(const PointId& id, const Vectors& vectors) {
+  uint64_t mixed = id.high ^ (id.low + 1) * 0x9E3779B97F4A7C15;
+  for (const auto& [field, vector] : vectors) {
+    for (const float value : vector) {
+      mixed = (mixed ^ std::bit_cast<uint32_t>(value)) * 0x9E3779B97F4A7C15;
+      mixed ^= mixed >> 29;
+    }
+  }
+  if (mixed % 4 == 0) {
+    return {};
+  }
+  std::string text =
+      "{\"id\":\"" + id.text() + "\",\"mixed\":" + std::to_string(mixed) + ",\"text\":\"";
+  for (uint64_t left = mixed >> 8 & 0x3FF; left > 0; --left) {
+    text += static_cast<char>('a' + (mixed >> left % 50) % 26);
+  }
+  text += "\"}";
+  const auto bytes = base::bytes_of(text);
+  return {bytes.begin(), bytes.end()};
+}
+
+// As it comes back.
+inline std::vector<float> as_stored(const segment::Field& field, const std::vector<float>& vector) {
+  segment::RowCodec codec(field);
+  std::vector<std::byte> row(segment::row_bytes(field));
+  std::vector<float> back(vector.size());
+  codec.encode(vector.data(), row.data());
+  codec.decode(row.data(), back.data());
+  return back;
+}
+
 // An upsert that owns what its job borrows.
 class UpsertBatch {
  public:
   explicit UpsertBatch(const std::vector<segment::Field>& fields) : fields_(fields) {}
 
-  void add(const PointId& id, const Vectors& vectors) { points_.emplace_back(id, vectors); }
+  void add(const PointId& id, const Vectors& vectors) {
+    points_.emplace_back(id, vectors);
+    Vectors stored;
+    for (const auto& [field, vector] : vectors) {
+      stored[field] = as_stored(fields_[field], vector);
+    }
+    payloads_.push_back(payload_of(id, stored));
+  }
   // The job borrows from this; call it once everything was added.
   engine::WriteJob job() {
-    engine::UpsertInput input;
+    engine::OperationInput input;
     values_.assign(fields_.size(), {});
     present_.clear();
     for (uint32_t field = 0; field < fields_.size(); ++field) {
@@ -179,19 +222,17 @@ class UpsertBatch {
     for (const auto& [id, vectors] : points_) {
       input.ids.push_back(id);
     }
-    return {0, std::move(input)};
+    input.payloads.assign(payloads_.begin(), payloads_.end());
+    engine::WriteJob job;
+    job.operation = std::move(input);
+    return job;
   }
   void apply(Model& model) const {
     for (const auto& [id, vectors] : points_) {
       auto& stored = model[id];
       stored.clear();
       for (const auto& [field, vector] : vectors) {
-        segment::RowCodec codec(fields_[field]);
-        std::vector<std::byte> row(segment::row_bytes(fields_[field]));
-        std::vector<float> back(vector.size());
-        codec.encode(vector.data(), row.data());
-        codec.decode(row.data(), back.data());
-        stored[field] = std::move(back);
+        stored[field] = as_stored(fields_[field], vector);
       }
     }
   }
@@ -199,6 +240,7 @@ class UpsertBatch {
  private:
   const std::vector<segment::Field>& fields_;
   std::vector<std::pair<PointId, Vectors>> points_;
+  std::vector<std::vector<std::byte>> payloads_;
   std::vector<std::vector<float>> values_;
   std::vector<std::unique_ptr<bool[]>> present_;
 };
@@ -219,7 +261,10 @@ inline engine::SearchRequest search_request(std::vector<float> query, uint64_t l
 }
 
 inline engine::WriteJob delete_job(std::vector<PointId> ids) {
-  return {0, engine::DeleteInput{std::move(ids)}};
+  engine::WriteJob job;
+  job.operation.kind = engine::Kind::remove;
+  job.operation.ids = std::move(ids);
+  return job;
 }
 
 inline bool ok(const Completion& completion) {
@@ -236,7 +281,7 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
   PointId from = PointId::integer(0);
   while (true) {
     const Completion completion = store.call([&](uint64_t ticket) {
-      return store.engine().scroll(ticket, collection, from, page, Store::all_fields(*collection));
+      return store.engine().scroll(ticket, collection, from, page, Store::everything(*collection));
     });
     REQUIRE(ok(completion));
     const auto& [rows, next] = std::get<engine::ScrollPage>(completion.value);
@@ -250,6 +295,7 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
           vectors[field.field].assign(begin, begin + field.dim);
         }
       }
+      REQUIRE(rows.payloads.at(i) == payload_of(rows.ids[i], vectors));
     }
     if (!next) {
       return found;

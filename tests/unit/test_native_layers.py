@@ -13,10 +13,33 @@ MAY_USE = {
     "quantize": {"simd", "base"},
     "io": {"base"},
     "wal": {"io", "base"},
+    "gridstore": {"io", "base"},
+    "payload": {"base"},
     "points": {"io", "base"},
     "segment": {"points", "quantize", "io", "simd", "base"},
-    "engine": {"segment", "points", "wal", "quantize", "io", "simd", "base"},
-    "python": {"engine", "segment", "points", "wal", "quantize", "io", "simd", "base"},
+    "engine": {
+        "segment",
+        "gridstore",
+        "payload",
+        "points",
+        "wal",
+        "quantize",
+        "io",
+        "simd",
+        "base",
+    },
+    "python": {
+        "engine",
+        "segment",
+        "gridstore",
+        "payload",
+        "points",
+        "wal",
+        "quantize",
+        "io",
+        "simd",
+        "base",
+    },
 }
 FILES = sorted(path for path in NATIVE.rglob("*") if path.suffix in (".h", ".cc"))
 
@@ -40,6 +63,16 @@ def test_a_file_includes_only_from_its_own_folder_and_those_below(path):
 def test_only_io_uses_liburing():
     users = {path.parent.name for path in FILES if "liburing.h" in includes_of(path)}
     assert users == {"io"}
+
+
+def test_only_payload_uses_simdjson():
+    users = {path.name for path in FILES if "simdjson.h" in includes_of(path)}
+    assert users == {"scan.cc"}
+
+
+def test_only_gridstore_uses_lz4():
+    users = {path.parent.name for path in FILES if "lz4.h" in includes_of(path)}
+    assert users == {"gridstore"}
 
 
 def test_only_simd_uses_intrinsics():

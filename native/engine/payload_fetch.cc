@@ -1,0 +1,102 @@
+#include "engine/payload_fetch.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/limits.h"
+#include "engine/vector_fetch.h"
+#include "payload/payload.h"
+
+namespace asyncstore::engine {
+
+using base::Bytes;
+using base::Error;
+using base::Result;
+using base::Status;
+
+PayloadFetch::PayloadFetch(std::shared_ptr<Collection> collection,
+                           const PayloadSelection& selection, size_t points, uint32_t first_index)
+    : collection_(std::move(collection)),
+      selection_(selection),
+      first_index_(first_index),
+      payloads_(points) {}
+
+void PayloadFetch::add(size_t point, uint32_t slot, const gridstore::Entry& entry) {
+  std::vector<gridstore::Piece> pieces;
+  collection_->payload().pieces(entry, pieces);
+  Item item{point, slot, entry, {}, 0};
+  uint64_t offset = 0;
+  for (gridstore::Piece piece : pieces) {
+    while (piece.length > 0) {
+      gridstore::Piece read = piece;
+      read.length = std::min(piece.length, base::k_read_bytes_max);
+      parts_.push_back({read, items_.size(), offset});
+      ++item.reads_pending;
+      offset += read.length;
+      piece.offset += read.length;
+      piece.length -= read.length;
+    }
+  }
+  if (item.reads_pending > 1) {
+    item.stored.resize(offset);
+  }
+  if (item.reads_pending == 0) {
+    arrived(item, {});
+  }
+  items_.push_back(std::move(item));
+}
+
+void PayloadFetch::add_requests(std::vector<io::ReadRequest>& requests) const {
+  for (uint32_t i = 0; i < parts_.size(); ++i) {
+    const gridstore::Piece& piece = parts_[i].piece;
+    requests.push_back({piece.source, piece.offset, piece.length, first_index_ + i, nullptr});
+  }
+}
+
+void PayloadFetch::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
+  const Part& part = parts_[request.index - first_index_];
+  Item& item = items_[part.item];
+  --item.reads_pending;
+  if (error != nullptr) {
+    fail(row_error(request, *error));
+    return;
+  }
+  if (item.stored.empty()) {
+    arrived(item, data);
+    return;
+  }
+  std::memcpy(item.stored.data() + part.offset, data.data(), data.size());
+  if (item.reads_pending == 0) {
+    arrived(item, item.stored);
+    item.stored = {};
+  }
+}
+
+void PayloadFetch::arrived(const Item& item, Bytes stored) {
+  std::vector<std::byte>& target = payloads_[item.point];
+  Status decoded = collection_->payload().decode(item.slot, item.entry, stored, target);
+  if (!decoded.ok()) {
+    fail(std::move(decoded.error()));
+    return;
+  }
+  if (selection_.kind == PayloadSelection::Kind::all) {
+    return;
+  }
+  auto selected = selection_.kind == PayloadSelection::Kind::include
+                      ? payload::include(target, selection_.paths)
+                      : payload::exclude(target, selection_.paths);
+  if (!selected.ok()) {
+    fail(std::move(selected.error()));
+    return;
+  }
+  target = std::move(selected.value());
+}
+
+void PayloadFetch::fail(Error error) {
+  if (!error_) {
+    error_ = std::move(error);
+  }
+}
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,65 @@
+// Reading what a reply returns of its points: vectors and payloads, in one wave.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/collection.h"
+#include "engine/completion_queue.h"
+#include "engine/payload_fetch.h"
+#include "engine/vector_fetch.h"
+
+namespace asyncstore::engine {
+
+// What a request wants to see of the points of its reply.
+struct With {
+  std::vector<uint32_t> fields;  // vectors
+  PayloadSelection payload;
+
+  bool nothing() const { return fields.empty() && payload.kind == PayloadSelection::Kind::none; }
+};
+
+// Belongs to one task, which holds a view.
+class PointFetch {
+ public:
+  PointFetch(std::shared_ptr<Collection> collection, const With& with, size_t points);
+
+  // A vector whose place is known.
+  struct Row {
+    uint32_t field;
+    std::shared_ptr<segment::Segment> segment;
+    uint32_t row;
+  };
+  // Result `point` is the point of this slot: everything that was not known already is of one
+  // moment, the moment of the version that is returned; unset when it is no more.
+  std::optional<uint64_t> add(size_t point, uint32_t slot, const Row* known = nullptr);
+  // Starts the reads for `task`; false when there is nothing to read.
+  bool read(Task& task, Worker& worker);
+  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error);
+
+  // The first that failed, if any did.
+  const std::optional<base::Error>& error() const;
+  // Moves what was read into the reply, for as many points as it has ids.
+  void take(Rows& rows);
+
+ private:
+  // A point as it stands in the table at one moment.
+  struct Moment {
+    bool live = false;
+    uint64_t version = 0;
+    std::vector<points::Location> locations;  // one for each of with_.fields
+    base::Result<std::optional<gridstore::Entry>> payload = std::optional<gridstore::Entry>();
+  };
+  Moment look(uint32_t slot) const;
+  bool find_rows(const Moment& moment, const Row* known, std::vector<Row>& rows) const;
+
+  std::shared_ptr<Collection> collection_;
+  const With& with_;
+  std::optional<VectorFetch> vectors_;
+  std::optional<PayloadFetch> payloads_;
+};
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,34 @@
+// One flush on its way: what it takes along from thread to thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gridstore/page_files.h"
+#include "gridstore/tracker_page.h"
+
+namespace asyncstore::gridstore {
+
+// Made by Gridstore::plan_flush(); opaque to others.
+class FlushPlan {
+ public:
+  // The number given to prepare(); 0 before.
+  uint64_t number() const { return number_; }
+
+ private:
+  friend class Gridstore;
+
+  uint32_t order_ = 0;  // among the plans of this Gridstore, from 1
+  uint64_t number_ = 0;
+  uint64_t previous_ = 0;  // flush that was committed before
+  uint32_t slots_ = 0;
+  std::vector<TrackerPage> images_;
+  std::vector<UnsyncedPage> unsynced_;
+  std::vector<std::string> obsolete_;  // journals to remove once this one is committed
+  std::string journal_;                // path; empty: not begun
+  bool folder_is_new_ = false;
+  bool finished_ = false;  // the tracker has it all, and was synced
+};
+
+}  // namespace asyncstore::gridstore

@@ -1,0 +1,160 @@
+#include "gridstore/tracker.h"
+
+#include <algorithm>
+#include <bit>
+#include <thread>
+
+#include "base/bytes.h"
+
+namespace asyncstore::gridstore {
+namespace {
+
+constexpr uint32_t k_fresh_words = 4;  // of a page: 255 entries
+constexpr uint32_t k_reserve_slots = 8 * k_page_entries;
+
+uint64_t word0(const Entry& entry) {
+  return entry.page | uint64_t{entry.block} << 32;
+}
+uint64_t word1(const Entry& entry) {
+  return entry.length_word | uint64_t{entry.crc} << 32;
+}
+Entry of_words(uint64_t w0, uint64_t w1) {
+  return {static_cast<uint32_t>(w0), static_cast<uint32_t>(w0 >> 32), static_cast<uint32_t>(w1),
+          static_cast<uint32_t>(w1 >> 32)};
+}
+
+constexpr uint64_t k_busy = Entry::k_busy_page;
+
+}  // namespace
+
+Entry Tracker::find(uint32_t slot) const {
+  if (slot >= slot_count()) {
+    return {};
+  }
+  const auto& first = words_[uint64_t{slot} * 2];
+  const auto& second = words_[uint64_t{slot} * 2 + 1];
+  // Ends when the writer has made two more stores.
+  for (;;) {
+    const uint64_t w0 = first.load(std::memory_order_acquire);
+    const uint64_t w1 = second.load(std::memory_order_acquire);
+    if (w0 != k_busy && first.load(std::memory_order_relaxed) == w0) {
+      return of_words(w0, w1);
+    }
+    std::this_thread::yield();  // the writer has a lower priority than some readers
+  }
+}
+
+void Tracker::store(uint32_t slot, const Entry& entry) {
+  auto& first = words_[uint64_t{slot} * 2];
+  auto& second = words_[uint64_t{slot} * 2 + 1];
+  first.store(k_busy, std::memory_order_relaxed);
+  second.store(word1(entry), std::memory_order_release);
+  first.store(word0(entry), std::memory_order_release);
+}
+
+uint64_t Tracker::ram_bytes() const {
+  const uint64_t pages = pages_of(slot_count());
+  return uint64_t{slot_count()} * sizeof(Entry) + pages * k_fresh_words * 8 + pages / 8;
+}
+
+bool Tracker::reserve(uint32_t slots) {
+  if (slots <= reserved_) {
+    return true;
+  }
+  ASSERT(slots <= k_slots_max);
+  slots = static_cast<uint32_t>(
+      std::min<uint64_t>(base::round_up(slots, k_reserve_slots), k_slots_max));
+  if (!words_.grow(uint64_t{slots} * 2)) {
+    return false;
+  }
+  const uint32_t pages = pages_of(slots);
+  dirty_.resize(pages / 64 + 1);
+  fresh_.resize(uint64_t{pages} * k_fresh_words);
+  reserved_ = slots;
+  return true;
+}
+
+void Tracker::set(uint32_t slot, const Entry& entry) {
+  ASSERT(slot < reserved_ && entry.page != Entry::k_busy_page);
+  const uint32_t page = slot / k_page_entries;
+  const uint32_t count = slot_count_.load(std::memory_order_relaxed);
+  if (slot >= count) {
+    for (uint32_t passed = pages_of(count); passed < page; ++passed) {
+      touch(passed);
+    }
+  }
+  store(slot, entry);
+  if (slot >= count) {
+    slot_count_.store(slot + 1, std::memory_order_release);
+  }
+  touch(page);
+  const uint32_t bit = slot % k_page_entries;
+  fresh_[uint64_t{page} * k_fresh_words + bit / 64] |= uint64_t{1} << bit % 64;
+}
+
+bool Tracker::fresh(uint32_t slot) const {
+  const uint32_t bit = slot % k_page_entries;
+  const uint64_t word = uint64_t{slot / k_page_entries} * k_fresh_words + bit / 64;
+  return word < fresh_.size() && (fresh_[word] >> bit % 64 & 1) != 0;
+}
+
+void Tracker::touch(uint32_t page) {
+  dirty_[page / 64] |= uint64_t{1} << page % 64;
+}
+
+std::vector<TrackerPage> Tracker::take_dirty() {
+  size_t count = 0;
+  for (const uint64_t word : dirty_) {
+    count += static_cast<size_t>(std::popcount(word));
+  }
+  std::vector<TrackerPage> images(count);
+  size_t next = 0;
+  const uint32_t slots = slot_count();
+  for (size_t index = 0; index < dirty_.size(); ++index) {
+    for (uint64_t word = dirty_[index]; word != 0; word &= word - 1) {
+      TrackerPage& image = images[next++];
+      image.number =
+          static_cast<uint32_t>(index * 64) + static_cast<uint32_t>(std::countr_zero(word));
+      const uint64_t begin = uint64_t{image.number} * k_page_entries;
+      const uint64_t end = std::min<uint64_t>(begin + k_page_entries, slots);
+      for (uint64_t slot = begin; slot < end; ++slot) {
+        // Nobody else changes entries, so no second look is needed.
+        image.entries[slot - begin] =
+            of_words(words_[slot * 2].load(std::memory_order_relaxed),
+                     words_[slot * 2 + 1].load(std::memory_order_relaxed));
+      }
+      std::fill_n(fresh_.begin() + static_cast<ptrdiff_t>(uint64_t{image.number} * k_fresh_words),
+                  k_fresh_words, 0);
+    }
+    dirty_[index] = 0;
+  }
+  return images;
+}
+
+void Tracker::load_slots(uint32_t slots) {
+  ASSERT(slots <= reserved_);
+  slot_count_.store(slots, std::memory_order_release);
+}
+
+void Tracker::load(uint32_t page, const TrackerPage& image) {
+  const uint64_t begin = uint64_t{page} * k_page_entries;
+  const uint64_t end = std::min<uint64_t>(begin + k_page_entries, slot_count());
+  for (uint64_t slot = begin; slot < end; ++slot) {
+    const Entry& entry = image.entries[slot - begin];
+    store(static_cast<uint32_t>(slot), entry.damaged() ? Entry::lost() : entry);
+  }
+}
+
+void Tracker::load_lost(uint32_t page) {
+  const uint64_t begin = uint64_t{page} * k_page_entries;
+  const uint64_t end = std::min<uint64_t>(begin + k_page_entries, slot_count());
+  for (uint64_t slot = begin; slot < end; ++slot) {
+    load_lost_entry(static_cast<uint32_t>(slot));
+  }
+}
+
+void Tracker::load_lost_entry(uint32_t slot) {
+  store(slot, Entry::lost());
+}
+
+}  // namespace asyncstore::gridstore

@@ -1,0 +1,78 @@
+#include "gridstore/waiting_blocks.h"
+
+#include <atomic>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace asyncstore::gridstore {
+
+void WaitingBlocks::add(BlockRun run, uint32_t flush) {
+  if (run.count == 0) {
+    return;  // an empty value
+  }
+  ASSERT(run.count <= UINT32_MAX);
+  added_.push_back({run.begin, static_cast<uint32_t>(run.count), flush});
+  blocks_ += run.count;
+}
+
+void WaitingBlocks::release(std::shared_ptr<const void> holder, const Free& free) {
+  // A holder that others still have delays all later runs, even when none came before it.
+  if (!added_.empty() || holder.use_count() > 1) {
+    held_.push_back({holder, std::exchange(added_, {})});
+  }
+  holder.reset();
+  std::vector<Held> gone;
+  while (!held_.empty() && held_.front().holder.expired()) {
+    gone.push_back(std::move(held_.front()));
+    held_.pop_front();
+  }
+#ifndef __SANITIZE_THREAD__  // which knows no fences
+  // expired() alone does not synchronise with who let go last: what that thread read of a block
+  // must come before what is written to it from now on.
+  std::atomic_thread_fence(std::memory_order_acquire);
+#endif
+  for (const Held& held : gone) {
+    free_or_keep(held.runs, free);
+  }
+}
+
+void WaitingBlocks::committed(uint32_t flush, const Free& free) {
+  ASSERT(flush >= committed_);
+  committed_ = flush;
+  free_or_keep(std::exchange(unflushed_, {}), free);
+}
+
+void WaitingBlocks::free_or_keep(const std::vector<Waiting>& runs, const Free& free) {
+  for (const Waiting& waiting : runs) {
+    if (waiting.flush <= committed_) {
+      blocks_ -= waiting.count;
+      free(waiting.run());
+    } else {
+      unflushed_.push_back(waiting);
+    }
+  }
+}
+
+uint64_t WaitingBlocks::ram_bytes() const {
+  uint64_t runs = added_.capacity() + unflushed_.capacity();
+  for (const Held& held : held_) {
+    runs += held.runs.capacity();
+  }
+  return runs * sizeof(Waiting);
+}
+
+void WaitingBlocks::visit(const Free& show) const {
+  const auto show_all = [&](const std::vector<Waiting>& runs) {
+    for (const Waiting& waiting : runs) {
+      show(waiting.run());
+    }
+  };
+  show_all(added_);
+  show_all(unflushed_);
+  for (const Held& held : held_) {
+    show_all(held.runs);
+  }
+}
+
+}  // namespace asyncstore::gridstore

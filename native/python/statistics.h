@@ -1,0 +1,13 @@
+// What statistics() gives, as dicts.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include "engine/engine.h"
+
+namespace asyncstore::python {
+
+nanobind::dict store_statistics(engine::Engine& engine);
+nanobind::dict collection_statistics(const engine::Collection& collection);
+
+}  // namespace asyncstore::python

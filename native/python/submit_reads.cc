@@ -1,0 +1,151 @@
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/limits.h"
+#include "python/convert.h"
+#include "python/engine_handle.h"
+#include "python/submit.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace asyncstore::python {
+
+using engine::Collection;
+using engine::PayloadSelection;
+
+namespace {
+
+// False, True, ("include", paths) or ("exclude", paths).
+PayloadSelection selection_of(nb::handle with_payload) {
+  PayloadSelection selection;
+  if (PyBool_Check(with_payload.ptr()) != 0) {
+    const bool all = with_payload.ptr() == Py_True;
+    selection.kind = all ? PayloadSelection::Kind::all : PayloadSelection::Kind::none;
+    return selection;
+  }
+  const auto [kind, paths] =
+      nb::cast<std::pair<std::string, std::vector<std::string>>>(with_payload);
+  if (kind != "include" && kind != "exclude") {
+    raise(base::invalid_argument("unknown payload selection '" + kind + "'"));
+  }
+  selection.kind =
+      kind == "include" ? PayloadSelection::Kind::include : PayloadSelection::Kind::exclude;
+  for (const std::string& path : paths) {
+    selection.paths.push_back(path_of(path));
+  }
+  return selection;
+}
+
+engine::With with_of(const Collection& collection, std::vector<uint32_t> fields,
+                     nb::handle with_payload) {
+  for (const uint32_t field : fields) {
+    check_field(collection, field);
+  }
+  return {std::move(fields), selection_of(with_payload)};
+}
+
+engine::SearchRequest search_request(const Collection& collection, uint32_t field,
+                                     const FloatArray& queries, uint64_t limit, double oversampling,
+                                     bool rescore, bool ignore_codes, bool exact) {
+  check_field(collection, field);
+  const uint32_t dim = collection.fields()[field].dim;
+  if (queries.ndim() < 1 || queries.shape(queries.ndim() - 1) != dim) {
+    raise(base::invalid_argument("queries must have " + std::to_string(dim) + " columns"));
+  }
+  if (limit == 0) {
+    raise(base::invalid_argument("limit must be 1 or larger"));
+  }
+  engine::SearchRequest request;
+  request.field = field;
+  request.queries.assign(queries.data(), queries.data() + queries.size());
+  request.limit = limit;
+  request.oversampling = oversampling;
+  request.rescore = rescore;
+  request.ignore_codes = ignore_codes;
+  request.exact = exact;
+  return request;
+}
+
+uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                       uint32_t field, const FloatArray& query, uint64_t limit, uint64_t offset,
+                       double oversampling, bool rescore, bool ignore_codes, bool exact,
+                       std::optional<float> score_threshold, std::vector<uint32_t> with_fields,
+                       nb::object with_payload) {
+  auto request =
+      search_request(*collection, field, query, limit, oversampling, rescore, ignore_codes, exact);
+  request.offset = offset;
+  request.score_threshold = score_threshold;
+  request.with = with_of(*collection, std::move(with_fields), with_payload);
+  const uint64_t ticket = self.get().next_ticket();
+  return self.get().search(ticket, collection, std::move(request)) ? ticket : 0;
+}
+
+uint64_t submit_search_batch(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                             uint32_t field, const FloatArray& queries, uint64_t limit,
+                             double oversampling, bool rescore, bool ignore_codes, bool exact) {
+  auto request = search_request(*collection, field, queries, limit, oversampling, rescore,
+                                ignore_codes, exact);
+  const uint64_t count = queries.ndim() == 2 ? queries.shape(0) : 1;
+  if (count == 0 || limit > base::k_batch_results_max / count) {
+    raise(base::invalid_argument("a batch returns at most " +
+                                 std::to_string(base::k_batch_results_max) + " results in all"));
+  }
+  const uint64_t ticket = self.get().next_ticket();
+  return self.get().search_batch(ticket, collection, std::move(request)) ? ticket : 0;
+}
+
+uint64_t submit_check_vectors(EngineHandle& self, const FloatArray& vectors) {
+  if (vectors.ndim() != 2 || vectors.shape(1) == 0) {
+    raise(base::invalid_argument("vectors must have the shape (n, dim)"));
+  }
+  const uint64_t ticket = self.get().next_ticket();
+  const auto dim = static_cast<uint32_t>(vectors.shape(1));
+  if (!self.get().check_vectors(ticket, vectors.data(), vectors.shape(0), dim)) {
+    return 0;
+  }
+  self.keep(ticket, nb::cast(vectors));
+  return ticket;
+}
+
+uint64_t submit_retrieve(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                         nb::object ids, std::vector<uint32_t> with_fields,
+                         nb::object with_payload) {
+  auto with = with_of(*collection, std::move(with_fields), with_payload);
+  const uint64_t ticket = self.get().next_ticket();
+  return self.get().retrieve(ticket, collection, ids_of(ids), std::move(with)) ? ticket : 0;
+}
+
+uint64_t submit_scroll(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                       nb::object offset, uint64_t limit, std::vector<uint32_t> with_fields,
+                       nb::object with_payload) {
+  auto with = with_of(*collection, std::move(with_fields), with_payload);
+  const points::PointId from = offset.is_none() ? points::PointId::integer(0) : id_of(offset, 0);
+  const uint64_t ticket = self.get().next_ticket();
+  return self.get().scroll(ticket, collection, from, limit, std::move(with)) ? ticket : 0;
+}
+
+}  // namespace
+
+void bind_reads(nb::handle engine_class) {
+  auto engine = nb::cast<nb::class_<EngineHandle>>(engine_class);
+  engine.def("submit_check_vectors", &submit_check_vectors)
+      .def("submit_retrieve", &submit_retrieve, "collection"_a, "ids"_a, "with_fields"_a,
+           "with_payload"_a)
+      .def("submit_scroll", &submit_scroll, "collection"_a, "offset"_a.none(), "limit"_a,
+           "with_fields"_a, "with_payload"_a)
+      .def("submit_search", &submit_search, "collection"_a, "field"_a, "query"_a, nb::kw_only(),
+           "limit"_a, "offset"_a, "oversampling"_a, "rescore"_a, "ignore_codes"_a, "exact"_a,
+           "score_threshold"_a.none(), "with_fields"_a, "with_payload"_a)
+      .def("submit_search_batch", &submit_search_batch, "collection"_a, "field"_a, "queries"_a,
+           nb::kw_only(), "limit"_a, "oversampling"_a, "rescore"_a, "ignore_codes"_a, "exact"_a);
+}
+
+}  // namespace asyncstore::python

@@ -1,0 +1,204 @@
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/limits.h"
+#include "python/convert.h"
+#include "python/engine_handle.h"
+#include "python/submit.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace asyncstore::python {
+
+using engine::Collection;
+using engine::Kind;
+using engine::OperationInput;
+using engine::UpdateMode;
+using engine::WriteJob;
+
+namespace {
+
+using CollectionHandle = std::shared_ptr<Collection>;
+
+// The shape (n, dim) of a field; anything else is the caller's mistake.
+const float* rows_of(const FloatArray& array, const segment::Field& field, size_t rows) {
+  if (array.ndim() != 2 || array.shape(0) != rows || array.shape(1) != field.dim) {
+    raise(base::invalid_argument("vectors must have the shape (" + std::to_string(rows) + ", " +
+                                 std::to_string(field.dim) + ")"));
+  }
+  return array.data();
+}
+
+OperationInput operation_of(Kind kind, nb::handle ids) {
+  OperationInput operation;
+  operation.kind = kind;
+  operation.ids = ids_of(ids);
+  if (operation.ids.size() > base::k_write_points_max) {
+    raise(base::invalid_argument("a write takes at most " +
+                                 std::to_string(base::k_write_points_max) + " points"));
+  }
+  return operation;
+}
+
+void add_vectors(OperationInput& operation, const Collection& collection, nb::dict vectors,
+                 nb::dict present) {
+  const size_t points = operation.ids.size();
+  for (auto [key, value] : vectors) {
+    engine::FieldInput field;
+    field.field = nb::cast<uint32_t>(key);
+    check_field(collection, field.field);
+    const auto array = nb::cast<FloatArray>(value, false);
+    field.values = rows_of(array, collection.fields()[field.field], points);
+    if (present.contains(key)) {
+      const auto mask = nb::cast<BoolArray>(present[key], false);
+      if (mask.shape(0) != points) {
+        raise(base::invalid_argument("the mask of present vectors must have one element a point"));
+      }
+      field.present = mask.data();
+    }
+    operation.fields.push_back(field);
+  }
+}
+
+base::Bytes bytes_of(nb::handle text) {
+  if (PyBytes_Check(text.ptr()) == 0) {
+    raise(base::invalid_argument("a payload must be bytes"));
+  }
+  return {reinterpret_cast<const std::byte*>(PyBytes_AsString(text.ptr())),
+          static_cast<size_t>(PyBytes_Size(text.ptr()))};
+}
+
+void add_payloads(OperationInput& operation, nb::handle payloads) {
+  if (payloads.is_none()) {
+    return;
+  }
+  constexpr size_t k_empty_object_bytes = 2;
+  for (nb::handle text : payloads) {
+    const base::Bytes given = text.is_none() ? base::Bytes() : bytes_of(text);
+    operation.payloads.push_back(given.size() > k_empty_object_bytes ? given : base::Bytes());
+  }
+  if (operation.payloads.size() != operation.ids.size()) {
+    raise(base::invalid_argument("there must be one payload, or None, a point"));
+  }
+}
+
+UpdateMode mode_of(const std::string& mode) {
+  if (mode == "upsert") {
+    return UpdateMode::upsert;
+  }
+  if (mode == "insert_only") {
+    return UpdateMode::insert_only;
+  }
+  if (mode == "update_only") {
+    return UpdateMode::update_only;
+  }
+  raise(base::invalid_argument("unknown update mode '" + mode + "'"));
+}
+
+engine::PayloadChange::Action action_of(const std::string& action) {
+  using Action = engine::PayloadChange::Action;
+  if (action == "merge") {
+    return Action::merge;
+  }
+  if (action == "replace") {
+    return Action::replace;
+  }
+  if (action == "remove") {
+    return Action::remove;
+  }
+  raise(base::invalid_argument("unknown payload action '" + action + "'"));
+}
+
+uint64_t submit(EngineHandle& self, const CollectionHandle& collection, WriteJob job,
+                nb::object borrowed) {
+  const uint64_t ticket = self.get().next_ticket();
+  if (!self.get().write(ticket, collection, std::move(job))) {
+    return 0;
+  }
+  self.keep(ticket, std::move(borrowed));
+  return ticket;
+}
+
+uint64_t submit_upsert(EngineHandle& self, const CollectionHandle& collection, nb::object ids,
+                       nb::dict vectors, nb::dict present, nb::object payloads,
+                       const std::string& mode) {
+  WriteJob job;
+  job.operation = operation_of(Kind::upsert, ids);
+  job.mode = mode_of(mode);
+  add_vectors(job.operation, *collection, vectors, present);
+  add_payloads(job.operation, payloads);
+  return submit(self, collection, std::move(job), nb::make_tuple(vectors, present, payloads));
+}
+
+uint64_t submit_delete(EngineHandle& self, const CollectionHandle& collection, nb::object ids) {
+  WriteJob job;
+  job.operation = operation_of(Kind::remove, ids);
+  return submit(self, collection, std::move(job), nb::none());
+}
+
+uint64_t submit_set_vectors(EngineHandle& self, const CollectionHandle& collection, nb::object ids,
+                            nb::dict vectors, nb::dict present) {
+  WriteJob job;
+  job.operation = operation_of(Kind::set_vectors, ids);
+  job.must_exist = true;
+  add_vectors(job.operation, *collection, vectors, present);
+  return submit(self, collection, std::move(job), nb::make_tuple(vectors, present));
+}
+
+uint64_t submit_delete_vectors(EngineHandle& self, const CollectionHandle& collection,
+                               nb::object ids, const std::vector<uint32_t>& fields) {
+  WriteJob job;
+  job.operation = operation_of(Kind::delete_vectors, ids);
+  job.must_exist = true;
+  for (const uint32_t field : fields) {
+    check_field(*collection, field);
+    job.operation.fields.push_back({field, nullptr, nullptr});
+  }
+  return submit(self, collection, std::move(job), nb::none());
+}
+
+uint64_t submit_change_payload(EngineHandle& self, const CollectionHandle& collection,
+                               nb::object ids, const std::string& action, nb::object value,
+                               const std::optional<std::string>& path,
+                               const std::vector<std::string>& keys) {
+  WriteJob job;
+  job.operation = operation_of(Kind::set_payload, ids);
+  job.must_exist = true;
+  engine::PayloadChange change;
+  change.action = action_of(action);
+  if (!value.is_none()) {
+    change.value = bytes_of(value);
+  }
+  if (path) {
+    change.path = path_of(*path);
+  }
+  for (const std::string& key : keys) {
+    change.keys.push_back(path_of(key));
+  }
+  job.change = std::move(change);
+  return submit(self, collection, std::move(job), std::move(value));
+}
+
+}  // namespace
+
+void bind_writes(nb::handle engine_class) {
+  auto engine = nb::cast<nb::class_<EngineHandle>>(engine_class);
+  engine
+      .def("submit_upsert", &submit_upsert, "collection"_a, "ids"_a, "vectors"_a, "present"_a,
+           "payloads"_a.none() = nb::none(), "mode"_a = "upsert")
+      .def("submit_delete", &submit_delete, "collection"_a, "ids"_a)
+      .def("submit_set_vectors", &submit_set_vectors, "collection"_a, "ids"_a, "vectors"_a,
+           "present"_a)
+      .def("submit_delete_vectors", &submit_delete_vectors, "collection"_a, "ids"_a, "fields"_a)
+      .def("submit_change_payload", &submit_change_payload, "collection"_a, "ids"_a, "action"_a,
+           "value"_a.none(), "path"_a.none(), "keys"_a);
+}
+
+}  // namespace asyncstore::python
