@@ -3,47 +3,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #include "base/thread.h"
+#include "engine/check.h"
 #include "engine/errors.h"
-#include "io/checked_file.h"
-#include "wal/log_reader.h"
 
 namespace asyncstore::engine {
-
-using base::Error;
-using base::Status;
-using segment::Segment;
 
 namespace {
 
 constexpr uint64_t k_part_bytes = 1 << 20;
-// How long a row that looks wrong is watched, and for how many of these spans in all.
-constexpr auto k_publish_wait = std::chrono::milliseconds(10);
-constexpr int k_publish_waits_max = 200;
-
-enum class RowState : uint8_t { sound, live_elsewhere, deleted_here };
-
-// Whether view and point table say the same of a row.
-RowState state_of(Collection& collection, uint32_t field, const Segment& segment, uint32_t row) {
-  const auto view = collection.view();
-  const SegmentView* current = view->fields[field].find(segment.id());
-  if (current == nullptr) {
-    return RowState::sound;  // merged away
-  }
-  const points::Location place = collection.table().location_or_none(segment.slot(row), field);
-  const bool here = place == points::Location{segment.id(), row};
-  if (current->live(row) == here) {
-    return RowState::sound;
-  }
-  return here ? RowState::deleted_here : RowState::live_elsewhere;
-}
 
 // A number from a file of one; UINT64_MAX when there is none ("max", no file).
 uint64_t read_number(const char* path) {
@@ -186,59 +159,12 @@ void Chores::check(uint64_t ticket, const std::shared_ptr<Collection>& collectio
 }
 
 void Chores::check_now(uint64_t ticket, Collection& collection) {
-  std::vector<Finding> findings;
-  const auto report = [&](const Error& error) {
-    findings.push_back({true, error.file, error.offset_bytes, error.message});
-  };
-  for (const auto& what : collection.statistics().rebuilt) {
-    findings.push_back({false, collection.folder(), 0, "rebuilt at open: " + what});
+  auto findings = check_collection(collection, [this] { return stopping(); });
+  if (findings.ok()) {
+    completions_.complete(ticket, std::move(findings.value()));
+  } else {
+    completions_.fail(ticket, std::move(findings.error()));
   }
-  const auto view = collection.view();
-  int patience = k_publish_waits_max;
-  for (uint32_t field = 0; field < view->fields.size(); ++field) {
-    for (const SegmentView& segment : view->fields[field].segments) {
-      Segment::StoredRows rows;
-      for (uint32_t row = 0; row < segment.rows; ++row) {
-        if (stopping()) {
-          completions_.fail(ticket, store_closed());
-          return;
-        }
-        Status read = segment.segment->read_rows(row, 1, rows);
-        if (!read.ok()) {
-          report(read.error());
-          continue;
-        }
-        RowState state = state_of(collection, field, *segment.segment, row);
-        // A write changes the table first and publishes the view a moment later.
-        for (; state != RowState::sound && patience > 0 && !stopping(); --patience) {
-          std::this_thread::sleep_for(k_publish_wait);
-          state = state_of(collection, field, *segment.segment, row);
-        }
-        if (state != RowState::sound) {
-          report(base::corruption(
-              segment.segment->path("rows"), row,
-              "row " + std::to_string(row) +
-                  (state == RowState::live_elsewhere ? " is live, but its point lies elsewhere"
-                                                     : " is deleted, but a point lies there")));
-        }
-      }
-      if (segment.segment->sealed() && segment.segment->quantizer() != nullptr) {
-        Status sound = segment.segment->check_codes();
-        if (!sound.ok()) {
-          report(sound.error());
-        }
-      }
-    }
-  }
-  for (const uint64_t lsn : collection.saved_points()) {
-    const std::string path = collection.points_path(lsn);
-    Status sound = io::check_file(collection.storage(), path);
-    const auto named = collection.saved_points();  // a checkpoint may have replaced it meanwhile
-    if (!sound.ok() && std::find(named.begin(), named.end(), lsn) != named.end()) {
-      report(sound.error());
-    }
-  }
-  completions_.complete(ticket, std::move(findings));
 }
 
 }  // namespace asyncstore::engine

@@ -53,9 +53,9 @@ void Collection::set_prewarm(OptimizerProgress progress) {
   prewarm_ = std::move(progress);
 }
 
-std::vector<uint64_t> Collection::saved_points() const {
+Manifest Collection::saved() const {
   const std::lock_guard lock(progress_mutex_);
-  return saved_.points;
+  return saved_;
 }
 
 void Collection::set_saved_manifest(Manifest manifest) {

@@ -96,8 +96,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint64_t wal_bytes() const { return wal_bytes_.load(std::memory_order_relaxed); }
   void set_progress(OptimizerProgress progress);
   void set_prewarm(OptimizerProgress progress);
-  // The point tables of the last checkpoint.
-  std::vector<uint64_t> saved_points() const;
+  // What the last checkpoint wrote.
+  Manifest saved() const;
   // Of the vectors of a job, as stored.
   uint64_t input_bytes(const WriteJob& job) const;
   gridstore::Gridstore& payload() { return *payload_; }
@@ -124,7 +124,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void close();
 
   // --- maintenance ---
-  // What the last checkpoint wrote.
+  // The same, for the thread that writes it.
   const Manifest& saved_manifest() const { return saved_; }
   void set_saved_manifest(Manifest manifest);
   std::shared_ptr<const segment::DeletedRows> saved_deleted(uint32_t segment) const;

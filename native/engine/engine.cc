@@ -300,8 +300,11 @@ bool Engine::delete_collection(uint64_t ticket, std::string name) {
 // Ends the writes of a collection that goes, and what readers remember of its files.
 void Engine::leave(Collection& collection) {
   // Between two groups, so that every write before was answered and every later one is refused.
-  writer_of(collection).run([&] { collection.drop(); });
   std::vector<uint64_t> retired;
+  writer_of(collection).run([&] {
+    collection.drop();
+    retired = collection.payload().source_ids();
+  });
   const auto view = collection.view();
   for (const auto& field : view->fields) {
     for (const auto& segment : field.segments) {

@@ -36,8 +36,7 @@ Result<std::vector<std::byte>> changed(const PayloadChange& change, Bytes payloa
     return payload::remove(payload, change.keys);
   }
   if (!change.path) {
-    const Bytes before = change.action == Action::merge ? payload : Bytes();
-    return payload::merge(before, change.value);
+    return payload::merge(payload, change.value);
   }
   return change.action == Action::merge ? payload::merge_at(payload, *change.path, change.value)
                                         : payload::replace_at(payload, *change.path, change.value);
@@ -58,9 +57,14 @@ Status settle(WriteJob& job, GroupPoints& points) {
   if (!job.change) {
     return {};
   }
+  // A whole new payload does not look at the old one, which may be damaged.
+  const bool whole = job.change->action == PayloadChange::Action::replace && !job.change->path;
   job.changed.reserve(operation.ids.size());
   for (const PointId& id : operation.ids) {
-    TRY_ASSIGN(const auto before, points.payload(id));
+    std::vector<std::byte> before;
+    if (!whole) {
+      TRY_ASSIGN(before, points.payload(id));
+    }
     TRY_ASSIGN(auto after, changed(*job.change, before));
     job.changed.push_back(std::move(after));
     const Bytes text = job.changed.back();

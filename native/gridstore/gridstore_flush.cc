@@ -77,6 +77,7 @@ Status Gridstore::finish(FlushPlan& plan) const {
     TRY(file->sync());
   }
   plan.finished_ = true;
+  plan.images_ = {};  // here and not on the writer: it may be much memory
   const std::string done = done_path(folder_, plan.number_);
   TRY(storage_->rename(plan.journal_, done));
   plan.journal_ = done;

@@ -222,6 +222,16 @@ std::vector<UnsyncedPage> PageFiles::take_unsynced() {
   return unsynced;
 }
 
+std::vector<uint64_t> PageFiles::source_ids() const {
+  std::vector<uint64_t> ids;
+  for (const Page& page : pages_) {
+    if (page.source) {
+      ids.push_back(page.source->id());
+    }
+  }
+  return ids;
+}
+
 void PageFiles::give_back(const std::vector<UnsyncedPage>& pages) {
   for (const UnsyncedPage& unsynced : pages) {
     pages_[unsynced.page - 1].unsynced = true;

@@ -57,6 +57,8 @@ class PageFiles {
   // gives.
   base::Status write(uint64_t block, base::Bytes bytes);
   std::vector<UnsyncedPage> take_unsynced();
+  // Of the files that readers may know (io::Source::id).
+  std::vector<uint64_t> source_ids() const;
   // They are unsynced after all.
   void give_back(const std::vector<UnsyncedPage>& pages);
 

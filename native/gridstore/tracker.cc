@@ -107,12 +107,12 @@ std::vector<TrackerPage> Tracker::take_dirty() {
   for (const uint64_t word : dirty_) {
     count += static_cast<size_t>(std::popcount(word));
   }
-  std::vector<TrackerPage> images(count);
-  size_t next = 0;
+  std::vector<TrackerPage> images;
+  images.reserve(count);
   const uint32_t slots = slot_count();
   for (size_t index = 0; index < dirty_.size(); ++index) {
     for (uint64_t word = dirty_[index]; word != 0; word &= word - 1) {
-      TrackerPage& image = images[next++];
+      TrackerPage image{};  // copied from the CPU's cache: large memory is touched only once
       image.number =
           static_cast<uint32_t>(index * 64) + static_cast<uint32_t>(std::countr_zero(word));
       const uint64_t begin = uint64_t{image.number} * k_page_entries;
@@ -125,6 +125,7 @@ std::vector<TrackerPage> Tracker::take_dirty() {
       }
       std::fill_n(fresh_.begin() + static_cast<ptrdiff_t>(uint64_t{image.number} * k_fresh_words),
                   k_fresh_words, 0);
+      images.push_back(image);
     }
     dirty_[index] = 0;
   }

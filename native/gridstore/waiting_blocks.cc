@@ -1,11 +1,18 @@
 #include "gridstore/waiting_blocks.h"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
 #include "base/assert.h"
 
 namespace asyncstore::gridstore {
+namespace {
+
+// Half a millisecond's work, or twice what came in the meantime.
+constexpr uint64_t k_free_runs = 4096;
+
+}  // namespace
 
 void WaitingBlocks::add(BlockRun run, uint32_t flush) {
   if (run.count == 0) {
@@ -17,6 +24,7 @@ void WaitingBlocks::add(BlockRun run, uint32_t flush) {
 }
 
 void WaitingBlocks::release(std::shared_ptr<const void> holder, const Free& free) {
+  const uint64_t added = added_.size();
   // A holder that others still have delays all later runs, even when none came before it.
   if (!added_.empty() || holder.use_count() > 1) {
     held_.push_back({holder, std::exchange(added_, {})});
@@ -33,29 +41,38 @@ void WaitingBlocks::release(std::shared_ptr<const void> holder, const Free& free
   std::atomic_thread_fence(std::memory_order_acquire);
 #endif
   for (const Held& held : gone) {
-    free_or_keep(held.runs, free);
+    sort_out(held.runs);
   }
+  free_some(added, free);
 }
 
 void WaitingBlocks::committed(uint32_t flush, const Free& free) {
   ASSERT(flush >= committed_);
   committed_ = flush;
-  free_or_keep(std::exchange(unflushed_, {}), free);
+  sort_out(std::exchange(unflushed_, {}));
+  free_some(0, free);
 }
 
-void WaitingBlocks::free_or_keep(const std::vector<Waiting>& runs, const Free& free) {
+void WaitingBlocks::sort_out(const std::vector<Waiting>& runs) {
   for (const Waiting& waiting : runs) {
     if (waiting.flush <= committed_) {
-      blocks_ -= waiting.count;
-      free(waiting.run());
+      ready_.push_back(waiting);
     } else {
       unflushed_.push_back(waiting);
     }
   }
 }
 
+void WaitingBlocks::free_some(uint64_t added, const Free& free) {
+  for (uint64_t left = std::max(k_free_runs, 2 * added); left > 0 && !ready_.empty(); --left) {
+    blocks_ -= ready_.front().count;
+    free(ready_.front().run());
+    ready_.pop_front();
+  }
+}
+
 uint64_t WaitingBlocks::ram_bytes() const {
-  uint64_t runs = added_.capacity() + unflushed_.capacity();
+  uint64_t runs = added_.capacity() + unflushed_.capacity() + ready_.size();
   for (const Held& held : held_) {
     runs += held.runs.capacity();
   }
@@ -63,13 +80,14 @@ uint64_t WaitingBlocks::ram_bytes() const {
 }
 
 void WaitingBlocks::visit(const Free& show) const {
-  const auto show_all = [&](const std::vector<Waiting>& runs) {
+  const auto show_all = [&](const auto& runs) {
     for (const Waiting& waiting : runs) {
       show(waiting.run());
     }
   };
   show_all(added_);
   show_all(unflushed_);
+  show_all(ready_);
   for (const Held& held : held_) {
     show_all(held.runs);
   }

@@ -13,8 +13,9 @@ namespace asyncstore::gridstore {
 
 // A run waits for two things. For readers: release() tells of holders, and a run is safe from
 // readers once the holder of the release() after it, and all before, are gone. And for a flush:
-// runs that a flush knows are needed to open the store again until a later one is committed.
-// Belongs to the writer.
+// runs that a flush knows are needed to open the store again until a later one is committed. A
+// flush may set a million runs free at once; they are freed some at each call, so that none takes
+// long. Belongs to the writer.
 class WaitingBlocks {
  public:
   using Free = std::function<void(BlockRun)>;
@@ -43,11 +44,13 @@ class WaitingBlocks {
     std::weak_ptr<const void> holder;
     std::vector<Waiting> runs;
   };
-  void free_or_keep(const std::vector<Waiting>& runs, const Free& free);
+  void sort_out(const std::vector<Waiting>& runs);
+  void free_some(uint64_t added, const Free& free);
 
   std::vector<Waiting> added_;      // since the last release()
   std::deque<Held> held_;           // oldest first
   std::vector<Waiting> unflushed_;  // safe from readers
+  std::deque<Waiting> ready_;       // waits for nothing more
   uint32_t committed_ = 0;
   uint64_t blocks_ = 0;
 };

@@ -82,6 +82,13 @@ RowEntry to_entry(const RawRow& raw) {
   return {{(raw.flags & 1) != 0, raw.high, raw.low}, raw.version, raw.slot, raw.row_crc};
 }
 
+// How the names of all files of a segment begin.
+std::string prefix(const std::string& folder, uint32_t id) {
+  char name[16];
+  std::snprintf(name, sizeof name, "%010" PRIu32 ".", id);
+  return folder + "/" + name;
+}
+
 constexpr uint64_t k_read_part_bytes = 1 << 20;
 constexpr uint64_t k_huge_region_bytes = 16 << 20;  // from here on 2 MiB pages pay
 constexpr uint64_t k_parallel_load_bytes = 32 << 20;
@@ -111,12 +118,12 @@ Segment::~Segment() {
     return;
   }
   // What cannot be removed now is an orphan that the next open removes.
-  const std::string prefix = path("");
+  const std::string begin = path("");
   const auto names = storage_->list(folder_);
   if (names.ok()) {
     for (const auto& name : names.value()) {
       const std::string whole = folder_ + "/" + name;
-      if (whole.starts_with(prefix)) {
+      if (whole.starts_with(begin)) {
         static_cast<void>(storage_->remove(whole).ok());
       }
     }
@@ -185,13 +192,11 @@ Result<std::shared_ptr<Segment>> Segment::open(std::shared_ptr<io::Storage> stor
 }
 
 std::string Segment::path(const char* suffix) const {
-  char name[16];
-  std::snprintf(name, sizeof name, "%010" PRIu32 ".", options_.id);
-  return folder_ + "/" + name + suffix;
+  return prefix(folder_, options_.id) + suffix;
 }
 
-std::string Segment::deleted_path(uint64_t lsn) const {
-  return path("") + std::to_string(lsn) + ".deleted";
+std::string Segment::deleted_path(const std::string& folder, uint32_t id, uint64_t lsn) {
+  return prefix(folder, id) + std::to_string(lsn) + ".deleted";
 }
 
 uint64_t Segment::disk_bytes(const char* suffix) const {

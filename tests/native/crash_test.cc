@@ -80,10 +80,19 @@ History run_script(const std::string& path, const std::shared_ptr<io::Storage>& 
   for (int round = 0; round < 9; ++round) {
     // A few at once, so that they go as a group.
     std::vector<std::unique_ptr<UpsertBatch>> batches;
+    std::vector<std::unique_ptr<std::vector<std::byte>>> texts;
     std::vector<uint64_t> tickets;
     for (int i = 0; i < group; ++i) {
       Model next = history.states.back();
-      if (random() % 4 == 0) {
+      if (random() % 4 == 0 && !next.empty()) {
+        // A payload that is written anew, in two halves of a group or of a flush.
+        const auto& [id, vectors] =
+            *std::next(next.begin(), static_cast<ptrdiff_t>(random() % next.size()));
+        texts.push_back(std::make_unique<std::vector<std::byte>>(payload_of(id, vectors)));
+        tickets.push_back(store->submit([&](uint64_t ticket) {
+          return store->engine().write(ticket, collection, overwrite_job(id, *texts.back()));
+        }));
+      } else if (random() % 4 == 0) {
         std::vector<PointId> ids;
         for (int point = 0; point < 10; ++point) {
           ids.push_back(PointId::integer(random() % 60));

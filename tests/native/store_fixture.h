@@ -267,6 +267,18 @@ inline engine::WriteJob delete_job(std::vector<PointId> ids) {
   return job;
 }
 
+// `text` is borrowed; empty: no payload.
+inline engine::WriteJob overwrite_job(const PointId& id, base::Bytes text) {
+  engine::WriteJob job;
+  job.operation.kind = engine::Kind::set_payload;
+  job.operation.ids = {id};
+  job.must_exist = true;
+  job.change.emplace();
+  job.change->action = engine::PayloadChange::Action::replace;
+  job.change->value = text.empty() ? base::bytes_of(std::string_view("{}")) : text;
+  return job;
+}
+
 inline bool ok(const Completion& completion) {
   if (completion.error) {
     MESSAGE(completion.error->message);
