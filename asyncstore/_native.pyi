@@ -63,18 +63,24 @@ class Collection:
     def count(self) -> int: ...
     def statistics(self) -> dict[str, object]:
         """points, segments, rows_deleted, appendable_rows, indexed_vectors, ram_bytes {codes, graph,
-        ids, fields, caches}, disk_bytes {vectors, codes, rows, points, wal}, optimizer {state, done,
-        total, what}, wal_bytes, operation_id, rebuilt (list of what was rebuilt at open, in words)."""
+        ids, payload, fields, caches}, disk_bytes {vectors, codes, rows, points, payload, wal},
+        optimizer {state, done, total, what}, wal_bytes, operation_id, rebuilt (list of what was
+        rebuilt at open, in words)."""
 
 # One row per found point, best first (search) or in the order asked (retrieve, scroll):
 # ids, scores (empty for retrieve and scroll), versions, and for each field asked for its vectors:
-# (present (n,) bool, values (n, dim) float32; rows not present are zero).
+# (present (n,) bool, values (n, dim) float32; rows not present are zero); then the payloads, JSON
+# texts, None for a point without; None in their place when they were not asked for.
 Rows: TypeAlias = tuple[
     list[PointId],
     list[float],
     list[int],
     dict[int, tuple[NDArray[np.bool_], NDArray[np.float32]]],
+    list[bytes | None] | None,
 ]
+# False, True, or which JSON paths: ("include", paths), ("exclude", paths). A path that does not parse
+# is invalid_argument at the call.
+PayloadSelection: TypeAlias = bool | tuple[str, list[str]]
 # Scroll: the rows and the first id of the next page.
 ScrollPage: TypeAlias = tuple[Rows, PointId | None]
 # Batch: ids (q, limit) uint64, or a list of q lists where a UUID is among them; scores (q, limit)
@@ -131,9 +137,39 @@ class Engine:
         ids: NDArray[np.uint64] | Sequence[PointId],
         vectors: dict[int, NDArray[np.float32]],  # field number → (n, dim) C-contiguous
         present: dict[int, NDArray[np.bool_]],  # field number → (n,); a field not named: all present
+        payloads: list[bytes | None] | None = None,  # n JSON texts that check_payload() takes
+        mode: str = "upsert",  # "upsert" | "insert_only" | "update_only"
     ) -> int:
         """→ operation id (int). At most WRITE_POINTS_MAX points and WRITE_BYTES_MAX of vectors; the
-        last of several equal ids wins. Vectors not given are removed from the point."""
+        last of several equal ids wins. Vectors and payload not given are removed from the point.
+        The payloads are read by native threads until the ticket completes, like arrays."""
+    def submit_set_vectors(
+        self,
+        collection: Collection,
+        ids: NDArray[np.uint64] | Sequence[PointId],
+        vectors: dict[int, NDArray[np.float32]],
+        present: dict[int, NDArray[np.bool_]],
+    ) -> int:
+        """→ operation id. Sets vectors of points, in the order given; others stay. All points must be
+        there, else point_not_found and nothing is written."""
+    def submit_delete_vectors(
+        self,
+        collection: Collection,
+        ids: NDArray[np.uint64] | Sequence[PointId],
+        fields: Sequence[int],
+    ) -> int:
+        """→ operation id. All points must be there, else point_not_found and nothing is written."""
+    def submit_change_payload(
+        self,
+        collection: Collection,
+        ids: NDArray[np.uint64] | Sequence[PointId],
+        action: str,  # "merge" | "replace" | "remove"
+        value: bytes | None,  # JSON object, for merge and replace
+        path: str | None,  # where, for merge and replace; None: the root
+        keys: Sequence[str],  # JSON paths, for remove
+    ) -> int:
+        """→ operation id. All points must be there, else point_not_found and nothing is written. A
+        path or a value that does not parse is invalid_argument."""
     def submit_delete(self, collection: Collection, ids: NDArray[np.uint64] | Sequence[PointId]) -> int:
         """→ operation id. Unknown ids are passed over."""
     def submit_retrieve(
@@ -141,10 +177,16 @@ class Engine:
         collection: Collection,
         ids: NDArray[np.uint64] | Sequence[PointId],
         with_fields: Sequence[int],
+        with_payload: PayloadSelection,
     ) -> int:
         """→ Rows, in the order asked, missing ids left out."""
     def submit_scroll(
-        self, collection: Collection, offset: PointId | None, limit: int, with_fields: Sequence[int]
+        self,
+        collection: Collection,
+        offset: PointId | None,
+        limit: int,
+        with_fields: Sequence[int],
+        with_payload: PayloadSelection,
     ) -> int:
         """→ ScrollPage. Integers ascending, then UUIDs ascending; offset is the first id wanted."""
     def submit_search(
@@ -161,6 +203,7 @@ class Engine:
         exact: bool,
         score_threshold: float | None,
         with_fields: Sequence[int],
+        with_payload: PayloadSelection,
     ) -> int:
         """→ Rows."""
     def submit_search_batch(
@@ -194,3 +237,7 @@ def isa() -> str:
 
 def parse_point_id(id: PointId) -> PointId:
     """The canonical form: an integer 0 … 2**64 - 1 or a hyphenated lower-case UUID. ValueError."""
+
+def check_payload(text: bytes) -> None:
+    """Raises NativeError (invalid_argument) unless it is one JSON object, at most 64 levels deep, of
+    at most 16 MiB, without lone surrogates."""

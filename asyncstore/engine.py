@@ -59,6 +59,7 @@ __all__ = [
     "NativeCollection",
     "NativeField",
     "Pending",
+    "check_payload",
     "isa",
     "parse_point_id",
 ]
@@ -81,6 +82,14 @@ def parse_point_id(point_id: int | str) -> PointId:
     """The canonical form of a point id; ``ValueError`` when it is none."""
     try:
         return _native.parse_point_id(point_id)
+    except _native.NativeError as error:
+        raise ValueError(error.message) from error
+
+
+def check_payload(text: bytes) -> None:
+    """Checks the JSON text of a payload; ``ValueError`` when it is none, too deep or too large."""
+    try:
+        _native.check_payload(text)
     except _native.NativeError as error:
         raise ValueError(error.message) from error
 

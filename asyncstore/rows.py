@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from asyncstore.models import Record, ScoredPoint, SearchBatch, VectorOutput
 from asyncstore.pace import Pace
+from asyncstore.payload import decode_payload
 from asyncstore.settings import UNNAMED
 from asyncstore.vectors import VectorField
 
@@ -23,9 +24,9 @@ _SLICE_ROWS = 512
 async def scored_points(
     rows: Rows, wanted: Sequence[VectorField], *, is_unnamed: bool
 ) -> list[ScoredPoint]:
-    """The points that a search found, best first, with the vectors asked for."""
-    ids, scores, versions, vectors = rows
-    if not wanted and len(ids) <= _SLICE_ROWS:
+    """The points that a search found, best first, with the payload and vectors asked for."""
+    ids, scores, versions, vectors, payloads = rows
+    if not wanted and payloads is None and len(ids) <= _SLICE_ROWS:
         return [
             ScoredPoint(id=point_id, version=version, score=score)
             for point_id, version, score in zip(ids, versions, scores, strict=True)
@@ -34,19 +35,23 @@ async def scored_points(
     points: list[ScoredPoint] = []
     for row, (point_id, version, score) in enumerate(zip(ids, versions, scores, strict=True)):
         vector = _vector(row, vectors, wanted, is_unnamed) if wanted else None
-        points.append(ScoredPoint(id=point_id, version=version, score=score, vector=vector))
+        payload = None if payloads is None else decode_payload(payloads[row])
+        points.append(
+            ScoredPoint(id=point_id, version=version, score=score, payload=payload, vector=vector)
+        )
         await pace.breathe()
     return points
 
 
 async def records(rows: Rows, wanted: Sequence[VectorField], *, is_unnamed: bool) -> list[Record]:
-    """The points that were asked for, in the core's order, with the vectors asked for."""
-    ids, _, _, vectors = rows
+    """The points that were asked for, in the core's order, with payload and vectors asked for."""
+    ids, _, _, vectors, payloads = rows
     pace = Pace()
     found: list[Record] = []
     for row, point_id in enumerate(ids):
         vector = _vector(row, vectors, wanted, is_unnamed) if wanted else None
-        found.append(Record(id=point_id, vector=vector))
+        payload = None if payloads is None else decode_payload(payloads[row])
+        found.append(Record(id=point_id, payload=payload, vector=vector))
         await pace.breathe()
     return found
 

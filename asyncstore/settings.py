@@ -99,9 +99,7 @@ def checked_settings(
         if value is not None and value != {}:
             raise UnsupportedError(sentence)
     if not on_disk_payload:
-        raise UnsupportedError(
-            "on_disk_payload: payload is not supported yet, in memory or on disk"
-        )
+        raise UnsupportedError("on_disk_payload: payload in memory is not supported yet")
     settings = CollectionSettings(
         vectors=_checked_vectors(vectors),
         quantization_config=_checked_quantization(quantization_config, "quantization_config"),

@@ -142,7 +142,7 @@ class Store:
             hnsw_config: Not supported yet.
             optimizers_config: Not supported yet; the store's configuration has it for all.
             wal_config: Not supported yet.
-            on_disk_payload: Not supported yet, must be True.
+            on_disk_payload: Must be True; payload kept in memory is not supported yet.
             metadata: A JSON object that ``info()`` gives back.
 
         Raises:

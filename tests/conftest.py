@@ -15,7 +15,7 @@ package = find_spec("asyncstore")  # found, not imported
 if PathFinder.find_spec("_native", package.submodule_search_locations) is None:
     # Without a build the Python side alone can be tested, on the stand-in.
     sys.modules["asyncstore._native"] = fake_native  # type: ignore[assignment]
-    collect_ignore = ["api", "docs"]
+    collect_ignore = ["api", "docs", "model"]
 
 LOOPS = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),

@@ -7,6 +7,7 @@ the inbox until ``release()``; ``inbox_max`` makes it full; ``fail_next`` makes 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 import uuid
@@ -37,6 +38,21 @@ def parse_point_id(id: PointId) -> PointId:
     return str(uuid.UUID(id))
 
 
+def check_payload(text: bytes) -> None:
+    value = json.loads(text)
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+    if not isinstance(value, dict) or depth > 65 or len(text) > 16 << 20:
+        raise NativeError("invalid_argument", "The payload is no object, too deep or too large.")
+
+
 class NativeError(Exception):
     def __init__(
         self, code: str, message: str, file: str = "", offset_bytes: int = 0, os_errno: int = 0
@@ -60,6 +76,7 @@ class Collection:
         self.config = config
         self.fields = fields
         self.points: dict[PointId, dict[int, np.ndarray]] = {}
+        self.payloads: dict[PointId, dict[str, Any]] = {}
         self.versions: dict[PointId, int] = {}
         self.operation_id = 0
         self.deleted = False
@@ -76,8 +93,15 @@ class Collection:
             "rows_deleted": 0,
             "appendable_rows": len(self.points),
             "indexed_vectors": 0,
-            "ram_bytes": {"codes": 0, "graph": 0, "ids": 0, "fields": 0, "caches": 0},
-            "disk_bytes": {"vectors": 0, "codes": 0, "rows": 0, "points": 0, "wal": 0},
+            "ram_bytes": {"codes": 0, "graph": 0, "ids": 0, "payload": 0, "fields": 0, "caches": 0},
+            "disk_bytes": {
+                "vectors": 0,
+                "codes": 0,
+                "rows": 0,
+                "points": 0,
+                "payload": 0,
+                "wal": 0,
+            },
             "optimizer": self.progress,
             "prewarm": self.progress,
             "wal_bytes": 0,
@@ -211,7 +235,11 @@ class Engine:
         ids: Sequence[PointId] | np.ndarray,
         vectors: dict[int, np.ndarray],
         present: dict[int, np.ndarray],
+        payloads: list[bytes | None] | None = None,
+        mode: str = "upsert",
     ) -> int:
+        assert payloads is None or len(payloads) == len(ids)
+        assert mode == "upsert"
         for matrix in vectors.values():
             _assert_matrix(matrix)
             assert len(matrix) == len(ids)
@@ -233,10 +261,40 @@ class Engine:
                     for number, matrix in vectors.items()
                     if number not in present or present[number][row]
                 }
+                collection.payloads[point_id] = json.loads((payloads and payloads[row]) or b"{}")
                 collection.versions[point_id] = collection.operation_id
             return collection.operation_id
 
         return self._submit("upsert", upsert)
+
+    def submit_change_payload(
+        self,
+        collection: Collection,
+        ids: Sequence[PointId] | np.ndarray,
+        action: str,
+        value: bytes | None,
+        path: str | None,
+        keys: list[str],
+    ) -> int:
+        """Knows keys of the root alone."""
+        assert path is None
+
+        def change() -> int:
+            self._check(collection)
+            for point_id in _ids(ids):
+                if point_id not in collection.points:
+                    raise NativeError("point_not_found", f"No point with id {point_id} found")
+            collection.operation_id += 1
+            collection.writes.append(len(ids))
+            for point_id in _ids(ids):
+                before = collection.payloads[point_id] if action != "replace" else {}
+                after = {**before, **json.loads(value or b"{}")}
+                collection.payloads[point_id] = {
+                    key: after[key] for key in after if key not in keys
+                }
+            return collection.operation_id
+
+        return self._submit("change_payload", change)
 
     def submit_delete(self, collection: Collection, ids: Sequence[PointId] | np.ndarray) -> int:
         def delete() -> int:
@@ -253,11 +311,12 @@ class Engine:
         collection: Collection,
         ids: Sequence[PointId] | np.ndarray,
         with_fields: Sequence[int],
+        with_payload: object,
     ) -> int:
         def retrieve() -> object:
             self._check(collection)
             found = [point_id for point_id in _ids(ids) if point_id in collection.points]
-            return _rows(collection, found, [], with_fields)
+            return _rows(collection, found, [], with_fields, with_payload)
 
         return self._submit("retrieve", retrieve)
 
@@ -267,6 +326,7 @@ class Engine:
         offset: PointId | None,
         limit: int,
         with_fields: Sequence[int],
+        with_payload: object,
     ) -> int:
         def scroll() -> object:
             self._check(collection)
@@ -274,7 +334,7 @@ class Engine:
             if offset is not None:
                 ordered = [point_id for point_id in ordered if _order(point_id) >= _order(offset)]
             following = ordered[limit] if len(ordered) > limit else None
-            return _rows(collection, ordered[:limit], [], with_fields), following
+            return _rows(collection, ordered[:limit], [], with_fields, with_payload), following
 
         return self._submit("scroll", scroll)
 
@@ -287,6 +347,7 @@ class Engine:
         limit: int,
         offset: int,
         with_fields: Sequence[int],
+        with_payload: object,
         score_threshold: float | None,
         **how: object,
     ) -> int:
@@ -295,7 +356,7 @@ class Engine:
         def search() -> object:
             self._check(collection)
             ids, scores = _nearest(collection, field, query, offset + limit)
-            return _rows(collection, ids[offset:], scores[offset:], with_fields)
+            return _rows(collection, ids[offset:], scores[offset:], with_fields, with_payload)
 
         return self._submit("search", search)
 
@@ -406,8 +467,14 @@ def _nearest(
 
 
 def _rows(
-    collection: Collection, ids: list[PointId], scores: list[float], with_fields: Sequence[int]
+    collection: Collection,
+    ids: list[PointId],
+    scores: list[float],
+    with_fields: Sequence[int],
+    with_payload: object,
 ) -> object:
+    assert isinstance(with_payload, bool)
+    payloads = [json.dumps(collection.payloads[point_id]).encode() for point_id in ids]
     vectors = {}
     for number in with_fields:
         present = np.array([number in collection.points[point_id] for point_id in ids], np.bool_)
@@ -416,4 +483,5 @@ def _rows(
             if present[row]:
                 values[row] = collection.points[point_id][number]
         vectors[number] = (present, values)
-    return ids, scores, [collection.versions[point_id] for point_id in ids], vectors
+    versions = [collection.versions[point_id] for point_id in ids]
+    return ids, scores, versions, vectors, payloads if with_payload else None

@@ -75,6 +75,10 @@ def import_command(
     ids: Annotated[
         Path | None, typer.Option("--ids", help="A .npy file of n ids; without it 0, 1, 2, …")
     ] = None,
+    payload: Annotated[
+        Path | None,
+        typer.Option("--payload", help="A JSON Lines file: n payloads, one object a row."),
+    ] = None,
     distance: Annotated[
         Distance, typer.Option("--distance", help="Of a collection that is made.")
     ] = Distance.COSINE,
@@ -84,10 +88,11 @@ def import_command(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Import vectors from a .npy file."""
+    """Import vectors from a .npy file, with payloads if there are any."""
     plan = ImportPlan(
         file=file,
         ids=ids,
+        payload=payload,
         collection=collection,
         distance=distance,
         is_quantized=quantization is Quantization.INT8,

@@ -93,7 +93,7 @@ async def _imported(texts: Sample, path: Path, output: Output) -> tuple[float, f
     points, dim = texts.vectors.shape
     output.console.print(
         f"\n[bold]1. Import[/bold]  {points:,} package summaries, each an embedding of {dim} "
-        "numbers, into a new store."
+        "numbers,\n   with text, name and registry as payload, into a new store."
     )
     async with open_store(path, config=CONFIG) as store:
         collection = await store.create_collection(
@@ -103,7 +103,8 @@ async def _imported(texts: Sample, path: Path, output: Output) -> tuple[float, f
         )
         with output.progress() as progress:
             ids = np.arange(points, dtype=np.uint64)
-            write_s = await write_all(collection, ids, texts.vectors, progress)
+            payloads = (msgspec.to_builtins(text) for text in texts.texts)
+            write_s = await write_all(collection, ids, texts.vectors, progress, payloads)
             optimize_s = await optimize(collection, progress)
         held = collection.statistics()
         log_bytes = held.disk_bytes["wal"]
@@ -118,8 +119,12 @@ async def _imported(texts: Sample, path: Path, output: Output) -> tuple[float, f
         answers = []
         for number in range(SHOWN_QUERIES):
             query = texts.queries[number].astype(np.float32)
-            hits = await collection.search(query, limit=SHOWN_HITS, params=PARAMS)
-            found = [Found(score=hit.score, text=texts.texts[int(hit.id)]) for hit in hits]
+            hits = await collection.search(
+                query, limit=SHOWN_HITS, params=PARAMS, with_payload=True
+            )
+            found = [
+                Found(score=hit.score, text=msgspec.convert(hit.payload, Text)) for hit in hits
+            ]
             answers.append(Answer(query=texts.query_texts[number], found=found))
     return write_s, optimize_s, answers
 

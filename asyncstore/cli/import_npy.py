@@ -1,8 +1,10 @@
-"""``asyncstore import``: vectors of a .npy file into a collection."""
+"""``asyncstore import``: vectors of a .npy file, and payloads of a JSON Lines file."""
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -39,6 +41,7 @@ class ImportPlan:
 
     file: Path
     ids: Path | None
+    payload: Path | None
     collection: str
     distance: Distance
     is_quantized: bool
@@ -69,11 +72,17 @@ async def import_npy(
         raise InvalidArgumentError(
             f"{plan.ids}: must have the shape ({len(vectors)},), has {ids.shape}"
         )
+    if plan.payload is not None:
+        _check_rows(plan.payload, len(vectors))
     async with open_store(store_path, config=config) as store:
         collection = await _collection(store, plan, vectors.shape[1])
         with output.progress() as progress:
             write_s = await write_all(
-                collection, cast("NDArray[np.uint64]", ids), vectors, progress
+                collection,
+                cast("NDArray[np.uint64]", ids),
+                vectors,
+                progress,
+                None if plan.payload is None else _payloads(plan.payload),
             )
             optimize_s = await optimize(collection, progress)
         report = ImportReport(
@@ -100,6 +109,7 @@ async def write_all(
     ids: IdsInput,
     vectors: NDArray[np.generic],
     progress: Progress,
+    payloads: Iterator[dict[str, object]] | None = None,
 ) -> float:
     """Writes all rows batch by batch; returns how many seconds that took."""
     task = progress.add_task("Writing", total=len(vectors))
@@ -107,7 +117,8 @@ async def write_all(
     began_s = time.perf_counter()
     for start in range(0, len(vectors), step):
         part = vectors[start : start + step]
-        await collection.upsert_arrays(ids[start : start + step], part)
+        of_part = None if payloads is None else list(itertools.islice(payloads, len(part)))
+        await collection.upsert_arrays(ids[start : start + step], part, of_part)
         progress.advance(task, len(part))
     return time.perf_counter() - began_s
 
@@ -149,3 +160,30 @@ def _mapped(file: Path) -> NDArray[np.generic]:
     if not isinstance(array, np.ndarray):
         raise InvalidArgumentError(f"{file}: is not a .npy file but an archive")
     return array
+
+
+def _check_rows(file: Path, rows: int) -> None:
+    """Raises before anything is written where a file of payloads does not fit the vectors."""
+    with file.open("rb") as lines:
+        found = sum(1 for _ in lines)
+    if found != rows:
+        raise InvalidArgumentError(
+            f"{file}: has {found} rows, must be as many as there are vectors, {rows}"
+        )
+
+
+def _payloads(file: Path) -> Iterator[dict[str, object]]:
+    """The payloads of a JSON Lines file, one object a row.
+
+    Raises:
+        InvalidArgumentError: A row is no JSON object; what was read before may be written.
+    """
+    decoder = msgspec.json.Decoder(dict[str, object])
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield decoder.decode(line)
+            except msgspec.DecodeError as error:
+                raise InvalidArgumentError(
+                    f"{file}, row {number}: is no JSON object: {error}"
+                ) from error

@@ -64,12 +64,12 @@ def _print(report: StoreReport, output: Output) -> None:
     table = Table()
     for heading in ("collection", "vectors", "codes"):
         table.add_column(heading)
-    for heading in ("points", "segments", "memory", "disk"):
+    for heading in ("points", "segments", "memory", "disk", "payload"):
         table.add_column(heading, justify="right")
     table.add_column("state")
     for collection in report.collections:
         if collection.info is None or collection.statistics is None:
-            table.add_row(collection.name, *[""] * 6, f"[red]{collection.error}[/red]")
+            table.add_row(collection.name, *[""] * 7, f"[red]{collection.error}[/red]")
             continue
         held = collection.statistics
         table.add_row(
@@ -80,6 +80,7 @@ def _print(report: StoreReport, output: Output) -> None:
             str(held.segments),
             size_text(sum(held.ram_bytes.values())),
             size_text(sum(held.disk_bytes.values())),
+            size_text(held.disk_bytes["payload"]),
             collection.info.status.value,
         )
     console.print(table)

@@ -31,12 +31,19 @@ class PointStruct(msgspec.Struct, frozen=True, kw_only=True):
         id: An unsigned 64-bit integer or a UUID.
         vector: The vector of a collection with one unnamed vector; named vectors by name; ``{}``
             for a point without any.
-        payload: Not supported yet.
+        payload: A JSON object; None and ``{}`` are the same.
     """
 
     id: PointIdInput
     vector: VectorInput | Mapping[str, VectorInput]
     payload: Mapping[str, object] | None = None
+
+
+class PointVectors(msgspec.Struct, frozen=True, kw_only=True):
+    """Vectors to be written to a point that is there; its other vectors and its payload stay."""
+
+    id: PointIdInput
+    vector: VectorInput | Mapping[str, VectorInput]
 
 
 class PointIdsList(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +53,12 @@ class PointIdsList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A point as it is stored; ``payload`` and ``vector`` are None when not asked for."""
+    """A point as it is stored.
+
+    Attributes:
+        payload: None when not asked for; ``{}`` when there is none.
+        vector: None when not asked for; ``{}`` when there is none.
+    """
 
     id: PointId
     payload: dict[str, object] | None = None
@@ -59,6 +71,8 @@ class ScoredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     Attributes:
         version: The operation that last changed the point.
         score: Similarity (cosine, dot) or distance (Euclid, Manhattan) to the query.
+        payload: None when not asked for; ``{}`` when there is none.
+        vector: None when not asked for; ``{}`` when there is none.
     """
 
     id: PointId
@@ -66,6 +80,28 @@ class ScoredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     score: float
     payload: dict[str, object] | None = None
     vector: VectorOutput | None = None
+
+
+class PayloadSelectorInclude(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a payload only what these JSON paths name; ``a[].b`` keeps b alone in each element."""
+
+    include: Sequence[str]
+
+
+class PayloadSelectorExclude(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a payload all but what these JSON paths name."""
+
+    exclude: Sequence[str]
+
+
+# What of the payload a read returns: all, nothing, what some JSON paths name, or the rest.
+WithPayload: TypeAlias = (
+    bool
+    | Sequence[str]
+    | PayloadSelectorInclude
+    | PayloadSelectorExclude
+    | Mapping[str, Sequence[str]]
+)
 
 
 class UpdateStatus(StrEnum):

@@ -92,8 +92,8 @@ class CollectionStatistics(msgspec.Struct, frozen=True, kw_only=True):
         rows_deleted: Rows that are still on disk but belong to no point any more.
         appendable_rows: Rows of the appendable segment.
         indexed_vectors: Vectors in sealed segments.
-        ram_bytes: Bytes in memory: codes, graph, ids, fields, caches.
-        disk_bytes: Bytes on disk: vectors, codes, rows, points, wal.
+        ram_bytes: Bytes in memory: codes, graph, ids, payload, fields, caches.
+        disk_bytes: Bytes on disk: vectors, codes, rows, points, payload, wal.
         optimizer: What the optimizer is doing.
         prewarm: What prewarming is doing.
         wal_bytes: Bytes of the write-ahead log.

@@ -1,5 +1,6 @@
 #include "engine/settle.h"
 
+#include <set>
 #include <utility>
 
 #include "payload/payload.h"
@@ -22,8 +23,11 @@ Error no_point(const PointId& id) {
 }
 
 void pick(OperationInput& operation, UpdateMode mode, const GroupPoints& points) {
+  std::set<PointId> inserted;  // of an id that stands twice the first is inserted, the next is there
   for (uint32_t i = 0; i < operation.ids.size(); ++i) {
-    if (points.exists(operation.ids[i]) == (mode == UpdateMode::update_only)) {
+    const PointId& id = operation.ids[i];
+    const bool update = mode == UpdateMode::update_only;
+    if (points.exists(id) == update && (update || inserted.insert(id).second)) {
       operation.picked.push_back(i);
     }
   }

@@ -165,7 +165,11 @@ NB_MODULE(_native, module) {
   module.attr("FORMAT_VERSION") = 1;
   module.def("check_payload", [](nb::bytes text) {
     const auto* begin = static_cast<const std::byte*>(text.data());
-    const base::Status sound = payload::check({begin, text.size()});
+    const base::Bytes bytes(begin, text.size());
+    const base::Status sound = [bytes] {
+      const nb::gil_scoped_release released;
+      return payload::check(bytes);
+    }();
     if (!sound.ok()) {
       raise(sound.error());
     }

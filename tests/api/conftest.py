@@ -7,6 +7,7 @@ import pytest
 
 import asyncstore
 from asyncstore import models as m
+from cities import Docs
 
 READERS = ["io_uring", "mmap"]
 
@@ -90,6 +91,12 @@ def unnamed():
         return m.VectorParams(size=size, distance=distance, **settings)
 
     return params
+
+
+@pytest.fixture
+def docs_with_payload(open_store, unnamed):
+    """A collection of three points with payload, as a context."""
+    return Docs(open_store, unnamed(size=2))
 
 
 def pytest_sessionfinish(session, exitstatus):

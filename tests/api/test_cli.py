@@ -4,9 +4,11 @@ import json
 import subprocess
 import sys
 
+import anyio
 import numpy as np
 import pytest
 
+import asyncstore
 from asyncstore.version import __version__
 
 
@@ -82,6 +84,33 @@ def test_a_second_import_adds_to_the_collection(run, numbers, tmp_path):
     run("import", "more.npy", "--collection", "docs", "--ids", "more_ids.npy")
     (docs,) = json.loads(run("info", "--json").stdout)["collections"]
     assert docs["info"]["points_count"] == 3010
+
+
+def test_import_with_payload(run, numbers, tmp_path):
+    rows = [{"n": number, "text": "ä" * (number % 9)} for number in range(3000)]
+    lines = [json.dumps(row) for row in rows]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines) + "\n")
+    run("import", "vectors.npy", "--collection", "docs", "--payload", "rows.jsonl")
+
+    async def payloads():
+        async with asyncstore.open_store(tmp_path / "storage") as store:
+            records, _ = await (await store.get_collection("docs")).scroll(limit=3000)
+            return [record.payload for record in records]
+
+    assert anyio.run(payloads) == rows
+    (docs,) = json.loads(run("info", "--json").stdout)["collections"]
+    assert docs["statistics"]["disk_bytes"]["payload"] > 0
+    assert docs["statistics"]["ram_bytes"]["payload"] > 0
+    assert "payload" in run("info").stdout
+
+    (tmp_path / "bad.jsonl").write_text("\n".join([*lines[:2999], "[1]"]))
+    result = run("import", "vectors.npy", "--collection", "x", "--payload", "bad.jsonl", code=1)
+    assert "bad.jsonl, row 3000: is no JSON object" in result.stderr
+    (tmp_path / "short.jsonl").write_text("\n".join(lines[:7]))
+    result = run("import", "vectors.npy", "--collection", "y", "--payload", "short.jsonl", code=1)
+    assert "short.jsonl: has 7 rows, must be as many as there are vectors, 3000" in result.stderr
+    result = run("import", "vectors.npy", "--collection", "y", "--payload", "none.jsonl", code=1)
+    assert "none.jsonl" in result.stderr
 
 
 def test_check_finds_a_damaged_byte(run, numbers, tmp_path):

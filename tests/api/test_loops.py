@@ -116,3 +116,65 @@ async def test_an_exception_in_the_body_is_raised_as_it_is(open_store):
             raise ZeroDivisionError
     async with open_store() as store:
         assert await store.list_collections() == []
+
+
+async def test_payload(open_store):
+    async with open_store() as store:
+        collection = await filled(store)
+        await collection.set_payload({"a": 1}, points=[1, 2])
+        await collection.set_payload({"b": 2}, points=[2], key="a")
+        await collection.update_vectors([m.PointVectors(id=2, vector=[1] * 8)])
+        (hit,) = await collection.search([1] * 8, limit=1, with_payload=True)
+        assert (hit.id, hit.payload) == (2, {"a": {"b": 2}})
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await collection.clear_payload(points=[1])
+        records = await collection.retrieve([1, 2], with_payload=["a.b"])
+        assert [record.payload for record in records] == [{}, {"a": {"b": 2}}]
+        assert (await collection.retrieve([1]))[0].payload == {"a": 1}
+
+
+async def test_changes_of_one_payload_by_many_tasks(open_store):
+    async with open_store() as store:
+        collection = await filled(store, 3)
+
+        async def change(number):
+            await collection.set_payload({str(number): number}, points=[1])
+            await collection.set_payload({"k": {str(number): 1}}, points=[2])
+            await collection.set_payload({str(number): number}, points=[1, 2], key="all")
+            if number % 2:
+                await collection.delete_payload([str(number)], points=[1])
+
+        async with anyio.create_task_group() as group:
+            for number in range(100):
+                group.start_soon(change, number)
+        first, second = await collection.retrieve([1, 2])
+        all_of_them = {str(number): number for number in range(100)}
+        assert first.payload.pop("all") == all_of_them
+        assert first.payload == {str(number): number for number in range(0, 100, 2)}
+        assert second.payload["all"] == all_of_them
+        assert len(second.payload["k"]) == 1
+
+
+async def test_writes_begun_one_after_the_other_are_done_in_that_order(open_store):
+    async with open_store() as store:
+        collection = await filled(store, 3)
+        order = []
+
+        async def write(number):
+            calls = [
+                lambda: collection.set_payload({"n": number}, points=[1]),
+                lambda: collection.overwrite_payload({"n": number, "o": number}, points=[1]),
+                lambda: collection.upsert(
+                    [m.PointStruct(id=1, vector=[1] * 8, payload={"n": number})]
+                ),
+            ]
+            result = await calls[number % 3]()
+            order.append((result.operation_id, number))
+
+        async with anyio.create_task_group() as group:
+            for number in range(99):
+                group.start_soon(write, number)
+        _, last = max(order)
+        (record,) = await collection.retrieve([1])
+        assert record.payload["n"] == last

@@ -31,7 +31,7 @@ async def test_a_write_is_visible_when_it_returns(open_store, unnamed):
             assert (hit.id, hit.score, hit.version) == (number, number, last)
             (record,) = await collection.retrieve([number], with_vectors=True)
             assert record.vector == [number, 0, 0, 1]
-            assert record.payload is None
+            assert record.payload == {}
 
 
 @pytest.mark.parametrize("datatype", [None, *m.Datatype])
@@ -239,23 +239,29 @@ async def test_versions_are_those_of_the_last_change(open_store, unnamed):
         assert third.operation_id > second.operation_id
 
 
-async def test_payload_says_that_it_is_not_supported_yet(open_store, unnamed):
+async def test_what_is_not_supported_yet_says_so(open_store, unnamed):
     point = m.PointStruct(id=1, vector=[1, 2, 3, 4])
     async with open_store() as store:
         collection = await store.create_collection("docs", vectors=unnamed())
         for call in (
-            lambda: collection.upsert([m.PointStruct(id=1, vector=[1] * 4, payload={"a": 1})]),
             lambda: collection.upsert([point], update_filter={}),
-            lambda: collection.upsert([point], update_mode=m.UpdateMode.INSERT_ONLY),
-            lambda: collection.upsert_arrays([1], [[1] * 4], [{"a": 1}]),
+            lambda: collection.update_vectors([], update_filter={}),
             lambda: collection.delete(filter={}),
+            lambda: collection.set_payload({"a": 1}, filter={}),
+            lambda: collection.overwrite_payload({"a": 1}, filter={}),
+            lambda: collection.delete_payload(["a"], filter={}),
+            lambda: collection.clear_payload(filter={}),
+            lambda: collection.delete_vectors([""], filter={}),
+            lambda: collection.batch_update(
+                [
+                    m.UpsertOperation(upsert=m.PointsList(points=[point])),
+                    m.SetPayloadOperation(set_payload=m.SetPayload(payload={}, filter={})),
+                ]
+            ),
             lambda: collection.count(filter={}),
             lambda: collection.scroll(filter={}),
             lambda: collection.scroll(order_by="a"),
-            lambda: collection.scroll(with_payload=["a"]),
-            lambda: collection.retrieve([1], with_payload=["a"]),
             lambda: collection.search([1] * 4, filter={}),
-            lambda: collection.search([1] * 4, with_payload=True),
             lambda: collection.search([1] * 4, params=m.SearchParams(indexed_only=True)),
             lambda: collection.search_batch([[1] * 4], filter={}),
         ):

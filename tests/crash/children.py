@@ -13,7 +13,7 @@ import numpy as np
 from asyncstore import models as m
 from asyncstore.collection import Collection
 from asyncstore.testing import open_test_store
-from lanes import LANES, Kind, Operation, Shape, operation, point_ids, vectors
+from lanes import LANES, UPSERTS, Kind, LaneState, Operation, Shape, operation, point_ids, vectors
 
 # What a writer reports, one byte each: a lane's number for an operation acknowledged, or these.
 OPENING, WRITING, CLOSING = 100, 101, 102
@@ -21,8 +21,18 @@ OPENING, WRITING, CLOSING = 100, 101, 102
 SAMPLED_POINTS = 12
 
 
-async def write(folder: str, shape: Shape, life: int, durability: str, report_fd: int) -> None:
-    """Writes for ever, opening the store again and again; ends by being killed."""
+async def write(
+    folder: str,
+    shape: Shape,
+    states: list[LaneState],
+    life: int,
+    durability: str,
+    report_fd: int,
+) -> None:
+    """Writes for ever, opening the store again and again; ends by being killed.
+
+    ``states`` is what the lanes' points are, and is kept up to date.
+    """
     rng = np.random.default_rng([shape.seed, 3, life])
     numbers = [itertools.count() for _ in range(LANES)]
     while True:
@@ -38,7 +48,7 @@ async def write(folder: str, shape: Shape, life: int, durability: str, report_fd
             else:
                 docs = await store.create_collection("docs", vectors=shape.vector_params())
             os.write(report_fd, bytes([WRITING]))
-            writer = _Writer(docs, shape, life, report_fd)
+            writer = _Writer(docs, shape, states, life, report_fd)
             async with asyncio.TaskGroup() as group:
                 optimizing = group.create_task(writer.optimize())
                 operations = int(rng.integers(3, 80))
@@ -52,16 +62,27 @@ async def write(folder: str, shape: Shape, life: int, durability: str, report_fd
 
 
 class _Writer:
-    def __init__(self, docs: Collection, shape: Shape, life: int, report_fd: int) -> None:
+    def __init__(
+        self,
+        docs: Collection,
+        shape: Shape,
+        states: list[LaneState],
+        life: int,
+        report_fd: int,
+    ) -> None:
         self._docs = docs
         self._shape = shape
+        self._states = states
         self._life = life
         self._report_fd = report_fd
         self._moved = asyncio.Event()
 
     async def lane(self, lane: int, numbers: itertools.count[int], operations: int) -> None:
         for number in itertools.islice(numbers, operations):
-            await self._do(operation(self._shape, self._life, lane, number))
+            todo = self._states[lane].possible(operation(self._shape, self._life, lane, number))
+            if len(todo.indexes) > 0:
+                await self._do(todo)
+            self._states[lane].apply(todo)
             # Before the next one begins: the parent may count on it.
             os.write(self._report_fd, bytes([lane]))
             if number % 4 == 0:
@@ -78,26 +99,54 @@ class _Writer:
         if todo.kind is Kind.DELETE:
             await self._docs.delete(points=ids)
             return
+        if todo.kind is Kind.DELETE_VECTORS:
+            await self._docs.delete_vectors(["big"], points=ids)
+        elif todo.kind is Kind.SET_PAYLOAD:
+            await self._docs.set_payload(todo.change, points=ids, key=todo.key)
+        elif todo.kind is Kind.OVERWRITE_PAYLOAD:
+            await self._docs.overwrite_payload(todo.change, points=ids, key=todo.key)
+        elif todo.kind is Kind.DELETE_PAYLOAD:
+            await self._docs.delete_payload(todo.deleted_keys, points=ids)
+        elif todo.kind is Kind.CLEAR_PAYLOAD:
+            await self._docs.clear_payload(points=ids)
+        else:
+            await self._do_vectors(todo, ids)
+
+    async def _do_vectors(self, todo: Operation, ids: np.ndarray | list[str]) -> None:
         named = vectors_of(self._shape, todo.lane, todo.indexes, todo.version)
-        if todo.kind is Kind.UPSERT_MIXED:
-            points = []
-            for row, (point_id, bits) in enumerate(zip(ids, todo.vectors_present(), strict=True)):
-                vector = {name: matrix[row] for bit, name, matrix in named if bits & bit}
-                points.append(m.PointStruct(id=_plain(point_id), vector=vector))
-            await self._docs.upsert(points)
+        payloads = [todo.payload(index) for index in todo.indexes.tolist()]
+        if todo.kind is Kind.UPSERT_MIXED or todo.kind not in UPSERTS:
+            by_row = [
+                {name: matrix[row] for bit, name, matrix in named if bits & bit}
+                for row, bits in enumerate(todo.vectors_present())
+            ]
+            if todo.kind is Kind.UPDATE_VECTORS:
+                await self._docs.update_vectors(
+                    [
+                        m.PointVectors(id=_plain(point_id), vector=vector)
+                        for point_id, vector in zip(ids, by_row, strict=True)
+                    ]
+                )
+                return
+            await self._docs.upsert(
+                [
+                    m.PointStruct(id=_plain(point_id), vector=vector, payload=payload)
+                    for point_id, vector, payload in zip(ids, by_row, payloads, strict=True)
+                ]
+            )
             return
         given = named if todo.kind is Kind.UPSERT else named[:1]
-        await self._docs.upsert_arrays(ids, {name: matrix for _, name, matrix in given})
+        await self._docs.upsert_arrays(ids, {name: matrix for _, name, matrix in given}, payloads)
 
 
 def vectors_of(
     shape: Shape, lane: int, indexes: np.ndarray, version: int | np.ndarray
 ) -> list[tuple[int, str, np.ndarray]]:
-    """Bit, name and matrix of each vector."""
-    versions = np.broadcast_to(np.asarray(version, np.int64), indexes.shape)
+    """Bit, name and matrix of each vector; versions (2, n), if they are not all the same."""
+    big, small = np.broadcast_to(np.asarray(version, np.int64), (2, *indexes.shape))
     return [
-        (1, "big", vectors(shape.seed, shape.dim, lane, indexes, versions)),
-        (2, "small", vectors(shape.seed + 1, 4, lane, indexes, versions)),
+        (1, "big", vectors(shape.seed, shape.dim, lane, indexes, big)),
+        (2, "small", vectors(shape.seed + 1, 4, lane, indexes, small)),
     ]
 
 
@@ -113,6 +162,7 @@ class Found:
         self.count = 0
         self.ids: list[int | str] = []
         self.vectors: list[dict[str, list[float]]] = []
+        self.payloads: list[dict[str, object]] = []
         self.rebuilt: list[str] = []
         self.findings: list[str] = []
         self.not_first: list[str] = []  # points that a search for themselves did not find first
@@ -143,6 +193,7 @@ async def _read_all(docs: Collection, found: Found, shape: Shape, life: int) -> 
         page, offset = await docs.scroll(limit=2048, offset=offset, with_vectors=True)
         found.ids += [record.id for record in page]
         found.vectors += [record.vector for record in page]
+        found.payloads += [record.payload for record in page]
         if offset is None:
             break
     rng = np.random.default_rng([shape.seed, 4, life])

@@ -69,7 +69,8 @@ class Crasher:
         self.operations += sum(acknowledged)
         for lane, count in enumerate(acknowledged):
             for number in range(count):
-                self.states[lane].apply(operation(self.shape, life, lane, number))
+                state = self.states[lane]
+                state.apply(state.possible(operation(self.shape, life, lane, number)))
         found = self._read(life, is_killed=rng.random() < 0.5)
         self._compare(found, life, acknowledged)
 
@@ -77,7 +78,9 @@ class Crasher:
         """How many operations each lane had acknowledged, and what was going on at the end."""
         report, report_fd = os.pipe()
         child = _fork(
-            lambda: write(str(self.folder), self.shape, life, self.durability, report_fd),
+            lambda: write(
+                str(self.folder), self.shape, self.states, life, self.durability, report_fd
+            ),
             closing=[report],
         )
         os.close(report_fd)
@@ -141,7 +144,7 @@ class Crasher:
 
     def _compare(self, found: Found, life: int, acknowledged: list[int]) -> None:
         if not found.exists:
-            if any(state.versions.any() for state in self.states) or sum(acknowledged) > 0:
+            if any(state.is_there.any() for state in self.states) or sum(acknowledged) > 0:
                 raise WrongError("the collection is gone")
             return
         if found.rebuilt or found.findings or found.not_first:
@@ -158,14 +161,13 @@ class Crasher:
         """Whatever of the operation on its way is there counts as written from now on."""
         state = self.states[lane]
         problem = self._difference(lane, state, rows, found)
-        open_operation = operation(self.shape, life, lane, number)
-        chunk_points = Shape.chunk_points_of(self.shape.dim, lane)
+        open_operation = state.possible(operation(self.shape, life, lane, number))
         if problem is None:
             self.unacknowledged["absent"] += 1
-        for begin in range(0, len(open_operation.indexes), chunk_points):
+        for cut in self.shape.cuts(open_operation):
             if problem is None:
                 return
-            state.apply(open_operation, slice(begin, begin + chunk_points))
+            state.apply(open_operation, cut)
             if self._difference(lane, state, rows, found) is None:
                 self.unacknowledged["there"] += 1
                 return
@@ -175,16 +177,23 @@ class Crasher:
     def _difference(
         self, lane: int, state: LaneState, rows: dict[int, int], found: Found
     ) -> str | None:
-        expected = np.flatnonzero(state.versions)
+        expected = np.flatnonzero(state.is_there)
         if set(rows) != set(expected.tolist()):
             missing = sorted(set(expected.tolist()) - set(rows))
             surplus = sorted(set(rows) - set(expected.tolist()))
             return (
                 f"missing {missing[:5]} ({len(missing)}), too much {surplus[:5]} ({len(surplus)})"
             )
-        bits = state.present[expected]
-        for bit, name, matrix in vectors_of(self.shape, lane, expected, state.versions[expected]):
-            for index, has, row in zip(expected, bits & bit, matrix, strict=True):
+        for index in expected.tolist():
+            stored_payload = found.payloads[rows[index]]
+            if stored_payload != state.payloads[index]:
+                return (
+                    f"point {index} has the payload {str(stored_payload)[:300]}, "
+                    f"not {str(state.payloads[index])[:300]}"
+                )
+        versions = state.versions[:, expected]
+        for bit, name, matrix in vectors_of(self.shape, lane, expected, versions):
+            for index, has, row in zip(expected, versions[bit - 1] != 0, matrix, strict=True):
                 stored = found.vectors[rows[index]].get(name)
                 if (stored is not None) != bool(has):
                     return f"point {index} has '{name}': {stored is not None}, not {bool(has)}"

@@ -1,15 +1,15 @@
 """What a crashing writer writes, as functions of a seed: nobody has to be told what was written.
 
 Several *lanes* write at once, each to ids of its own, one operation after the other. Operation
-``number`` of a lane in one *life* of the writer is always the same, and the vectors of a point
-follow from its id and the version it was written with. Who knows how many operations of each lane
-were acknowledged, knows every value that has to be there.
+``number`` of a lane in one *life* of the writer is always the same, and the vectors and the payload
+of a point follow from its id and the versions they were written with. Who knows how many operations
+of each lane were acknowledged, knows every value that has to be there.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -17,11 +17,13 @@ import numpy as np
 from asyncstore import models as m
 from asyncstore.engine import WRITE_BYTES_MAX, WRITE_POINTS_MAX
 from asyncstore.ids import LIST_IDS_MAX
+from asyncstore.operation import PAYLOAD_CHANGES_MAX
 
 LANES = 4
 UUID_LANE = 3  # the ids of this lane are UUIDs
 SMALL_DIM = 4
 BIG, SMALL = 1, 2  # bits: which vectors a point has
+POINTS_WITH_PAYLOAD_MAX = 600  # of one operation: they fit into one record
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,17 @@ class Shape:
 
     @staticmethod
     def chunk_points_of(dim: int, lane: int) -> int:
-        """As many points as go into one record of the log, all of it or nothing."""
+        """As many points without payload as go into one record of the log, all of it or nothing."""
         points_max = LIST_IDS_MAX if lane == UUID_LANE else WRITE_POINTS_MAX
         return min(points_max, int(WRITE_BYTES_MAX // (4 * (dim + SMALL_DIM))))
+
+    def cuts(self, of: Operation) -> list[slice]:
+        """The records of an operation, as slices of its points."""
+        points = len(of.indexes)
+        step = self.chunk_points_of(self.dim, of.lane)
+        if of.kind in CHANGES_OF_PAYLOAD:
+            step = min(PAYLOAD_CHANGES_MAX, LIST_IDS_MAX)
+        return [slice(start, min(start + step, points)) for start in range(0, points, step)]
 
     def config(self, durability: str) -> dict[str, object]:
         """Everything small and often: sealing, merging, vacuuming and checkpoints all the time."""
@@ -86,6 +96,23 @@ class Kind(Enum):
     UPSERT_BIG = "upsert of one vector"  # the other is gone afterwards
     UPSERT_MIXED = "upsert of points with two vectors, one or none"
     DELETE = "delete"
+    # Of points that are there; the others are left out.
+    UPDATE_VECTORS = "update of one vector"  # the other stays
+    DELETE_VECTORS = "delete of one vector"
+    SET_PAYLOAD = "set_payload"
+    OVERWRITE_PAYLOAD = "overwrite_payload"
+    DELETE_PAYLOAD = "delete_payload"
+    CLEAR_PAYLOAD = "clear_payload"
+
+
+CHANGES_OF_PAYLOAD = {
+    Kind.SET_PAYLOAD,
+    Kind.OVERWRITE_PAYLOAD,
+    Kind.DELETE_PAYLOAD,
+    Kind.CLEAR_PAYLOAD,
+}
+OF_POINTS_THAT_ARE_THERE = {*CHANGES_OF_PAYLOAD, Kind.UPDATE_VECTORS, Kind.DELETE_VECTORS}
+UPSERTS = {Kind.UPSERT, Kind.UPSERT_BIG, Kind.UPSERT_MIXED}
 
 
 @dataclass(frozen=True)
@@ -96,22 +123,76 @@ class Operation:
     indexes: np.ndarray  # of the lane's ids; one may be there twice
 
     def vectors_present(self) -> np.ndarray:
-        """The bits of each index."""
+        """The bits of each index: which vectors are written, or deleted."""
         if self.kind is Kind.UPSERT_MIXED:
             return np.array([BIG | SMALL, BIG, 0], np.uint8)[(self.indexes + self.version) % 3]
-        bits = {Kind.UPSERT: BIG | SMALL, Kind.UPSERT_BIG: BIG, Kind.DELETE: 0}[self.kind]
+        if self.kind is Kind.UPSERT:
+            bits = BIG | SMALL
+        elif self.kind in (Kind.UPSERT_BIG, Kind.DELETE_VECTORS):
+            bits = BIG
+        else:
+            bits = SMALL if self.kind is Kind.UPDATE_VECTORS else 0
         return np.full(len(self.indexes), bits, np.uint8)
+
+    def payload(self, index: int) -> dict[str, object]:
+        """What an upsert writes with a point: nothing with every third, and with huge upserts."""
+        if (index + self.version) % 3 == 0 or len(self.indexes) > POINTS_WITH_PAYLOAD_MAX:
+            return {}
+        text = f"{index}ä" * ((index * 31 + self.version) % 150)
+        return {"i": index, "v": self.version, "text": text, "list": [{"n": index}, 2**70]}
+
+    @property
+    def change(self) -> dict[str, object]:
+        """What set_payload and overwrite_payload write, the same for all points."""
+        return {f"s{self.version % 3}": "y" * (self.version % 90), "w": self.version}
+
+    @property
+    def key(self) -> str | None:
+        """Where they write it."""
+        return "in" if self.version % 2 else None
+
+    @property
+    def deleted_keys(self) -> list[str]:
+        """What delete_payload deletes."""
+        return ["text", f"in.s{self.version % 3}"]
+
+    def changed(self, index: int, before: dict[str, object]) -> dict[str, object]:
+        """A point's payload after this operation."""
+        if self.kind in UPSERTS:
+            return self.payload(index)
+        if self.kind is Kind.CLEAR_PAYLOAD:
+            return {}
+        inner = before.get("in", {})
+        assert isinstance(inner, dict)
+        if self.kind is Kind.DELETE_PAYLOAD:
+            after = {key: value for key, value in before.items() if key not in self.deleted_keys}
+            if "in" in after:
+                after["in"] = {k: v for k, v in inner.items() if f"in.{k}" not in self.deleted_keys}
+            return after
+        if self.kind is Kind.SET_PAYLOAD:
+            return {**before, **({"in": {**inner, **self.change}} if self.key else self.change)}
+        if self.kind is Kind.OVERWRITE_PAYLOAD:
+            return {**before, "in": self.change} if self.key else self.change
+        return before
 
 
 def operation(shape: Shape, life: int, lane: int, number: int) -> Operation:
     rng = np.random.default_rng([shape.seed, 2, life, lane, number])
     draw = rng.random()
-    if draw < 0.22:
+    if draw < 0.15:
         kind, count = Kind.DELETE, int(rng.integers(1, 300))
-    elif draw < 0.32:
+    elif draw < 0.25:
         kind, count = Kind.UPSERT_MIXED, int(rng.integers(1, 40))
-    elif draw < 0.42:
+    elif draw < 0.33:
         kind, count = Kind.UPSERT_BIG, int(rng.integers(1, 500))
+    elif draw < 0.43:
+        kinds = [Kind.UPDATE_VECTORS, Kind.DELETE_VECTORS]
+        kind, count = kinds[rng.integers(len(kinds))], int(rng.integers(1, 300))
+    elif draw < 0.63:
+        kinds = [Kind.SET_PAYLOAD, *sorted(CHANGES_OF_PAYLOAD, key=lambda one: one.value)]
+        kind, count = kinds[rng.integers(len(kinds))], int(rng.integers(1, 200))
+        if rng.random() < 0.1:
+            count = 4 * shape.ids_per_lane  # several records
     else:
         kind, count = Kind.UPSERT, int(rng.integers(1, 501))
         if rng.random() < 0.015:
@@ -155,10 +236,29 @@ class LaneState:
     """What a lane's points are, or must be."""
 
     def __init__(self, shape: Shape) -> None:
-        self.versions = np.zeros(shape.ids_per_lane, np.int64)  # 0: no such point
-        self.present = np.zeros(shape.ids_per_lane, np.uint8)
+        self.is_there = np.zeros(shape.ids_per_lane, np.bool_)
+        # Of the big and the small vector; 0: the point has none.
+        self.versions = np.zeros((2, shape.ids_per_lane), np.int64)
+        self.payloads: list[dict[str, object]] = [{} for _ in range(shape.ids_per_lane)]
 
-    def apply(self, done: Operation, chunk: slice = slice(None)) -> None:
-        indexes = done.indexes[chunk]
-        self.versions[indexes] = 0 if done.kind is Kind.DELETE else done.version
-        self.present[indexes] = done.vectors_present()[chunk]
+    def possible(self, wanted: Operation) -> Operation:
+        """The operation, without the points that have to be there and are not."""
+        if wanted.kind not in OF_POINTS_THAT_ARE_THERE:
+            return wanted
+        there = wanted.indexes[self.is_there[wanted.indexes]]
+        return replace(wanted, indexes=there)
+
+    def apply(self, done: Operation, cut: slice = slice(None)) -> None:
+        indexes, bits = done.indexes[cut], done.vectors_present()[cut]
+        if done.kind is Kind.DELETE:
+            self.is_there[indexes] = False
+        if done.kind in UPSERTS:
+            self.is_there[indexes] = True
+        if done.kind in UPSERTS or done.kind is Kind.DELETE:
+            self.versions[:, indexes] = 0
+        for which, bit in enumerate((BIG, SMALL)):
+            version = 0 if done.kind is Kind.DELETE_VECTORS else done.version
+            self.versions[which, indexes[(bits & bit) != 0]] = version
+        for index in indexes.tolist():
+            before = self.payloads[index]
+            self.payloads[index] = {} if done.kind is Kind.DELETE else done.changed(index, before)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asyncstore import DimensionMismatchError, InvalidArgumentError, UnsupportedError
 from asyncstore import models as m
-from asyncstore.batch import Batch, batch_of_arrays, batch_of_points
+from asyncstore.batch import PAYLOADS_MAX, Batch, batch_of_arrays, batch_of_points
 from asyncstore.engine import WRITE_BYTES_MAX, WRITE_POINTS_MAX
 from asyncstore.ids import point_ids
 from asyncstore.pace import LIST_ELEMENTS_MAX, Pace
@@ -31,8 +31,8 @@ async def ids_of(ids):
     return await point_ids(ids, Pace())
 
 
-async def arrays(ids, vectors, fields=UNNAMED):
-    return await batch_of_arrays(ids, vectors, fields, Pace())
+async def arrays(ids, vectors, fields=UNNAMED, payloads=None):
+    return await batch_of_arrays(ids, vectors, payloads, fields, Pace())
 
 
 async def points(*given, fields=UNNAMED):
@@ -41,9 +41,7 @@ async def points(*given, fields=UNNAMED):
 
 async def whole(batch: Batch):
     """The chunks of a batch put together again."""
-    chunks = [
-        await batch.chunk(start, Pace()) for start in range(0, len(batch), batch.chunk_points)
-    ]
+    chunks = [await batch.chunk(cut, Pace()) for cut in batch.cuts()]
     return {
         number: np.concatenate([chunk.vectors[number] for chunk in chunks])
         for number in batch.columns
@@ -133,7 +131,7 @@ class TestArrays:
     async def test_contiguous_float32_is_not_copied(self):
         vectors = np.ones((5, 4), np.float32)
         batch = await arrays(range(5), vectors)
-        chunk = await batch.chunk(0, Pace())
+        chunk = await batch.chunk(slice(0, len(batch)), Pace())
         assert np.shares_memory(chunk.vectors[0], vectors)
         assert chunk.present == {}
 
@@ -164,11 +162,11 @@ class TestArrays:
         rows = 2 * (WRITE_BYTES_MAX // 4096) + 3
         vectors = np.arange(rows, dtype=np.float16).reshape(-1, 1).repeat(1024, axis=1)
         batch = await arrays(range(rows), vectors, fields)
-        assert batch.chunk_points == WRITE_BYTES_MAX // 4096
+        assert batch.chunk_points_max == WRITE_BYTES_MAX // 4096
         await batch.check_numbers(Pace())
         assert np.array_equal((await whole(batch))[0], vectors.astype(np.float32))
         many = await arrays(np.arange(WRITE_POINTS_MAX + 1), {}, UNNAMED)
-        assert many.chunk_points == WRITE_POINTS_MAX
+        assert many.chunk_points_max == WRITE_POINTS_MAX
 
     async def test_a_point_beyond_the_limit_is_refused(self):
         fields = {
@@ -178,7 +176,22 @@ class TestArrays:
             [1], {name: np.zeros((1, 65536), np.float32) for name in fields}, fields
         )
         with pytest.raises(InvalidArgumentError, match=str(WRITE_BYTES_MAX)):
-            _ = batch.chunk_points
+            _ = batch.chunk_points_max
+
+    async def test_payloads_count_towards_the_limits(self):
+        texts = [None, {"a": "x" * 5_000_000}, {"a": 1}, {"a": "x" * 12_000_000}, {}, {"a": 1}]
+        batch = await arrays(range(6), np.ones((6, 4)), payloads=texts)
+        assert list(batch.cuts()) == [slice(0, 3), slice(3, 4), slice(4, 6)]
+        chunk = await batch.chunk(slice(0, 3), Pace())
+        assert [text and len(text) for text in chunk.payloads] == [None, 5_000_008, 7]
+        rows = PAYLOADS_MAX + 1
+        batch = await arrays(range(rows), {}, payloads=[{"a": 1}] * rows)
+        assert list(batch.cuts()) == [slice(0, PAYLOADS_MAX), slice(PAYLOADS_MAX, rows)]
+
+    async def test_no_payload_at_all_costs_nothing(self):
+        batch = await arrays(range(3), np.ones((3, 4)), payloads=[None, {}, None])
+        assert batch.payloads is None
+        assert (await batch.chunk(slice(0, 3), Pace())).payloads is None
 
     async def test_named_vectors_go_to_their_fields(self):
         batch = await arrays(
@@ -258,7 +271,7 @@ class TestPoints:
             m.PointStruct(id=3, vector={"image": [5, 6], "text": [0, 0, 0, 1]}),
             fields=NAMED,
         )
-        chunk = await batch.chunk(0, Pace())
+        chunk = await batch.chunk(slice(0, len(batch)), Pace())
         assert {number: mask.tolist() for number, mask in chunk.present.items()} == {
             0: [True, False, True],
             1: [False, False, True],
@@ -267,7 +280,7 @@ class TestPoints:
 
     async def test_points_without_any_vector_are_points(self):
         batch = await points(m.PointStruct(id=1, vector={}))
-        chunk = await batch.chunk(0, Pace())
+        chunk = await batch.chunk(slice(0, len(batch)), Pace())
         assert (chunk.ids.tolist(), chunk.vectors, chunk.present) == ([1], {}, {})
 
     async def test_the_unnamed_vector_may_be_named_by_nothing(self):
@@ -304,9 +317,9 @@ class TestPoints:
             ({"id": 1, "vector": np.zeros((1, 4))}, UnsupportedError, "multivectors"),
             ({"id": 1, "vector": np.float32(1)}, InvalidArgumentError, r"points\[1\]"),
             (
-                {"id": 1, "vector": [1, 2, 3, 4], "payload": {"a": 1}},
-                UnsupportedError,
-                r"points\[1\]\.payload",
+                {"id": 1, "vector": [1, 2, 3, 4], "payload": {"a": object()}},
+                InvalidArgumentError,
+                r"points\[1\]\.payload: JSON has no word for a key or value of type object",
             ),
         ],
     )

@@ -1,0 +1,79 @@
+"""The operations of one ``batch_update``, each turned into what the core takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from asyncstore import models as m
+from asyncstore.batch import batch_of_arrays, batch_of_points, batch_of_vectors
+from asyncstore.bounds import refuse_later
+from asyncstore.errors import InvalidArgumentError
+from asyncstore.operation import ChangePayload, Delete, DeleteVectors, Operation, SetVectors, Upsert
+from asyncstore.pace import Pace
+from asyncstore.vectors import VectorField
+
+
+async def checked_operations(
+    operations: object, fields: Mapping[str, VectorField], pace: Pace
+) -> list[Operation]:
+    """Checks the argument of ``batch_update``.
+
+    Raises:
+        InvalidArgumentError: An operation is wrong; the message begins with its position.
+        DimensionMismatchError: A vector has another number of dimensions.
+        UnsupportedError: An operation has a filter, or a vector of a kind not supported yet.
+    """
+    if isinstance(operations, str | bytes) or not isinstance(operations, Sequence):
+        raise InvalidArgumentError(
+            f"operations: must be a sequence, got {type(operations).__name__}"
+        )
+    checked: list[Operation] = []
+    for index, operation in enumerate(operations):
+        try:
+            checked.append(await _checked_operation(operation, fields, pace))
+        except InvalidArgumentError as error:
+            raise type(error)(f"operations[{index}]: {error}") from error
+    return checked
+
+
+async def _checked_operation(
+    operation: object, fields: Mapping[str, VectorField], pace: Pace
+) -> Operation:
+    match operation:
+        case m.UpsertOperation(upsert=m.PointsList() | m.PointsBatch() as points):
+            return await _upsert(points, fields, pace)
+        case m.DeleteOperation(delete=m.PointIdsList() as selected):
+            return await Delete.of(selected, None, pace)
+        case m.SetPayloadOperation(set_payload=m.SetPayload() as change):
+            return await _setting("merge", change, pace)
+        case m.OverwritePayloadOperation(overwrite_payload=m.SetPayload() as change):
+            return await _setting("replace", change, pace)
+        case m.DeletePayloadOperation(delete_payload=m.DeletePayload() as removal):
+            return await ChangePayload.removing(removal.keys, removal.points, removal.filter, pace)
+        case m.ClearPayloadOperation(clear_payload=m.PointIdsList() as selected):
+            return await ChangePayload.clearing(selected, None, pace)
+        case m.UpdateVectorsOperation(update_vectors=m.UpdateVectors() as update):
+            refuse_later("update_filter", update.update_filter)
+            return SetVectors(await batch_of_vectors(update.points, fields, pace))
+        case m.DeleteVectorsOperation(delete_vectors=m.DeleteVectors() as losing):
+            return await DeleteVectors.of(losing.vector, losing.points, losing.filter, fields, pace)
+    raise InvalidArgumentError(f"must be one of the update operations, got {operation!r}")
+
+
+async def _upsert(
+    points: m.PointsList | m.PointsBatch, fields: Mapping[str, VectorField], pace: Pace
+) -> Upsert:
+    refuse_later("update_filter", points.update_filter)
+    if isinstance(points, m.PointsList):
+        return Upsert(await batch_of_points(points.points, fields, pace), points.update_mode)
+    columns = points.batch
+    if not isinstance(columns, m.Batch):
+        raise InvalidArgumentError(f"batch: must be a Batch, got {columns!r}")
+    batch = await batch_of_arrays(columns.ids, columns.vectors, columns.payloads, fields, pace)
+    return Upsert(batch, points.update_mode)
+
+
+async def _setting(action: str, change: m.SetPayload, pace: Pace) -> ChangePayload:
+    return await ChangePayload.setting(
+        action, change.payload, change.points, change.filter, change.key, pace
+    )

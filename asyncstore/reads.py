@@ -1,0 +1,289 @@
+"""The reads of a collection: by id, page by page, by nearness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from asyncstore.bounds import refuse_later
+from asyncstore.engine import CANDIDATES_MAX
+from asyncstore.errors import InvalidArgumentError
+from asyncstore.handle import Handle
+from asyncstore.ids import IdsInput, point_id, point_ids
+from asyncstore.models import (
+    PointId,
+    PointIdInput,
+    Record,
+    ScoredPoint,
+    SearchBatch,
+    SearchParams,
+    VectorInput,
+    WithPayload,
+)
+from asyncstore.pace import Pace
+from asyncstore.payload import PayloadSelection, payload_selection
+from asyncstore.rows import records, scored_points, search_batch_of
+from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
+from asyncstore.vectors import VectorField, find_field, query_matrix, query_vector
+
+if TYPE_CHECKING:
+    from asyncstore.engine import Batch as NativeBatch
+    from asyncstore.engine import Rows, ScrollPage
+
+# Limits above this are cut to the number of points, so that a huge one reserves no memory.
+_LIMIT_UNCUT_MAX = 1 << 16
+# Points read by one native job, so that taking over its result is no long work for the event loop;
+# payloads are objects to be made and bytes to be copied.
+_PAGE_ROWS = 4096
+_PAGE_ROWS_WITH_PAYLOAD = 1024
+
+
+class Reads(Handle):
+    """The calls that change nothing."""
+
+    async def retrieve(
+        self,
+        ids: IdsInput,
+        *,
+        with_payload: WithPayload = True,
+        with_vectors: bool | Sequence[str] = False,
+    ) -> list[Record]:
+        """Reads points by their ids.
+
+        Args:
+            ids: The ids; an id given twice is returned twice.
+            with_payload: Whether to read the payload; or a list of JSON paths (``a.b``, ``a[].b``,
+                ``a[0].b``, ``"quoted.key"``), of which only what they name is returned; or a
+                ``PayloadSelectorInclude`` or ``PayloadSelectorExclude`` of paths.
+            with_vectors: Whether to read vectors, or the names of those to read.
+
+        Returns:
+            The records in the order asked; ids that are not there are left out. Vectors are as they
+            are stored: normalised with cosine, rounded with float16 and uint8.
+
+        Raises:
+            InvalidArgumentError: An id or a path is wrong, or a vector's name is unknown.
+            CorruptionError: A value that was needed is damaged on disk.
+            StorageIOError: A value that was needed could not be read.
+        """
+        selection = payload_selection(with_payload)
+        wanted = self._wanted(with_vectors)
+        checked_ids = await point_ids(ids, Pace())
+        if len(checked_ids) == 0:
+            await self._engine.checkpoint()
+            return []
+        engine, native = self._engine, self._engine.native
+        numbers = [field.number for field in wanted]
+        found: list[Record] = []
+        page_rows = _page_rows(selection)
+        for start in range(0, len(checked_ids), page_rows):
+            part = checked_ids[start : start + page_rows]
+            submit = partial(native.submit_retrieve, self._native, part, numbers, selection)
+            rows = cast("Rows", await engine.call(engine.reads, submit))
+            found += await records(rows, wanted, is_unnamed=self._is_unnamed)
+        return found
+
+    async def scroll(
+        self,
+        *,
+        filter: object = None,
+        limit: int = 10,
+        offset: PointIdInput | None = None,
+        order_by: object = None,
+        with_payload: WithPayload = True,
+        with_vectors: bool | Sequence[str] = False,
+    ) -> tuple[list[Record], PointId | None]:
+        """Reads points page by page: integers ascending, then UUIDs ascending.
+
+        Args:
+            filter: Not supported yet.
+            limit: Points of a page, at least 1.
+            offset: The first id wanted, as the last page's call returned it.
+            order_by: Not supported yet.
+            with_payload: As in :meth:`retrieve`.
+            with_vectors: As in :meth:`retrieve`.
+
+        Returns:
+            The page, and the first id of the next one or None.
+
+        Raises:
+            InvalidArgumentError: The limit, the offset, a path or a vector's name is wrong.
+            UnsupportedError: ``filter`` or ``order_by`` is given.
+            CorruptionError: A value that was needed is damaged on disk.
+            StorageIOError: A value that was needed could not be read.
+
+        Example:
+            >>> async def all_ids(collection):
+            ...     ids, offset = [], None
+            ...     while True:
+            ...         page, offset = await collection.scroll(limit=1000, offset=offset)
+            ...         ids += [record.id for record in page]
+            ...         if offset is None:
+            ...             return ids
+        """
+        refuse_later("filter", filter)
+        refuse_later("order_by", order_by)
+        selection = payload_selection(with_payload)
+        check_limit(limit)
+        first = None if offset is None else point_id(offset, "offset")
+        wanted = self._wanted(with_vectors)
+        engine, native = self._engine, self._engine.native
+        numbers = [field.number for field in wanted]
+        found: list[Record] = []
+        while True:
+            page_limit = min(limit - len(found), _page_rows(selection))
+            submit = partial(
+                native.submit_scroll, self._native, first, page_limit, numbers, selection
+            )
+            rows, first = cast("ScrollPage", await engine.call(engine.reads, submit))
+            found += await records(rows, wanted, is_unnamed=self._is_unnamed)
+            if first is None or len(found) >= limit:
+                return found, first
+
+    async def count(self, *, filter: object = None, exact: bool = True) -> int:
+        """The number of points; exact, whatever ``exact`` says.
+
+        Raises:
+            UnsupportedError: ``filter`` is given.
+        """
+        refuse_later("filter", filter)
+        await self._engine.checkpoint()
+        return self._native.count()
+
+    async def search(
+        self,
+        vector: VectorInput,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        using: str = "",
+        filter: object = None,
+        params: SearchParams | None = None,
+        score_threshold: float | None = None,
+        with_payload: WithPayload = False,
+        with_vectors: bool | Sequence[str] = False,
+    ) -> list[ScoredPoint]:
+        """Finds the points nearest to a vector.
+
+        Args:
+            vector: (dim,) finite numbers; a float32 array costs nothing to pass.
+            limit: How many points, at least 1.
+            offset: How many of the best to leave out.
+            using: The vector's name; "" for the unnamed one.
+            filter: Not supported yet.
+            params: How to search; None leaves it to the engine.
+            score_threshold: Leave out what is worse.
+            with_payload: As in :meth:`retrieve`.
+            with_vectors: Whether to return vectors, or the names of those to return.
+
+        Returns:
+            Points that have the vector, best first, ties by id. Scores are those of the stored
+            vectors, unless ``params`` turns rescoring off.
+
+        Raises:
+            InvalidArgumentError: The vector, a name, a path or a number is wrong.
+            DimensionMismatchError: The vector has the wrong number of dimensions.
+            UnsupportedError: ``filter`` or ``indexed_only`` is asked for.
+            CorruptionError: A row or value that was needed is damaged on disk.
+            StorageIOError: A row or value that was needed could not be read.
+
+        Cancellation: the search's result is dropped; nothing is left behind.
+        """
+        refuse_later("filter", filter)
+        selection = payload_selection(with_payload)
+        check_limit(limit)
+        check_offset(offset)
+        threshold = check_threshold(score_threshold)
+        plan = SearchPlan.of(params)
+        field = find_field(self._fields, using)
+        wanted = self._wanted(with_vectors) if with_vectors else ()
+        query = await query_vector(vector, field)
+        engine = self._engine
+        rows = await engine.call(
+            engine.reads,
+            lambda: engine.native.submit_search(
+                self._native,
+                field.number,
+                query,
+                limit=self._cut(limit),
+                offset=self._cut(offset),
+                oversampling=plan.oversampling,
+                rescore=plan.rescore,
+                ignore_codes=plan.ignore_codes,
+                exact=plan.exact,
+                score_threshold=threshold,
+                with_fields=[wanted_field.number for wanted_field in wanted],
+                with_payload=selection,
+            ),
+        )
+        return await scored_points(cast("Rows", rows), wanted, is_unnamed=self._is_unnamed)
+
+    async def search_batch(
+        self,
+        vectors: object,
+        *,
+        limit: int = 10,
+        using: str = "",
+        filter: object = None,
+        params: SearchParams | None = None,
+    ) -> SearchBatch:
+        """Does many searches at once; a row that several of them want is read once.
+
+        Args:
+            vectors: (q, dim) float32, finite; other numbers are converted.
+            limit: How many points for each, 1 to 1,048,576.
+            using: As in :meth:`search`.
+            filter: Not supported yet.
+            params: As in :meth:`search`.
+
+        Returns:
+            Arrays of q rows; each row is what the single search gives, bit by bit.
+
+        Raises:
+            InvalidArgumentError: A vector, a name or a number is wrong, or there is no vector.
+            DimensionMismatchError: The vectors have the wrong number of dimensions.
+            UnsupportedError: ``filter`` or ``indexed_only`` is asked for.
+            CorruptionError: A row that was needed is damaged on disk.
+            StorageIOError: A row that was needed could not be read.
+
+        Cancellation: as in :meth:`search`.
+        """
+        refuse_later("filter", filter)
+        check_limit(limit, CANDIDATES_MAX)
+        plan = SearchPlan.of(params)
+        field = find_field(self._fields, using)
+        queries = await query_matrix(vectors, field)
+        engine = self._engine
+        batch = await engine.call(
+            engine.reads,
+            lambda: engine.native.submit_search_batch(
+                self._native,
+                field.number,
+                queries,
+                limit=limit,
+                oversampling=plan.oversampling,
+                rescore=plan.rescore,
+                ignore_codes=plan.ignore_codes,
+                exact=plan.exact,
+            ),
+        )
+        return search_batch_of(cast("NativeBatch", batch))
+
+    def _wanted(self, with_vectors: object) -> list[VectorField]:
+        """The fields whose vectors are asked for."""
+        if isinstance(with_vectors, bool):
+            return list(self._fields.values()) if with_vectors else []
+        if isinstance(with_vectors, str | bytes) or not isinstance(with_vectors, Sequence):
+            raise InvalidArgumentError(
+                f"with_vectors: must be a bool or a list of names, got {with_vectors!r}"
+            )
+        return [find_field(self._fields, name) for name in with_vectors]
+
+    def _cut(self, limit: int) -> int:
+        """A limit above the number of points asks for all of them, and must not reserve more."""
+        return limit if limit <= _LIMIT_UNCUT_MAX else min(limit, self._native.count() + 1)
+
+
+def _page_rows(selection: PayloadSelection) -> int:
+    return _PAGE_ROWS if selection is False else _PAGE_ROWS_WITH_PAYLOAD
