@@ -209,7 +209,7 @@ void Check::check_log() {
   const auto names = collection_.storage().list(folder);
   for (const auto& name : names.ok() ? names.value() : std::vector<std::string>()) {
     const uint64_t number = name.ends_with(".wal") ? std::strtoull(name.c_str(), nullptr, 10) : 0;
-    const std::string path = folder + "/" + name;
+    const std::string path = std::string(folder).append("/").append(name);
     const auto content = io::read_file(collection_.storage(), path, UINT32_MAX);
     if (number == 0 || !content.ok()) {
       continue;  // a spare, or set aside meanwhile

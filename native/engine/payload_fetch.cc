@@ -12,7 +12,6 @@ namespace asyncstore::engine {
 
 using base::Bytes;
 using base::Error;
-using base::Result;
 using base::Status;
 
 PayloadFetch::PayloadFetch(std::shared_ptr<Collection> collection,

@@ -23,7 +23,8 @@ Error no_point(const PointId& id) {
 }
 
 void pick(OperationInput& operation, UpdateMode mode, const GroupPoints& points) {
-  std::set<PointId> inserted;  // of an id that stands twice the first is inserted, the next is there
+  std::set<PointId>
+      inserted;  // of an id that stands twice the first is inserted, the next is there
   for (uint32_t i = 0; i < operation.ids.size(); ++i) {
     const PointId& id = operation.ids[i];
     const bool update = mode == UpdateMode::update_only;

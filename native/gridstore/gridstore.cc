@@ -8,7 +8,6 @@
 namespace asyncstore::gridstore {
 
 using base::Bytes;
-using base::Code;
 using base::Error;
 using base::Result;
 using base::Status;

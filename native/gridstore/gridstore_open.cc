@@ -65,9 +65,9 @@ Gridstore::Names Gridstore::Names::of(const std::vector<std::string>& names,
     if (name == "tracker") {
       ours.tracker = true;
     } else if (number_in(name, ".flush") || number_in(name, ".done")) {
-      ours.journals.push_back(folder + "/" + name);
+      ours.journals.push_back(std::string(folder).append("/").append(name));
     } else if (const auto number = number_in(name, ".page")) {
-      ours.pages.push_back(folder + "/" + name);
+      ours.pages.push_back(std::string(folder).append("/").append(name));
       numbers.push_back(*number);
     }
   }

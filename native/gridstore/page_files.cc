@@ -65,7 +65,7 @@ void PageFiles::pieces(const Entry& entry, std::vector<Piece>& pieces) const {
     for (uint64_t done = 0; done < bytes;) {
       const auto length =
           static_cast<uint32_t>(std::min<uint64_t>(bytes - done, base::k_read_bytes_max));
-      pieces.push_back({sources_[index], offset + done, length});
+      pieces.push_back({sources_[index].source, offset + done, length});
       done += length;
     }
     return {};
@@ -77,7 +77,7 @@ Status PageFiles::read(const Entry& entry, std::vector<std::byte>& stored) const
   const uint64_t begin = entry.run(page_blocks()).begin * k_block_bytes;
   return visit_parts(begin, entry.stored_bytes(),
                      [&](uint32_t index, uint64_t offset, uint64_t bytes) -> Status {
-                       TRY_ASSIGN(const Bytes map, sources_[index]->map());
+                       TRY_ASSIGN(const Bytes map, sources_[index].source->map());
                        const size_t at = stored.size();
                        stored.resize(at + bytes);
                        if (offset + bytes > map.size() ||
@@ -166,7 +166,7 @@ void PageFiles::cut(uint32_t count, uint64_t last_bytes) {
 
 Status PageFiles::open_source(uint32_t index) {
   TRY_ASSIGN(pages_[index].source, io::Source::open(path(index + 1), {direct_io_, page_bytes_}));
-  sources_[index] = pages_[index].source.get();
+  sources_[index] = {pages_[index].source.get()};
   return {};
 }
 

@@ -98,7 +98,10 @@ class PageFiles {
   uint64_t file_bytes_ = 0;
   uint32_t files_open_ = 0;  // for writing
   // For all threads; a page's source is there before an entry names the page.
-  base::StableArray<io::Source*> sources_;
+  struct Known {
+    io::Source* source;
+  };
+  base::StableArray<Known> sources_;
 };
 
 }  // namespace asyncstore::gridstore

@@ -61,8 +61,11 @@ uint32_t ValueCodec::compress(Bytes value, std::vector<std::byte>& target) {
     return 0;
   }
   int32_t& hope = hope_[std::min<uint64_t>(blocks_of(value.size()), k_sizes) - 1];
-  if (hope <= 0 && --hope > k_hope_tried_again) {
-    return 0;
+  if (hope <= 0) {
+    --hope;
+    if (hope > k_hope_tried_again) {
+      return 0;
+    }
   }
   if (!compressor_) {
     compressor_ = std::make_unique<Compressor>();
