@@ -1,8 +1,9 @@
 """The store that is damaged: every kind of file, and every value that is in it.
 
 Two vector fields; sealed segments with codes and with deleted rows, an appendable segment, a point
-table with a base and changes, and a log whose last operations no checkpoint includes. The folder is
-copied while the store is open, which is what a killed process leaves.
+table with a base and changes, payloads of several flushes, and a log whose last operations no
+checkpoint includes. The folder is copied while the store is open, which is what a killed process
+leaves.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from asyncstore.testing import open_test_store
 DIM_A, DIM_B = 8, 4
 WAL_CAPACITY_BYTES = 12 << 10
 
-# A point's vectors as bytes; None where it has none.
-Values = tuple[bytes, bytes | None]
+# A point's vectors as bytes, None where it has none, and its payload's text.
+Values = tuple[bytes, bytes | None, str]
 State = dict[int, Values]
 
 
@@ -65,9 +66,17 @@ class _Writer:
         a /= np.linalg.norm(a, axis=1, keepdims=True)
         b = self._rng.standard_normal((len(ids), DIM_B)).astype(np.float32)
         given = {"a": a, "b": b} if with_b else {"a": a}
-        await self.docs.upsert_arrays(np.array(ids, np.uint64), given)
+        texts = [self._text(point_id) for point_id in ids]
+        payloads = [{"text": text} if text else None for text in texts]
+        await self.docs.upsert_arrays(np.array(ids, np.uint64), given, payloads)
         for row, point_id in enumerate(ids):
-            self.state[point_id] = (a[row].tobytes(), b[row].tobytes() if with_b else None)
+            second = b[row].tobytes() if with_b else None
+            self.state[point_id] = (a[row].tobytes(), second, texts[row])
+
+    def _text(self, point_id: int) -> str:
+        """Every seventh point has no payload; some fill several blocks."""
+        letters = self._rng.integers(97, 123, int(self._rng.integers(1, 400))).astype(np.uint8)
+        return "" if point_id % 7 == 0 else letters.tobytes().decode()
 
     async def delete(self, ids: range) -> None:
         await self.docs.delete(points=np.array(ids, np.uint64))

@@ -107,4 +107,6 @@ def kind_of(path: str) -> str:
     name = path.rpartition("/")[2]
     if name.startswith("spare-"):
         return "spare"
+    if name == "tracker":
+        return "tracker"
     return name.rpartition(".")[2]

@@ -74,7 +74,7 @@ async def look_at(
 
 async def read_all(docs: Collection) -> tuple[State, dict[int, list[object]]]:
     """All values that can be read, and the error of each point whose values cannot."""
-    page, end = await docs.scroll(limit=100_000)
+    page, end = await docs.scroll(limit=100_000, with_payload=False)
     assert end is None
     ids = [record.id for record in page]
     assert await docs.count() == len(ids) == len(set(ids)), "count and scroll differ"
@@ -83,12 +83,12 @@ async def read_all(docs: Collection) -> tuple[State, dict[int, list[object]]]:
     try:
         if ids:
             records = await docs.retrieve(ids, with_vectors=True)
-            found = {record.id: _values(record.vector) for record in records}
+            found = {record.id: _values(record) for record in records}
     except asyncstore.AsyncStoreError:
         for point_id in ids:
             try:
                 (record,) = await docs.retrieve([point_id], with_vectors=True)
-                found[point_id] = _values(record.vector)
+                found[point_id] = _values(record)
             except asyncstore.AsyncStoreError as error:
                 damaged[point_id] = [type(error).__name__, *_place(error)]
     return found, damaged
@@ -126,11 +126,13 @@ async def search_for_some(docs: Collection, found: State) -> str:
     return "right"
 
 
-def _values(vector: object) -> Values:
-    a, b = (vector.get(name) for name in ("a", "b"))  # type: ignore[attr-defined]
+def _values(record: m.Record) -> Values:
+    assert isinstance(record.vector, dict)
+    a, b = (record.vector.get(name) for name in ("a", "b"))
     return (
         np.asarray(a, np.float32).tobytes() if a is not None else b"",
         np.asarray(b, np.float32).tobytes() if b is not None else None,
+        (record.payload or {}).get("text", ""),
     )
 
 

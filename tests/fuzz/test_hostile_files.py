@@ -22,7 +22,9 @@ SEED = 1
 CASE_TIMEOUT_S = 60
 READER = Path(__file__).parent / "hostile_reader.py"
 REFUSALS = ("CorruptionError", "StorageIOError", "UnsupportedError")
-KINDS = "COLLECTION LOCK MANIFEST STORE codes deleted points rows spare vectors wal".split()
+KINDS = (
+    "COLLECTION LOCK MANIFEST STORE codes deleted done page points rows spare tracker vectors wal"
+).split()
 
 
 class Reader:
@@ -126,6 +128,11 @@ def refused_as_a_folder(case, docs, paths):
     return docs["verdict"] == "refused" and case.kind == "folder"
 
 
+def refused_when_gone(case, docs, paths):
+    """Without the journal nobody knows whether the tracker has all of it."""
+    return docs["verdict"] == "refused" and case.kind in ("folder", "delete")
+
+
 def originals(case, docs, paths):
     """The rows that are damaged are reported one by one; the others can be read."""
     if docs["verdict"] == "refused":
@@ -135,6 +142,17 @@ def originals(case, docs, paths):
     error = "StorageIOError" if case.kind == "huge" else "CorruptionError"
     places = [(kind, file.endswith(case.path)) for kind, file in docs["places"]]
     return docs["verdict"] == "some" and is_one and places == [(error, True)]
+
+
+def payloads(case, docs, paths):
+    """The payloads that are damaged, or whose place is lost, are reported; others can be read."""
+    if docs["verdict"] == "refused":
+        return case.kind == "folder"
+    is_one = case.kind != "flip" or kind_of(case.path) != "page" or docs["damaged"] == 1
+    return docs["verdict"] == "some" and is_one and {kind for kind, _ in docs["places"]} <= REPORTED
+
+
+REPORTED = {"CorruptionError", "StorageIOError"}
 
 
 def log(case, docs, paths):
@@ -161,6 +179,9 @@ ALLOWED = {
     "MANIFEST": refused,
     "codes": refused_as_a_folder,
     "deleted": refused_as_a_folder,
+    "done": refused_when_gone,
+    "page": payloads,
+    "tracker": payloads,
     "points": refused_as_a_folder,
     "rows": refused_as_a_folder,
     "spare": refused_as_a_folder,
