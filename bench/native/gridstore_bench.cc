@@ -189,6 +189,7 @@ Outcome measure(const Settings& settings, const Kind& kind, const Mix& mix, uint
 
 double median_of(const std::vector<Outcome>& outcomes, double Outcome::*part) {
   std::vector<double> numbers;
+  numbers.reserve(outcomes.size());
   for (const Outcome& outcome : outcomes) {
     numbers.push_back(outcome.*part);
   }
@@ -200,6 +201,7 @@ double median_of(const std::vector<Outcome>& outcomes, double Outcome::*part) {
 double ratio_of(const std::vector<Outcome>& ours, const std::vector<Outcome>& theirs,
                 double Outcome::*part) {
   std::vector<double> ratios;
+  ratios.reserve(ours.size());
   for (size_t i = 0; i < ours.size(); ++i) {
     ratios.push_back(ours[i].*part / theirs[i].*part);
   }

@@ -54,7 +54,7 @@ bool give_up_flush(Fixture& fixture) {
 // journal makes up for what an earlier one should have made durable.
 void run_script(Fixture& fixture, uint64_t seed, History& history) {
   std::mt19937_64 random(seed);
-  for (int round = 0; round < 8; ++round) {
+  for (uint64_t round = 0; round < 8; ++round) {
     if (round % 3 == 0 && !fixture.open().ok()) {
       return;
     }
@@ -62,7 +62,7 @@ void run_script(Fixture& fixture, uint64_t seed, History& history) {
       if (i == 20 && round % 2 == 1 && !give_up_flush(fixture)) {
         return;
       }
-      const auto slot = static_cast<uint32_t>((round * 300 + random() % 300) % k_slots);
+      const auto slot = static_cast<uint32_t>((uint64_t{300} * round + random() % 300) % k_slots);
       if (random() % 5 == 0) {
         fixture.remove(slot);
       } else if (!fixture.put(slot, some_value(random)).ok()) {

@@ -94,7 +94,7 @@ Found look(const std::string& folder, const Fixture& fixture) {
   REQUIRE(store.check(0, UINT32_MAX, [&](uint32_t, const base::Error&) { ++reported; }).ok());
   REQUIRE(reported >= found.errors);
   for (uint32_t i = 0; i < 30; ++i) {
-    REQUIRE(store.put(k_slots + i, Value(i * 100)).ok());
+    REQUIRE(store.put(k_slots + i, Value(uint64_t{100} * i)).ok());
   }
   REQUIRE(store.write_out().ok());
   store.release(nullptr);

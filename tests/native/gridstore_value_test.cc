@@ -137,6 +137,7 @@ TEST_CASE("gridstore tracker: readers never see half of an entry") {
   std::atomic<bool> stop{false};
   std::atomic<bool> mixed{false};
   std::vector<std::thread> readers;
+  readers.reserve(2);
   for (int i = 0; i < 2; ++i) {
     readers.emplace_back([&] {
       while (!stop.load(std::memory_order_relaxed)) {
