@@ -21,11 +21,7 @@ pytestmark = pytest.mark.asyncio
 
 NOBODY = 65534
 LOOK = """
-import asyncio, json, os, sys, asyncstore
-if len(sys.argv) > 2 and os.geteuid() == 0:
-    os.setgroups([])
-    os.setgid(int(sys.argv[2]))
-    os.setuid(int(sys.argv[2]))
+import asyncio, json, os, sys, tempfile, asyncstore
 async def look(folder):
     try:
         async with asyncstore.open_store(folder) as store:
@@ -33,6 +29,20 @@ async def look(folder):
             sys.stdin.readline()
     except asyncstore.AsyncStoreError as error:
         print(json.dumps([type(error).__name__, str(error), getattr(error, "errno", 0)]))
+if len(sys.argv) > 2 and os.geteuid() == 0:
+    async def once():  # imports what is imported late
+        with tempfile.TemporaryDirectory() as folder:
+            async with asyncstore.open_store(folder):
+                pass
+        try:
+            async with asyncstore.open_store("/dev/null/store"):
+                pass
+        except asyncstore.AsyncStoreError:
+            pass
+    asyncio.run(once())
+    os.setgroups([])
+    os.setgid(int(sys.argv[2]))
+    os.setuid(int(sys.argv[2]))
 asyncio.run(look(sys.argv[1]))
 """
 
