@@ -3,7 +3,6 @@ add_executable(gridstore_bench
   ${CMAKE_CURRENT_LIST_DIR}/gridstore_bench.cc
   ${CMAKE_CURRENT_LIST_DIR}/gridstore_bench_size.cc
   ${CMAKE_CURRENT_LIST_DIR}/gridstore_bench_stores.cc)
-target_compile_features(gridstore_bench PRIVATE cxx_std_20)
 target_compile_options(gridstore_bench PRIVATE -O2 -Wall -Wextra -Werror)
 target_link_libraries(gridstore_bench PRIVATE asyncstore_core)
 foreach(peer rocksdb lmdb)
