@@ -28,19 +28,8 @@ MAY_USE = {
         "simd",
         "base",
     },
-    "python": {
-        "engine",
-        "segment",
-        "gridstore",
-        "payload",
-        "points",
-        "wal",
-        "quantize",
-        "io",
-        "simd",
-        "base",
-    },
 }
+MAY_USE["python"] = MAY_USE["engine"] | {"engine"}
 FILES = sorted(path for path in NATIVE.rglob("*") if path.suffix in (".h", ".cc"))
 
 
