@@ -30,7 +30,7 @@ void Collection::in_parts(size_t points, const Change& change) {
 }
 
 Status Collection::apply(uint64_t lsn, uint32_t kind, Bytes payload) {
-  TRY_ASSIGN(const Operation operation, parse_operation(fields(), kind, payload));
+  TRY_ASSIGN(const Operation operation, parse_operation(schema(), kind, payload));
   switch (operation.kind) {
     case Kind::upsert:
       TRY(apply_upsert(lsn, operation));
@@ -48,7 +48,7 @@ Status Collection::apply(uint64_t lsn, uint32_t kind, Bytes payload) {
       TRY(apply_set_payload(lsn, operation));
       break;
   }
-  TRY(payload_->write_out());  // of a removal nothing is left to write
+  TRY(values_->write_out());  // of a removal nothing is left to write
   applied_lsn_ = lsn;
   return {};
 }
@@ -61,7 +61,6 @@ Status Collection::apply_upsert(uint64_t lsn, const Operation& operation) {
         table_->find_or_add(operation.ids[i]);  // without a version: not yet there for readers
   });
 
-  TRY(put_payloads(operation, slots));
   return place_rows(lsn, operation, slots, true);
 }
 
@@ -72,7 +71,9 @@ Status Collection::apply_set_vectors(uint64_t lsn, const Operation& operation) {
 
 Status Collection::apply_delete_vectors(uint64_t lsn, const Operation& operation) {
   TRY_ASSIGN(const auto slots, slots_of(operation));
+  TRY(values_->put(operation, slots));
   in_parts(slots.size(), [&](uint32_t i) {
+    values_->publish(slots[i]);
     for (const FieldRows& rows : operation.fields) {
       mark_deleted(rows.field, table_->location(slots[i], rows.field));
       table_->set_location(slots[i], rows.field, Location{});
@@ -84,9 +85,9 @@ Status Collection::apply_delete_vectors(uint64_t lsn, const Operation& operation
 
 Status Collection::apply_set_payload(uint64_t lsn, const Operation& operation) {
   TRY_ASSIGN(const auto slots, slots_of(operation));
-  TRY(put_payloads(operation, slots));
+  TRY(values_->put(operation, slots));
   in_parts(slots.size(), [&](uint32_t i) {
-    payload_->publish(slots[i]);
+    values_->publish(slots[i]);
     table_->set_version(slots[i], lsn);
   });
   return {};
@@ -106,21 +107,9 @@ Result<std::vector<uint32_t>> Collection::slots_of(const Operation& operation) c
   return slots;
 }
 
-// A point without a text has no payload any more. Each is published, in order, under the hold of
-// the table's lock in which its point changes, so that readers see both or neither.
-Status Collection::put_payloads(const Operation& operation, std::span<const uint32_t> slots) {
-  uint32_t text = 0;
-  for (uint32_t i = 0; i < slots.size(); ++i) {
-    if (operation.payload && operation.payload->present.has(i)) {
-      TRY(payload_->put(slots[i], operation.payload->text[text++]));
-    } else {
-      payload_->remove(slots[i]);
-    }
-  }
-  return payload_->write();
-}
-
-// Appends the rows and points to them. `whole`: vectors that are not given are gone.
+// Appends the rows, writes the values, and points to them. `whole`: vectors that are not given are
+// gone. The values of a point are published under the hold of the table's lock in which the point
+// changes, so that readers see both or neither.
 Status Collection::place_rows(uint64_t lsn, const Operation& operation,
                               std::span<const uint32_t> slots, bool whole) {
   struct Place {
@@ -128,6 +117,7 @@ Status Collection::place_rows(uint64_t lsn, const Operation& operation,
     uint32_t segment = 0;
     uint32_t next_row = 0;
   };
+  TRY(values_->put(operation, slots));
   std::vector<Place> places(fields().size());
   for (const FieldRows& rows : operation.fields) {
     Place& place = places[rows.field];
@@ -135,9 +125,7 @@ Status Collection::place_rows(uint64_t lsn, const Operation& operation,
     TRY(append_rows(lsn, operation, rows, slots, place.segment, place.next_row));
   }
   in_parts(slots.size(), [&](uint32_t i) {
-    if (whole) {
-      payload_->publish(slots[i]);
-    }
+    values_->publish(slots[i]);
     for (uint32_t field = 0; field < places.size(); ++field) {
       Place& place = places[field];
       const bool given = place.rows != nullptr && place.rows->has(i);
@@ -185,8 +173,7 @@ void Collection::apply_remove(const Operation& operation) {
     for (uint32_t field = 0; field < fields().size(); ++field) {
       mark_deleted(field, table_->location(slot, field));
     }
-    payload_->remove(slot);
-    payload_->publish(slot);
+    values_->erase(slot);
     table_->erase(slot);
   });
 }

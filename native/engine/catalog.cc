@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "engine/value_stores.h"
 
 namespace asyncstore::engine {
 
@@ -17,8 +18,20 @@ using base::Status;
 
 namespace {
 
-constexpr const char* k_data_folders[] = {"/segments", "/points", "/payload", "/wal"};
 constexpr uint64_t k_description_bytes_max = 64 << 20;  // COLLECTION
+
+// The folders of a collection's data that are there.
+Result<std::vector<std::string>> data_folders(io::Storage& storage, const std::string& folder) {
+  TRY_ASSIGN(const auto names, storage.list(folder));
+  std::vector<std::string> folders;
+  for (const std::string& name : names) {
+    const bool fixed = name == "segments" || name == "points" || name == "wal";
+    if (fixed || ValueStores::is_folder(name)) {
+      folders.push_back(std::string(folder).append("/").append(name));
+    }
+  }
+  return folders;
+}
 
 uint64_t random_identity() {
   std::random_device device;
@@ -174,19 +187,21 @@ bool Catalog::is_remnant(const std::string& folder) {
   if (storage_->exists(folder + "/DELETED")) {
     return true;
   }
-  for (const char* part : k_data_folders) {
-    const auto names = storage_->list(folder + part);
-    if (names.ok() ? !names.value().empty() : names.error().os_errno != ENOENT) {
-      return false;
-    }
+  const auto parts = data_folders(*storage_, folder);
+  if (!parts.ok()) {
+    return false;
   }
-  return true;
+  return std::all_of(parts.value().begin(), parts.value().end(), [&](const std::string& part) {
+    const auto names = storage_->list(part);
+    return names.ok() ? names.value().empty() : names.error().os_errno == ENOENT;
+  });
 }
 
 // The mark of a deletion goes last, so that a crash on the way leaves a remnant.
 Status Catalog::remove_files(const std::string& folder) {
-  for (const char* part : k_data_folders) {
-    TRY(storage_->remove_folder(folder + part));
+  TRY_ASSIGN(const auto parts, data_folders(*storage_, folder));
+  for (const std::string& part : parts) {
+    TRY(storage_->remove_folder(part));
   }
   return storage_->remove_folder(folder);
 }

@@ -61,7 +61,9 @@ class Check {
         }
       }
     }
-    TRY(check_payload());
+    for (size_t at = 0; at < collection_.values().size(); ++at) {
+      TRY(check_values(collection_.values()[at], collection_.values().folder(at)));
+    }
     check_saved();
     check_log();
     return {};
@@ -76,7 +78,7 @@ class Check {
     }
   }
   Status check_rows(uint32_t field, const SegmentView& segment);
-  Status check_payload();
+  Status check_values(const gridstore::Gridstore& payload, const std::string& folder);
   void check_saved();
   void check_log();
   // A file that the last checkpoint names; `named` asks whether it still does.
@@ -118,8 +120,7 @@ Status Check::check_rows(uint32_t field, const SegmentView& segment) {
 }
 
 // Every value, every page of the tracker, and that no value is without a point.
-Status Check::check_payload() {
-  const gridstore::Gridstore& payload = collection_.payload();
+Status Check::check_values(const gridstore::Gridstore& payload, const std::string& folder) {
   for (const Error& damage : payload.damaged()) {
     report(damage);
   }
@@ -136,8 +137,8 @@ Status Check::check_payload() {
       const auto found = payload.find(slot);
       const bool live = slot < collection_.table().slot_count() && collection_.table().live(slot);
       if (found.ok() && found.value() && !live) {
-        report(base::corruption(collection_.payload_folder(), slot,
-                                "slot " + std::to_string(slot) + " has a payload, but no point"));
+        report(base::corruption(folder, slot,
+                                "slot " + std::to_string(slot) + " has a value, but no point"));
       }
     }
   }
@@ -161,7 +162,7 @@ void Check::check_saved() {
   report(content.ok() ? Status() : Status(content.error()));
   if (content.ok()) {
     const auto manifest = parse_manifest(manifest_path, content.value(), collection_.identity(),
-                                         collection_.fields().size());
+                                         collection_.fields().size(), collection_.values().size());
     report(manifest.ok() ? Status() : Status(manifest.error()));
   }
   const std::string description = collection_.folder() + "/COLLECTION";

@@ -52,30 +52,36 @@ Status Maintenance::save(CheckpointPlan& plan, Collection& collection, PointTabl
   manifest.next_segment = plan.next_segment;
   TRY(save_segments(plan, collection, manifest, superfluous));
   TRY(save_points(plan, collection, tables, manifest, superfluous));
-  TRY(save_payload(plan, collection, manifest));
+  TRY(save_values(plan, collection, manifest));
   TRY(after_sync(collection, collection.storage().sync_folder(collection.segments_folder())));
   TRY(after_sync(collection, collection.storage().sync_folder(collection.folder() + "/points")));
   TRY(io::replace_file(collection.storage(), collection.manifest_path(), encode(manifest)));
   collection.set_saved_manifest(std::move(manifest));
-  if (plan.payload) {
+  for (size_t at = 0; at < plan.values.size(); ++at) {
+    if (!plan.values[at]) {
+      continue;
+    }
     // The manifest counts, whatever comes of this: opening would finish it.
-    const Status finished = collection.payload().finish(*plan.payload);
+    const Status finished = collection.values()[at].finish(*plan.values[at]);
     if (!finished.ok()) {
       writer_of_(collection).run([&] { collection.fail_writes(finished.error()); });
-      plan.payload.reset();
+      plan.values[at].reset();
     }
   }
   return {};
 }
 
 // Flushes have numbers of their own, each higher than all before.
-Status Maintenance::save_payload(CheckpointPlan& plan, Collection& collection, Manifest& manifest) {
-  manifest.payload_flush = collection.saved_manifest().payload_flush;
-  if (plan.payload) {
-    manifest.payload_flush = collection.take_flush_number();
-    Status prepared = collection.payload().prepare(*plan.payload, manifest.payload_flush);
-    const bool full = !prepared.ok() && prepared.error().os_errno == ENOSPC;  // while writing
-    TRY(full ? std::move(prepared) : after_sync(collection, std::move(prepared)));
+Status Maintenance::save_values(CheckpointPlan& plan, Collection& collection, Manifest& manifest) {
+  manifest.flushes = collection.saved_manifest().flushes;
+  const uint64_t number = collection.take_flush_number();
+  for (size_t at = 0; at < plan.values.size(); ++at) {
+    if (plan.values[at]) {
+      manifest.flushes[at] = number;
+      Status prepared = collection.values()[at].prepare(*plan.values[at], number);
+      const bool full = !prepared.ok() && prepared.error().os_errno == ENOSPC;  // while writing
+      TRY(full ? std::move(prepared) : after_sync(collection, std::move(prepared)));
+    }
   }
   return {};
 }

@@ -36,7 +36,7 @@ uint32_t Collection::rows_max(uint32_t field) const {
 }
 
 uint64_t Collection::input_bytes(const WriteJob& job) const {
-  return operation_bytes(fields(), job.operation);
+  return operation_bytes(schema(), job.operation);
 }
 
 std::string Collection::points_path(uint64_t lsn) const {
@@ -91,10 +91,10 @@ CollectionStatistics Collection::statistics() const {
       statistics.disk_rows += segment.disk_bytes("rows");
     }
   }
-  if (payload_) {
-    const gridstore::Statistics payload = payload_->statistics();
-    statistics.ram_payload = payload.ram_bytes;
-    statistics.disk_payload = payload.file_bytes;
+  for (size_t at = 0; values_ && at < values_->size(); ++at) {
+    const gridstore::Statistics values = (*values_)[at].statistics();
+    (at == 0 ? statistics.ram_payload : statistics.ram_sparse) += values.ram_bytes;
+    (at == 0 ? statistics.disk_payload : statistics.disk_sparse) += values.file_bytes;
   }
   statistics.wal_bytes = wal_bytes_.load(std::memory_order_relaxed);
   const std::lock_guard lock(progress_mutex_);
@@ -118,7 +118,7 @@ void Collection::close() {
   nothing->points = view()->points;
   nothing->fields.resize(states_.size());
   log_.reset();
-  payload_.reset();
+  values_.reset();
   saved_deleted_.clear();
   for (FieldState& state : states_) {
     state = FieldState();
@@ -129,13 +129,11 @@ void Collection::close() {
 
 CheckpointPlan Collection::plan_checkpoint() {
   const auto fields_count = static_cast<uint32_t>(fields().size());
-  CheckpointPlan plan{view(),
-                      points::PointsBuffer(fields_count),
-                      0,
-                      0,
-                      next_segment_,
-                      whole_table_,
-                      payload_->plan_flush()};
+  CheckpointPlan plan{view(), points::PointsBuffer(fields_count), 0, 0, next_segment_, whole_table_,
+                      {}};
+  for (size_t at = 0; at < values_->size(); ++at) {
+    plan.values.push_back((*values_)[at].plan_flush());
+  }
   plan.changed = table_->changed_count();
   if (whole_table_) {
     table_->touch_all();
@@ -150,13 +148,17 @@ CheckpointPlan Collection::plan_checkpoint() {
 void Collection::finish_checkpoint(CheckpointPlan& plan, bool succeeded) {
   if (!succeeded) {
     whole_table_ = true;  // what was taken is lost to the table's list of changes
-    if (plan.payload) {
-      payload_->abandon(std::move(plan.payload));
+    for (size_t at = 0; at < plan.values.size(); ++at) {
+      if (plan.values[at]) {
+        (*values_)[at].abandon(std::move(plan.values[at]));
+      }
     }
     return;
   }
-  if (plan.payload) {
-    payload_->committed(std::move(plan.payload));
+  for (size_t at = 0; at < plan.values.size(); ++at) {
+    if (plan.values[at]) {
+      (*values_)[at].committed(std::move(plan.values[at]));
+    }
   }
   // A log file that stays costs space, not data: the next checkpoint tries again.
   static_cast<void>(log_->forget_until(plan.view->lsn).ok());

@@ -21,9 +21,9 @@
 #include "engine/manifest.h"
 #include "engine/operation.h"
 #include "engine/options.h"
+#include "engine/value_stores.h"
 #include "engine/view.h"
 #include "engine/write_job.h"
-#include "gridstore/gridstore.h"
 #include "io/storage.h"
 #include "points/point_table.h"
 #include "points/points_file.h"
@@ -40,8 +40,9 @@ struct CheckpointPlan {
   uint64_t changed = 0;
   uint32_t slot_count = 0;
   uint32_t next_segment = 0;
-  bool whole_table = false;                       // the changes are a base, not a delta
-  std::unique_ptr<gridstore::FlushPlan> payload;  // null: nothing changed
+  bool whole_table = false;  // the changes are a base, not a delta
+  // Of each store of values; null: nothing changed.
+  std::vector<std::unique_ptr<gridstore::FlushPlan>> values;
 };
 
 // Rows that moved from some segments to a new one (merge, vacuum).
@@ -65,8 +66,9 @@ struct CollectionStatistics {
   uint64_t rows_deleted = 0;
   uint64_t appendable_rows = 0;
   uint64_t indexed_vectors = 0;
-  uint64_t ram_codes = 0, ram_ids = 0, ram_payload = 0;
-  uint64_t disk_vectors = 0, disk_codes = 0, disk_rows = 0, disk_points = 0, disk_payload = 0;
+  uint64_t ram_codes = 0, ram_ids = 0, ram_payload = 0, ram_sparse = 0;
+  uint64_t disk_vectors = 0, disk_codes = 0, disk_rows = 0, disk_points = 0, disk_payload = 0,
+           disk_sparse = 0;
   uint64_t wal_bytes = 0;
   uint64_t operation_id = 0;
   OptimizerProgress optimizer;
@@ -89,6 +91,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   const std::string& name() const { return file_.name; }
   const std::string& folder() const { return folder_; }
   const std::vector<segment::Field>& fields() const { return file_.fields; }
+  const std::vector<std::string>& sparse_names() const { return file_.sparse; }
+  Schema schema() const { return {file_.fields, static_cast<uint32_t>(file_.sparse.size())}; }
   const std::vector<std::byte>& config() const { return file_.config; }
   std::shared_ptr<const View> view() const;
   points::PointTable& table() { return *table_; }
@@ -100,7 +104,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   Manifest saved() const;
   // Of the vectors of a job, as stored.
   uint64_t input_bytes(const WriteJob& job) const;
-  gridstore::Gridstore& payload() { return *payload_; }
+  ValueStores& values() { return *values_; }
   bool dropped() const { return dropped_.load(std::memory_order_acquire); }
   void drop() { dropped_.store(true, std::memory_order_release); }
 
@@ -129,7 +133,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void set_saved_manifest(Manifest manifest);
   std::shared_ptr<const segment::DeletedRows> saved_deleted(uint32_t segment) const;
   void set_saved_deleted(uint32_t segment, std::shared_ptr<const segment::DeletedRows> deleted);
-  // Maintenance: for the next flush of the payload.
+  // Maintenance: for the next flush of the values.
   uint64_t take_flush_number() { return ++last_flush_number_; }
   // No manifest names what was written since the last one.
   void forget_saved_deleted() { saved_deleted_.clear(); }
@@ -140,7 +144,6 @@ class Collection : public std::enable_shared_from_this<Collection> {
   const std::shared_ptr<io::Storage>& shared_storage() { return storage_; }
   std::string points_path(uint64_t lsn) const;
   std::string manifest_path() const { return folder_ + "/MANIFEST"; }
-  std::string payload_folder() const { return folder_ + "/payload"; }
   std::string segments_folder() const { return folder_ + "/segments"; }
   uint32_t rows_max(uint32_t field) const;
   uint64_t identity() const { return file_.identity; }
@@ -189,7 +192,6 @@ class Collection : public std::enable_shared_from_this<Collection> {
   base::Status apply_delete_vectors(uint64_t lsn, const Operation& operation);
   base::Status apply_set_payload(uint64_t lsn, const Operation& operation);
   base::Result<std::vector<uint32_t>> slots_of(const Operation& operation) const;
-  base::Status put_payloads(const Operation& operation, std::span<const uint32_t> slots);
   base::Status place_rows(uint64_t lsn, const Operation& operation, std::span<const uint32_t> slots,
                           bool whole);
   base::Status append_rows(uint64_t lsn, const Operation& operation, const FieldRows& rows,
@@ -218,7 +220,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::atomic<bool> dropped_{false};
 
   std::unique_ptr<points::PointTable> table_;
-  std::unique_ptr<gridstore::Gridstore> payload_;
+  std::unique_ptr<ValueStores> values_;
   std::unique_ptr<wal::Log> log_;
   std::vector<segment::RowCodec> codecs_;
   std::vector<FieldState> states_;

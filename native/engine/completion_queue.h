@@ -24,11 +24,19 @@ struct FieldVectors {
   std::vector<float> values;     // n · dim
 };
 
+// The sparse vectors of one name for a list of points, as stored (sparse/sparse_vector.h).
+struct SparseVectors {
+  uint32_t field = 0;  // number in the schema
+  std::vector<uint8_t> present;
+  std::vector<std::vector<std::byte>> values;
+};
+
 struct Rows {
   std::vector<points::PointId> ids;
   std::vector<float> scores;  // of a search; else empty
   std::vector<uint64_t> versions;
   std::vector<FieldVectors> vectors;
+  std::vector<SparseVectors> sparse;
   std::vector<std::vector<std::byte>> payloads;  // JSON texts, empty: none; if asked for
 };
 

@@ -303,7 +303,7 @@ void Engine::leave(Collection& collection) {
   std::vector<uint64_t> retired;
   writer_of(collection).run([&] {
     collection.drop();
-    retired = collection.payload().source_ids();
+    retired = collection.values().source_ids();
   });
   const auto view = collection.view();
   for (const auto& field : view->fields) {

@@ -19,7 +19,7 @@ void GroupPoints::add(const Operation& operation) {
     point.has_payload = true;
     point.payload.clear();
     if (operation.payload && operation.payload->present.has(i)) {
-      const Bytes bytes = operation.payload->text[text++];
+      const Bytes bytes = operation.payload->value[text++];
       point.payload.assign(bytes.begin(), bytes.end());
     }
   }

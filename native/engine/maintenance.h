@@ -63,7 +63,7 @@ class Maintenance {
                     std::vector<std::string>& superfluous);
   base::Status save_points(const CheckpointPlan& plan, Collection& collection, PointTables tables,
                            Manifest& manifest, std::vector<std::string>& superfluous);
-  base::Status save_payload(CheckpointPlan& plan, Collection& collection, Manifest& manifest);
+  base::Status save_values(CheckpointPlan& plan, Collection& collection, Manifest& manifest);
   base::Status save_segments(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
                              std::vector<std::string>& superfluous);
 

@@ -76,6 +76,10 @@ std::vector<std::byte> encode(const CollectionFile& collection) {
     body.put(field.quantization);
     body.put(field.quantile);
   }
+  body.put(static_cast<uint32_t>(collection.sparse.size()));
+  for (const std::string& name : collection.sparse) {
+    body.put_text(name);
+  }
   body.put(static_cast<uint32_t>(collection.config.size()));
   body.put_bytes(collection.config);
   return framed(k_collection_magic, body.bytes());
@@ -109,6 +113,13 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
     }
     collection.fields.push_back(std::move(field));
   }
+  const auto sparse = reader.take<uint32_t>();
+  if (!reader.ok() || sparse > base::k_fields_max) {
+    return does_not_parse(path, reader);
+  }
+  for (uint32_t i = 0; i < sparse; ++i) {
+    collection.sparse.push_back(reader.take_text());
+  }
   const Bytes config = reader.take_bytes(reader.take<uint32_t>());
   collection.config.assign(config.begin(), config.end());
   if (!reader.ok() || reader.remaining() != 0) {
@@ -138,12 +149,15 @@ std::vector<std::byte> encode(const Manifest& manifest) {
   for (const uint64_t lsn : manifest.points) {
     body.put(lsn);
   }
-  body.put(manifest.payload_flush);
+  body.put(static_cast<uint32_t>(manifest.flushes.size()));
+  for (const uint64_t number : manifest.flushes) {
+    body.put(number);
+  }
   return framed(k_manifest_magic, body.bytes());
 }
 
 Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t owner,
-                                size_t fields) {
+                                size_t fields, size_t value_stores) {
   TRY_ASSIGN(const Bytes body, body_of(path, k_manifest_magic, content));
   ByteReader reader(body);
   Manifest manifest;
@@ -180,7 +194,12 @@ Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t
   for (uint32_t i = 0; i < points && reader.ok(); ++i) {
     manifest.points.push_back(reader.take<uint64_t>());
   }
-  manifest.payload_flush = reader.take<uint64_t>();
+  if (reader.take<uint32_t>() != value_stores) {
+    return does_not_parse(path, reader);
+  }
+  for (size_t i = 0; i < value_stores; ++i) {
+    manifest.flushes.push_back(reader.take<uint64_t>());
+  }
   if (!reader.ok() || reader.remaining() != 0) {
     return does_not_parse(path, reader);
   }

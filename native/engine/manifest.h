@@ -20,7 +20,8 @@ struct CollectionFile {
   std::string name;
   std::vector<segment::Field> fields;
   std::vector<std::byte> config;
-  uint64_t identity = 0;  // random; every file of the collection carries it
+  uint64_t identity = 0;            // random; every file of the collection carries it
+  std::vector<std::string> sparse = {};  // names of the sparse vectors
 };
 
 struct ManifestSegment {
@@ -37,15 +38,15 @@ struct Manifest {
   uint64_t point_count = 0;
   uint32_t next_segment = 1;
   std::vector<std::vector<ManifestSegment>> fields;  // oldest first
-  std::vector<uint64_t> points;  // number of the base, then of each change: points/N.points
-  uint64_t payload_flush = 0;    // of the Gridstore in payload/; 0: none yet
+  std::vector<uint64_t> points;   // number of the base, then of each change: points/N.points
+  std::vector<uint64_t> flushes;  // of the Gridstores, payload first (value_stores.h); 0: none yet
 };
 
 std::vector<std::byte> encode(const CollectionFile& collection);
 std::vector<std::byte> encode(const Manifest& manifest);
 base::Result<CollectionFile> parse_collection(const std::string& path, base::Bytes content);
-// `owner`: the identity of the collection.
+// `owner` is the identity of the collection that has so many fields and Gridstores.
 base::Result<Manifest> parse_manifest(const std::string& path, base::Bytes content, uint64_t owner,
-                                      size_t fields);
+                                      size_t fields, size_t value_stores);
 
 }  // namespace asyncstore::engine

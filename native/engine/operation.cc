@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "simd/kernels.h"
+#include "sparse/sparse_vector.h"
 
 namespace asyncstore::engine {
 
@@ -44,21 +45,62 @@ uint64_t section_bytes(const Field& field, uint64_t points, uint64_t rows) {
   return 8 + bitmap_bytes(points) + base::round_up(rows * segment::row_bytes(field), 8);
 }
 
-// Number and bytes of the payloads that are there.
-std::pair<uint32_t, uint64_t> payloads_of(const OperationInput& input) {
-  uint32_t texts = 0;
-  uint64_t bytes = 0;
-  for (size_t at = 0; at < input.count() && !input.payloads.empty(); ++at) {
-    const Bytes text = input.payloads[input.index(at)];
-    texts += text.empty() ? 0 : 1;
-    bytes += text.size();
+// Values of a section as they are given, by the index of their point.
+class GivenPayloads {
+ public:
+  explicit GivenPayloads(const OperationInput& input) : input_(input) {}
+  bool has(uint32_t index) const { return !input_.payloads[index].empty(); }
+  uint64_t bytes(uint32_t index) const { return input_.payloads[index].size(); }
+  Status put(uint32_t index, std::byte* target) const {
+    std::memcpy(target, input_.payloads[index].data(), input_.payloads[index].size());
+    return {};
   }
-  return {texts, bytes};
-}
 
-uint64_t payload_section_bytes(uint64_t points, uint32_t texts, uint64_t bytes) {
-  return 8 + bitmap_bytes(points) + base::round_up(uint64_t{4} * texts, 8) +
-         base::round_up(bytes, 8);
+ private:
+  const OperationInput& input_;
+};
+
+class GivenSparse {
+ public:
+  explicit GivenSparse(const SparseInput& input) : input_(input) {}
+  bool has(uint32_t index) const {
+    return input_.offsets != nullptr && (input_.present == nullptr || input_.present[index]);
+  }
+  uint64_t bytes(uint32_t index) const { return sparse::stored_bytes(elements(index)); }
+  Status put(uint32_t index, std::byte* target) const {
+    const uint64_t begin = input_.offsets[index];
+    return sparse::encode({input_.indices + begin, elements(index)},
+                          {input_.values + begin, elements(index)}, index, target);
+  }
+
+ private:
+  uint64_t elements(uint32_t index) const {
+    return input_.offsets[index + 1] - input_.offsets[index];
+  }
+  const SparseInput& input_;
+};
+
+struct ValuesSize {
+  uint32_t count = 0;
+  uint64_t bytes = 0;
+
+  uint64_t section_bytes(uint64_t points) const {
+    return 8 + bitmap_bytes(points) + base::round_up(uint64_t{4} * count, 8) +
+           base::round_up(bytes, 8);
+  }
+};
+
+template <typename Given>
+ValuesSize size_of(const OperationInput& input, const Given& given) {
+  ValuesSize size;
+  for (size_t at = 0; at < input.count(); ++at) {
+    const uint32_t index = input.index(at);
+    if (given.has(index)) {
+      ++size.count;
+      size.bytes += given.bytes(index);
+    }
+  }
+  return size;
 }
 
 void set_bit(std::byte* bitmap, size_t bit) {
@@ -85,26 +127,37 @@ std::byte* put_ids(std::byte* at, const OperationInput& input) {
   return bitmap + bitmap_bytes(points);
 }
 
-std::byte* put_payloads(std::byte* at, const OperationInput& input) {
+// A section of values; `at` moves behind it.
+template <typename Given>
+Status put_values(std::byte*& at, uint32_t what, const OperationInput& input, const Given& given) {
   const size_t points = input.count();
-  const auto [texts, bytes] = payloads_of(input);
-  std::byte* bitmap = put(put(at, k_payload_section), texts);
+  const ValuesSize all = size_of(input, given);
+  std::byte* bitmap = put(put(at, what), all.count);
   std::byte* size = bitmap + bitmap_bytes(points);
-  std::byte* text = size + base::round_up(uint64_t{4} * texts, 8);
+  std::byte* value = size + base::round_up(uint64_t{4} * all.count, 8);
   for (size_t i = 0; i < points; ++i) {
-    const Bytes given = input.payloads[input.index(i)];
-    if (!given.empty()) {
+    const uint32_t index = input.index(i);
+    if (given.has(index)) {
       set_bit(bitmap, i);
-      size = put(size, static_cast<uint32_t>(given.size()));
-      std::memcpy(text, given.data(), given.size());
-      text += given.size();
+      size = put(size, static_cast<uint32_t>(given.bytes(index)));
+      TRY(given.put(index, value));
+      value += given.bytes(index);
     }
   }
-  return at + payload_section_bytes(points, texts, bytes);
+  at += all.section_bytes(points);
+  return {};
 }
 
 Error does_not_parse() {
   return base::invalid_argument("an operation of the log does not parse");
+}
+
+uint32_t marked_in(const PointBits& present, uint32_t points) {
+  uint32_t marked = 0;
+  for (uint32_t i = 0; i < points; ++i) {
+    marked += present.has(i) ? 1 : 0;
+  }
+  return marked;
 }
 
 Result<FieldRows> parse_rows(std::span<const Field> fields, uint32_t number, uint32_t points,
@@ -118,68 +171,104 @@ Result<FieldRows> parse_rows(std::span<const Field> fields, uint32_t number, uin
   }
   const uint64_t bytes = uint64_t{rows.rows} * segment::row_bytes(fields[rows.field]);
   rows.stored = reader.take_bytes(base::round_up(bytes, 8)).first(reader.ok() ? bytes : 0);
-  uint32_t marked = 0;
-  for (uint32_t i = 0; i < points; ++i) {
-    marked += rows.has(i) ? 1 : 0;
-  }
-  if (!reader.ok() || marked != rows.rows) {
+  if (!reader.ok() || marked_in(rows.present, points) != rows.rows) {
     return does_not_parse();
   }
   return rows;
 }
 
-Result<PayloadTexts> parse_payloads(uint32_t points, base::ByteReader& reader) {
-  PayloadTexts payload;
-  payload.texts = reader.take<uint32_t>();
-  payload.present = PointBits(reader.take_bytes(bitmap_bytes(points)));
-  if (!reader.ok() || payload.texts > points) {
+Result<Values> parse_values(uint32_t points, base::ByteReader& reader) {
+  Values values;
+  values.count = reader.take<uint32_t>();
+  values.present = PointBits(reader.take_bytes(bitmap_bytes(points)));
+  if (!reader.ok() || values.count > points) {
     return does_not_parse();
   }
-  const Bytes sizes = reader.take_bytes(base::round_up(uint64_t{4} * payload.texts, 8));
-  uint32_t marked = 0;
-  for (uint32_t i = 0; i < points; ++i) {
-    marked += payload.present.has(i) ? 1 : 0;
-  }
-  if (!reader.ok() || marked != payload.texts) {
+  const Bytes sizes = reader.take_bytes(base::round_up(uint64_t{4} * values.count, 8));
+  if (!reader.ok() || marked_in(values.present, points) != values.count) {
     return does_not_parse();
   }
-  for (uint32_t i = 0; i < payload.texts; ++i) {
+  values.value.reserve(values.count);
+  for (uint32_t i = 0; i < values.count; ++i) {
     uint32_t size;
     std::memcpy(&size, sizes.data() + size_t{4} * i, sizeof size);
-    payload.text.push_back(reader.take_bytes(size));
-    payload.bytes += size;
+    values.value.push_back(reader.take_bytes(size));
+    values.bytes += size;
   }
-  reader.take_bytes(base::round_up(payload.bytes, 8) - payload.bytes);
+  reader.take_bytes(base::round_up(values.bytes, 8) - values.bytes);
   if (!reader.ok()) {
     return does_not_parse();
   }
-  return payload;
+  return values;
+}
+
+Result<SparseValues> parse_sparse(uint32_t number, uint32_t points, base::ByteReader& reader) {
+  TRY_ASSIGN(Values values, parse_values(points, reader));
+  const bool sound = std::all_of(values.value.begin(), values.value.end(), sparse::is_sound);
+  if (!sound) {
+    return does_not_parse();
+  }
+  return SparseValues{number, std::move(values)};
+}
+
+// The section that comes next; each may be there once.
+Status parse_section(const Schema& schema, uint32_t points, base::ByteReader& reader,
+                     Operation& operation) {
+  const auto number = reader.take<uint32_t>();
+  if (number == k_payload_section) {
+    if (operation.payload) {
+      return does_not_parse();
+    }
+    TRY_ASSIGN(operation.payload, parse_values(points, reader));
+    return {};
+  }
+  if (number >= schema.dense() && number - schema.dense() < schema.sparse) {
+    TRY_ASSIGN(SparseValues sparse, parse_sparse(number - schema.dense(), points, reader));
+    for (const SparseValues& before : operation.sparse) {
+      if (before.sparse == sparse.sparse) {
+        return does_not_parse();
+      }
+    }
+    operation.sparse.push_back(std::move(sparse));
+    return {};
+  }
+  TRY_ASSIGN(const FieldRows rows, parse_rows(schema.fields, number, points, reader));
+  for (const FieldRows& before : operation.fields) {
+    if (before.field == rows.field) {
+      return does_not_parse();
+    }
+  }
+  operation.fields.push_back(rows);
+  return {};
 }
 
 }  // namespace
 
-uint64_t operation_bytes(std::span<const Field> fields, const OperationInput& input) {
+uint64_t operation_bytes(const Schema& schema, const OperationInput& input) {
   const size_t points = input.count();
   uint64_t bytes = 8 + ids_bytes(points);
   for (const auto& given : input.fields) {
-    bytes += section_bytes(fields[given.field], points, present_count(input, given));
+    bytes += section_bytes(schema.fields[given.field], points, present_count(input, given));
+  }
+  for (const auto& given : input.sparse) {
+    bytes += size_of(input, GivenSparse(given)).section_bytes(points);
   }
   if (!input.payloads.empty()) {
-    const auto [texts, text_bytes] = payloads_of(input);
-    bytes += payload_section_bytes(points, texts, text_bytes);
+    bytes += size_of(input, GivenPayloads(input)).section_bytes(points);
   }
   return bytes;
 }
 
-Status encode_operation(std::span<const Field> fields, std::span<segment::RowCodec> codecs,
+Status encode_operation(const Schema& schema, std::span<segment::RowCodec> codecs,
                         const OperationInput& input, MutableBytes target) {
   const size_t points = input.count();
-  const size_t sections = input.fields.size() + (input.payloads.empty() ? 0 : 1);
+  const size_t sections =
+      input.fields.size() + input.sparse.size() + (input.payloads.empty() ? 0 : 1);
   std::byte* at =
       put(put(target.data(), static_cast<uint32_t>(points)), static_cast<uint32_t>(sections));
   at = put_ids(at, input);
   for (const auto& given : input.fields) {
-    const Field& field = fields[given.field];
+    const Field& field = schema.fields[given.field];
     if (given.values != nullptr) {
       TRY(check_finite(given.values, input.ids.size(), field.dim, given.present));
     }
@@ -196,14 +285,17 @@ Status encode_operation(std::span<const Field> fields, std::span<segment::RowCod
     }
     at += section_bytes(field, points, rows);
   }
+  for (const auto& given : input.sparse) {
+    TRY(put_values(at, schema.dense() + given.sparse, input, GivenSparse(given)));
+  }
   if (!input.payloads.empty()) {
-    at = put_payloads(at, input);
+    TRY(put_values(at, k_payload_section, input, GivenPayloads(input)));
   }
   ASSERT(at == target.data() + target.size());
   return {};
 }
 
-Result<Operation> parse_operation(std::span<const Field> fields, uint32_t kind, Bytes payload) {
+Result<Operation> parse_operation(const Schema& schema, uint32_t kind, Bytes payload) {
   base::ByteReader reader(payload);
   Operation operation;
   operation.kind = static_cast<Kind>(kind);
@@ -213,7 +305,7 @@ Result<Operation> parse_operation(std::span<const Field> fields, uint32_t kind, 
   const Bytes uuids = reader.take_bytes(bitmap_bytes(points));
   const bool known = kind >= static_cast<uint32_t>(Kind::upsert) &&
                      kind <= static_cast<uint32_t>(Kind::set_payload);
-  if (!reader.ok() || !known || sections > fields.size() + 1) {
+  if (!reader.ok() || !known || sections > schema.dense() + schema.sparse + 1) {
     return does_not_parse();
   }
   operation.ids.reserve(points);
@@ -224,19 +316,7 @@ Result<Operation> parse_operation(std::span<const Field> fields, uint32_t kind, 
     operation.ids.push_back(id);
   }
   for (uint32_t section = 0; section < sections; ++section) {
-    const auto number = reader.take<uint32_t>();
-    if (number == k_payload_section && !operation.payload) {
-      TRY_ASSIGN(operation.payload, parse_payloads(points, reader));
-      continue;
-    }
-    TRY_ASSIGN(const FieldRows rows, parse_rows(fields, number, points, reader));
-    const bool repeated =
-        std::any_of(operation.fields.begin(), operation.fields.end(),
-                    [&](const FieldRows& before) { return before.field == rows.field; });
-    if (repeated) {
-      return does_not_parse();
-    }
-    operation.fields.push_back(rows);
+    TRY(parse_section(schema, points, reader, operation));
   }
   return operation;
 }

@@ -8,14 +8,15 @@
 //   section of a field     u32 field, u32 rows R; a bitmap of which points have the vector, in
 //   whole
 //                          words; R stored rows, then zeros up to a multiple of 8
-//   section of payload     u32 0xFFFFFFFF, u32 texts R; a bitmap of which points have one; R × u32
-//                          sizes, zeros up to a multiple of 8; the texts, zeros likewise
+//   section of values      u32 what: 0xFFFFFFFF payload, else the number of a sparse vector; u32
+//                          values R; a bitmap of which points have one; R × u32 sizes, zeros up to
+//                          a multiple of 8; the values, zeros likewise
 //
 //   kind               what it does to each point                         sections
-//   1 upsert           has these vectors and this payload, and no others  fields, payload
+//   1 upsert           has these vectors and this payload, and no others  vectors, payload
 //   2 delete           is no more                                         none
-//   3 set_vectors      gets these vectors; others stay                    fields
-//   4 delete_vectors   loses the vectors of these fields                  fields, without rows
+//   3 set_vectors      gets these vectors; others stay                    vectors
+//   4 delete_vectors   loses these vectors                                vectors, without rows
 //   5 set_payload      has this payload, or none                          payload
 //
 // Kinds 3 to 5 pass over points that are not there.
@@ -34,6 +35,18 @@
 
 namespace asyncstore::engine {
 
+// The vectors that an operation may name, by number: dense fields first, then sparse vectors.
+struct Schema {
+  std::span<const segment::Field> fields;
+  uint32_t sparse = 0;
+
+  Schema(std::span<const segment::Field> the_fields, uint32_t sparse_count)
+      : fields(the_fields), sparse(sparse_count) {}
+  // Without sparse vectors.
+  Schema(const std::vector<segment::Field>& the_fields) : fields(the_fields) {}
+  uint32_t dense() const { return static_cast<uint32_t>(fields.size()); }
+};
+
 enum class Kind : uint32_t {
   upsert = 1,
   remove = 2,
@@ -49,11 +62,22 @@ struct FieldInput {
   const bool* present = nullptr;  // n; null: all
 };
 
+// Sparse vectors of one name as the user gave them; borrowed until the job completes. Vector i is
+// elements offsets[i] … offsets[i + 1] - 1; its indices ascend.
+struct SparseInput {
+  uint32_t sparse = 0;                // from 0
+  const uint64_t* offsets = nullptr;  // n + 1; null for delete_vectors
+  const uint32_t* indices = nullptr;
+  const float* values = nullptr;
+  const bool* present = nullptr;  // n; null: all
+};
+
 // What goes into one frame of the log.
 struct OperationInput {
   Kind kind = Kind::upsert;
   std::vector<points::PointId> ids;
   std::vector<FieldInput> fields;
+  std::vector<SparseInput> sparse;
   std::vector<base::Bytes> payloads;  // JSON texts, borrowed; one an id, or none at all
   std::vector<uint32_t> picked;       // indices of the ids that count
   bool pick = false;                  // false: all count
@@ -62,12 +86,11 @@ struct OperationInput {
   uint32_t index(size_t at) const { return pick ? picked[at] : static_cast<uint32_t>(at); }
 };
 
-uint64_t operation_bytes(std::span<const segment::Field> fields, const OperationInput& input);
+uint64_t operation_bytes(const Schema& schema, const OperationInput& input);
 // Checks and stores the vectors on the way: NaN and infinity are errors that name point and
 // element. `target` is zeroed.
-base::Status encode_operation(std::span<const segment::Field> fields,
-                              std::span<segment::RowCodec> codecs, const OperationInput& input,
-                              base::MutableBytes target);
+base::Status encode_operation(const Schema& schema, std::span<segment::RowCodec> codecs,
+                              const OperationInput& input, base::MutableBytes target);
 
 // A bit for each point of an operation; points into its payload.
 class PointBits {
@@ -90,22 +113,26 @@ struct FieldRows {
   base::Bytes stored;  // rows · row_bytes
   bool has(uint32_t point) const { return present.has(point); }
 };
-struct PayloadTexts {
-  uint32_t texts = 0;
+struct Values {  // payloads, as JSON texts, or sparse vectors
+  uint32_t count = 0;
   PointBits present;
-  std::vector<base::Bytes> text;  // of those that are present, in order
-  uint64_t bytes = 0;             // of all
+  std::vector<base::Bytes> value;  // of those that are present, in order
+  uint64_t bytes = 0;              // of all
+};
+struct SparseValues {
+  uint32_t sparse = 0;  // from 0
+  Values values;
 };
 struct Operation {
   Kind kind = Kind::upsert;
   std::vector<points::PointId> ids;
   std::vector<FieldRows> fields;
-  std::optional<PayloadTexts> payload;
+  std::vector<SparseValues> sparse;
+  std::optional<Values> payload;
 };
 // Sizes and numbers are verified: a payload that passed its checksum but does not parse is an
 // error.
-base::Result<Operation> parse_operation(std::span<const segment::Field> fields, uint32_t kind,
-                                        base::Bytes payload);
+base::Result<Operation> parse_operation(const Schema& schema, uint32_t kind, base::Bytes payload);
 
 // Finds the first row that is not finite; ok when there is none. The error counts rows from
 // `first_row`.

@@ -9,73 +9,90 @@ using base::Bytes;
 using base::Error;
 
 namespace {
-constexpr uint32_t k_payload_index = uint32_t{1} << 31;  // vectors have the requests below
+constexpr uint32_t k_value_index = uint32_t{1} << 31;  // dense vectors have the requests below
 }
 
 PointFetch::PointFetch(std::shared_ptr<Collection> collection, const With& with, size_t points)
-    : collection_(std::move(collection)), with_(with) {
-  if (!with.fields.empty()) {
-    vectors_.emplace(collection_, with.fields, points);
+    : collection_(std::move(collection)),
+      with_payload_(with.payload.kind != PayloadSelection::Kind::none) {
+  const uint32_t dense = collection_->schema().dense();
+  for (const uint32_t field : with.fields) {
+    if (field < dense) {
+      dense_.push_back(field);
+    } else {
+      sparse_.push_back(field - dense);
+    }
   }
-  if (with.payload.kind != PayloadSelection::Kind::none) {
-    payloads_.emplace(collection_, with.payload, points, k_payload_index);
+  if (!dense_.empty()) {
+    vectors_.emplace(collection_, dense_, points);
+  }
+  if (with_payload_ || !sparse_.empty()) {
+    values_.emplace(collection_, points, k_value_index);
+    if (with_payload_) {
+      values_->add_store(0, &with.payload);
+    }
+    for (const uint32_t number : sparse_) {
+      values_->add_store(1 + number, nullptr);
+    }
   }
 }
 
 std::optional<uint64_t> PointFetch::add(size_t point, uint32_t slot, const Row* known) {
-  std::vector<Row> rows;
-  Moment moment = look(slot);
-  while (!find_rows(moment, known, rows)) {
+  look(slot);
+  while (!find_rows(known)) {
     // The point was just written (or moved): its view is published within microseconds.
     std::this_thread::yield();
-    moment = look(slot);
+    look(slot);
   }
-  for (size_t field = 0; field < rows.size(); ++field) {
-    if (rows[field].segment) {
-      vectors_->add(field, point, rows[field].segment, rows[field].row);
+  for (size_t field = 0; field < rows_.size(); ++field) {
+    if (rows_[field].segment) {
+      vectors_->add(field, point, rows_[field].segment, rows_[field].row);
     }
   }
-  if (!moment.payload.ok()) {
-    payloads_->fail(moment.payload.error());
-  } else if (moment.payload.value()) {
-    payloads_->add(point, slot, *moment.payload.value());
+  for (size_t column = 0; column < moment_.values.size(); ++column) {
+    const auto& found = moment_.values[column];
+    if (!found.ok()) {
+      values_->fail(found.error());
+    } else if (found.value()) {
+      values_->add(column, point, slot, *found.value());
+    }
   }
-  return moment.live ? std::optional(moment.version) : std::nullopt;
+  return moment_.live ? std::optional(moment_.version) : std::nullopt;
 }
 
-// The writer changes places, payload and version of a point under one hold of the lock.
-PointFetch::Moment PointFetch::look(uint32_t slot) const {
-  Moment moment;
+// The writer changes places, values and version of a point under one hold of the lock.
+void PointFetch::look(uint32_t slot) {
+  moment_.locations.clear();
+  moment_.values.clear();
   const auto lock = collection_->table().read_lock();
-  moment.live = collection_->table().live(slot);
-  moment.version = collection_->table().version(slot);
-  for (const uint32_t field : with_.fields) {
-    moment.locations.push_back(collection_->table().location(slot, field));
+  moment_.live = collection_->table().live(slot);
+  moment_.version = collection_->table().version(slot);
+  for (const uint32_t field : dense_) {
+    moment_.locations.push_back(collection_->table().location(slot, field));
   }
-  if (payloads_) {
-    moment.payload = collection_->payload().find(slot);
+  for (size_t column = 0; values_ && column < values_->columns(); ++column) {
+    moment_.values.push_back(values_->store(column).find(slot));
   }
-  return moment;
 }
 
 // A row for each field, without a segment where the point has no vector. False when a segment is
 // not in the view yet.
-bool PointFetch::find_rows(const Moment& moment, const Row* known, std::vector<Row>& rows) const {
-  rows.clear();
+bool PointFetch::find_rows(const Row* known) {
+  rows_.clear();
   const auto view = collection_->view();
-  for (size_t at = 0; at < with_.fields.size(); ++at) {
-    const uint32_t field = with_.fields[at];
-    const points::Location location = moment.locations[at];
+  for (size_t at = 0; at < dense_.size(); ++at) {
+    const uint32_t field = dense_[at];
+    const points::Location location = moment_.locations[at];
     if (known != nullptr && known->field == field) {
-      rows.push_back(*known);
+      rows_.push_back(*known);
     } else if (!location.present()) {
-      rows.push_back({field, nullptr, 0});
+      rows_.push_back({field, nullptr, 0});
     } else {
       const SegmentView* found = view->fields[field].find(location.segment);
       if (found == nullptr || location.row >= found->rows) {
         return false;
       }
-      rows.push_back({field, found->segment, location.row});
+      rows_.push_back({field, found->segment, location.row});
     }
   }
   return true;
@@ -86,16 +103,16 @@ bool PointFetch::read(Task& task, Worker& worker) {
   if (vectors_) {
     vectors_->add_requests(requests);
   }
-  if (payloads_) {
-    payloads_->add_requests(requests);
+  if (values_) {
+    values_->add_requests(requests);
   }
   worker.read(task, requests);
   return !requests.empty();
 }
 
 void PointFetch::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
-  if (payloads_ && payloads_->owns(request)) {
-    payloads_->landed(request, data, error);
+  if (values_ && values_->owns(request)) {
+    values_->landed(request, data, error);
   } else {
     vectors_->landed(request, data, error);
   }
@@ -106,20 +123,29 @@ const std::optional<Error>& PointFetch::error() const {
   if (vectors_ && vectors_->error()) {
     return vectors_->error();
   }
-  return payloads_ ? payloads_->error() : none;
+  return values_ ? values_->error() : none;
 }
 
 void PointFetch::take(Rows& rows) {
+  const size_t points = rows.ids.size();
   if (vectors_) {
     rows.vectors = vectors_->take();
     for (FieldVectors& vectors : rows.vectors) {
-      vectors.present.resize(rows.ids.size());
-      vectors.values.resize(rows.ids.size() * vectors.dim);
+      vectors.present.resize(points);
+      vectors.values.resize(points * vectors.dim);
     }
   }
-  if (payloads_) {
-    rows.payloads = payloads_->take();
-    rows.payloads.resize(rows.ids.size());
+  size_t column = 0;
+  if (with_payload_) {
+    rows.payloads = values_->take(column++).values;
+    rows.payloads.resize(points);
+  }
+  for (const uint32_t number : sparse_) {
+    FetchedValues fetched = values_->take(column++);
+    fetched.present.resize(points);
+    fetched.values.resize(points);
+    rows.sparse.push_back({collection_->schema().dense() + number, std::move(fetched.present),
+                           std::move(fetched.values)});
   }
 }
 

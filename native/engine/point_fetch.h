@@ -9,14 +9,14 @@
 
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
-#include "engine/payload_fetch.h"
+#include "engine/value_fetch.h"
 #include "engine/vector_fetch.h"
 
 namespace asyncstore::engine {
 
 // What a request wants to see of the points of its reply.
 struct With {
-  std::vector<uint32_t> fields;  // vectors
+  std::vector<uint32_t> fields;  // vectors, by their number in the schema
   PayloadSelection payload;
 
   bool nothing() const { return fields.empty() && payload.kind == PayloadSelection::Kind::none; }
@@ -50,16 +50,22 @@ class PointFetch {
   struct Moment {
     bool live = false;
     uint64_t version = 0;
-    std::vector<points::Location> locations;  // one for each of with_.fields
-    base::Result<std::optional<gridstore::Entry>> payload = std::optional<gridstore::Entry>();
+    std::vector<points::Location> locations;                            // one for each dense field
+    std::vector<base::Result<std::optional<gridstore::Entry>>> values;  // one for each store
   };
-  Moment look(uint32_t slot) const;
-  bool find_rows(const Moment& moment, const Row* known, std::vector<Row>& rows) const;
+  void look(uint32_t slot);
+  bool find_rows(const Row* known);
 
   std::shared_ptr<Collection> collection_;
-  const With& with_;
+  std::vector<uint32_t> dense_;   // fields whose vectors are wanted
+  std::vector<uint32_t> sparse_;  // numbers of sparse vectors that are wanted, from 0
+  bool with_payload_;
   std::optional<VectorFetch> vectors_;
-  std::optional<PayloadFetch> payloads_;
+  std::optional<ValueFetch> values_;  // payload first, if wanted, then sparse_
+
+  // Of the point that is being added.
+  Moment moment_;
+  std::vector<Row> rows_;
 };
 
 }  // namespace asyncstore::engine

@@ -38,6 +38,7 @@ Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Stora
   Manifest manifest;
   manifest.owner = file.identity;
   manifest.fields.resize(file.fields.size());
+  manifest.flushes.resize(1 + file.sparse.size());
   TRY(io::replace_file(*storage, folder + "/MANIFEST", encode(manifest)));
   TRY(io::replace_file(*storage, folder + "/COLLECTION", content));
   std::shared_ptr<Collection> collection(
@@ -60,15 +61,15 @@ Result<std::shared_ptr<Collection>> Collection::open(std::shared_ptr<io::Storage
 Status Collection::recover() {
   // Without it nothing would be known of any file, and all would go as orphans.
   TRY_ASSIGN(const auto content, io::read_file(*storage_, manifest_path(), k_small_file_bytes_max));
-  TRY_ASSIGN(const Manifest manifest,
-             parse_manifest(manifest_path(), content, identity(), fields().size()));
+  TRY_ASSIGN(const Manifest manifest, parse_manifest(manifest_path(), content, identity(),
+                                                     fields().size(), 1 + sparse_names().size()));
   saved_ = manifest;
   next_segment_ = manifest.next_segment;
   applied_lsn_ = manifest.lsn;
 
-  last_flush_number_ = manifest.payload_flush;
-  TRY_ASSIGN(payload_, gridstore::Gridstore::open(storage_, payload_folder(), {identity()},
-                                                  manifest.payload_flush));
+  last_flush_number_ = *std::max_element(manifest.flushes.begin(), manifest.flushes.end());
+  TRY_ASSIGN(values_,
+             ValueStores::open(storage_, folder_, identity(), schema().sparse, manifest.flushes));
 
   // The two large parts at once: codes are bound by the disk and by copying, the table by the core.
   std::vector<Status> codes;
@@ -320,7 +321,7 @@ Status Collection::replay() {
              wal::Log::open(storage_, folder_ + "/wal", options, applied_lsn_,
                             [this](uint64_t lsn, uint32_t kind, base::Bytes payload) -> Status {
                               TRY_ASSIGN(const Operation operation,
-                                         parse_operation(fields(), kind, payload));
+                                         parse_operation(schema(), kind, payload));
                               Status reserved = reserve(operation);
                               if (!reserved.ok() && reserved.error().os_errno == ENOSPC) {
                                 TRY(make_space());

@@ -61,10 +61,10 @@ Status Collection::take(WriteJob& job) {
   const OperationInput& input = job.operation;
   const auto kind = static_cast<uint32_t>(input.kind);
   TRY_ASSIGN(const base::MutableBytes payload,
-             log_->begin_frame(kind, operation_bytes(fields(), input)));
+             log_->begin_frame(kind, operation_bytes(schema(), input)));
   const auto encode = [&]() -> Status {
-    TRY(encode_operation(fields(), codecs_, input, payload));
-    TRY_ASSIGN(const Operation operation, parse_operation(fields(), kind, payload));
+    TRY(encode_operation(schema(), codecs_, input, payload));
+    TRY_ASSIGN(const Operation operation, parse_operation(schema(), kind, payload));
     TRY(reserve(operation));
     if (group_points_) {
       group_points_->add(operation);
@@ -83,9 +83,9 @@ Status Collection::take(WriteJob& job) {
 // From here on, what the group's operations do to points is known before they are applied.
 Status Collection::follow_group() {
   if (!group_points_) {
-    group_points_.emplace(*table_, *payload_);
+    group_points_.emplace(*table_, values_->payload());
     for (const wal::Log::Frame& frame : log_->frames()) {
-      TRY_ASSIGN(const Operation operation, parse_operation(fields(), frame.kind, frame.payload));
+      TRY_ASSIGN(const Operation operation, parse_operation(schema(), frame.kind, frame.payload));
       group_points_->add(operation);
     }
   }
@@ -123,9 +123,7 @@ Status Collection::reserve_parts(const Operation& operation) {
     return Error{Code::io, "no memory left for the ids of collection '" + name() + "'", folder_, 0,
                  ENOMEM};
   }
-  if (operation.payload) {
-    TRY(payload_->reserve(operation.payload->bytes, operation.payload->texts));
-  }
+  TRY(values_->reserve(operation));
   for (const FieldRows& rows : operation.fields) {
     FieldState& state = states_[rows.field];
     if (operation.kind == Kind::delete_vectors) {
@@ -192,7 +190,7 @@ void Collection::publish() {
     before = std::exchange(view_, std::move(next));
   }
   if (before) {
-    payload_->release(before);
+    values_->release(before);
     table_->release(std::move(before));
   }
 }

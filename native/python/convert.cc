@@ -3,11 +3,13 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/shared_ptr.h>
 
+#include <cstring>
 #include <memory>
 #include <utility>
 
 #include "base/limits.h"
 #include "engine/collection.h"
+#include "sparse/sparse_vector.h"
 
 namespace nb = nanobind;
 
@@ -58,8 +60,40 @@ nb::object owning_array(std::vector<T> values, std::initializer_list<size_t> sha
   return nb::cast(nb::ndarray<nb::numpy, T>(held->data(), shape, owner));
 }
 
-nb::object vectors_of(std::vector<engine::FieldVectors> all) {
+// The vectors of one name as (present, offsets, indices, values): those of point i are at
+// offsets[i] … offsets[i + 1] - 1.
+nb::object sparse_of(engine::SparseVectors vectors) {
+  const size_t points = vectors.present.size();
+  std::vector<uint64_t> offsets = {0};
+  offsets.reserve(points + 1);
+  for (const auto& value : vectors.values) {
+    offsets.push_back(offsets.back() + sparse::elements_of(value.size()));
+  }
+  const size_t elements = offsets.back();
+  std::vector<uint32_t> indices(elements);
+  std::vector<float> values(elements);
+  for (size_t i = 0; i < points; ++i) {
+    const size_t count = offsets[i + 1] - offsets[i];
+    if (count > 0) {
+      const std::byte* stored = vectors.values[i].data();
+      std::memcpy(indices.data() + offsets[i], stored, count * sizeof(uint32_t));
+      std::memcpy(values.data() + offsets[i], stored + count * sizeof(uint32_t),
+                  count * sizeof(float));
+    }
+  }
+  nb::object present = owning_array(std::move(vectors.present), {points});
+  return nb::make_tuple(
+      present.attr("view")("bool"), owning_array(std::move(offsets), {points + 1}),
+      owning_array(std::move(indices), {elements}), owning_array(std::move(values), {elements}));
+}
+
+nb::object vectors_of(std::vector<engine::FieldVectors> all,
+                      std::vector<engine::SparseVectors> sparse) {
   nb::dict result;
+  for (auto& vectors : sparse) {
+    const nb::int_ number(vectors.field);
+    result[number] = sparse_of(std::move(vectors));
+  }
   for (auto& vectors : all) {
     const size_t points = vectors.present.size();
     const size_t dim = vectors.dim;
@@ -100,7 +134,8 @@ nb::object rows_of(engine::Rows rows) {
     versions.append(version);
   }
   nb::object payloads = payloads_of(rows);
-  return nb::make_tuple(ids, scores, versions, vectors_of(std::move(rows.vectors)), payloads);
+  return nb::make_tuple(ids, scores, versions,
+                        vectors_of(std::move(rows.vectors), std::move(rows.sparse)), payloads);
 }
 
 nb::object batch_of(engine::Batch batch) {
@@ -275,6 +310,12 @@ payload::Path path_of(const std::string& text) {
 void check_field(const engine::Collection& collection, uint32_t field) {
   if (field >= collection.fields().size()) {
     raise(base::invalid_argument("there is no field number " + std::to_string(field)));
+  }
+}
+
+void check_vector(const engine::Collection& collection, uint32_t number) {
+  if (number >= collection.schema().dense() + collection.schema().sparse) {
+    raise(base::invalid_argument("there is no vector number " + std::to_string(number)));
   }
 }
 

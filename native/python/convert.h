@@ -32,7 +32,10 @@ std::vector<points::PointId> ids_of(nanobind::handle ids);
 nanobind::object to_python(const points::PointId& id);
 // A JSON path; raises when it does not parse.
 payload::Path path_of(const std::string& text);
+// A dense field.
 void check_field(const engine::Collection& collection, uint32_t field);
+// Any vector, dense or sparse.
+void check_vector(const engine::Collection& collection, uint32_t number);
 nanobind::object to_python(engine::Value value);
 
 segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,

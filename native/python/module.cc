@@ -85,6 +85,7 @@ void bind_collection(nb::module_& module) {
                      return nb::bytes(self.config().data(), self.config().size());
                    })
       .def_prop_ro("fields", [](const Collection& self) { return self.fields(); })
+      .def_prop_ro("sparse", [](const Collection& self) { return self.sparse_names(); })
       .def("count", [](const Collection& self) { return self.view()->points; })
       .def("statistics", &collection_statistics);
 }
@@ -110,19 +111,22 @@ void bind_engine(nb::module_& module) {
              return result;
            })
       .def("statistics", [](EngineHandle& self) { return store_statistics(self.get()); })
-      .def("submit_create_collection",
-           [](EngineHandle& self, const std::string& name, nb::bytes config,
-              std::vector<segment::Field> fields) {
-             const auto* begin = static_cast<const std::byte*>(config.data());
-             if (fields.size() > base::k_fields_max) {
-               raise(base::invalid_argument("a collection has at most " +
-                                            std::to_string(base::k_fields_max) + " vectors"));
-             }
-             const uint64_t ticket = self.get().next_ticket();
-             self.get().create_collection(
-                 ticket, {name, std::move(fields), {begin, begin + config.size()}, 0});
-             return ticket;
-           })
+      .def(
+          "submit_create_collection",
+          [](EngineHandle& self, const std::string& name, nb::bytes config,
+             std::vector<segment::Field> fields, std::vector<std::string> sparse) {
+            const auto* begin = static_cast<const std::byte*>(config.data());
+            if (fields.size() + sparse.size() > base::k_fields_max) {
+              raise(base::invalid_argument("a collection has at most " +
+                                           std::to_string(base::k_fields_max) + " vectors"));
+            }
+            const uint64_t ticket = self.get().next_ticket();
+            self.get().create_collection(
+                ticket,
+                {name, std::move(fields), {begin, begin + config.size()}, 0, std::move(sparse)});
+            return ticket;
+          },
+          "name"_a, "config"_a, "fields"_a, "sparse"_a = std::vector<std::string>())
       .def("submit_delete_collection",
            [](EngineHandle& self, const std::string& name) {
              const uint64_t ticket = self.get().next_ticket();

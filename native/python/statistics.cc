@@ -45,6 +45,7 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   ram["graph"] = 0;
   ram["ids"] = statistics.ram_ids;
   ram["payload"] = statistics.ram_payload;
+  ram["sparse"] = statistics.ram_sparse;
   ram["fields"] = 0;
   ram["caches"] = 0;
   nb::dict disk;
@@ -53,6 +54,7 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   disk["rows"] = statistics.disk_rows;
   disk["points"] = statistics.disk_points;
   disk["payload"] = statistics.disk_payload;
+  disk["sparse"] = statistics.disk_sparse;
   disk["wal"] = statistics.wal_bytes;
   nb::dict result;
   result["points"] = statistics.points;

@@ -47,7 +47,7 @@ PayloadSelection selection_of(nb::handle with_payload) {
 engine::With with_of(const Collection& collection, std::vector<uint32_t> fields,
                      nb::handle with_payload) {
   for (const uint32_t field : fields) {
-    check_field(collection, field);
+    check_vector(collection, field);
   }
   return {std::move(fields), selection_of(with_payload)};
 }

@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,22 +48,56 @@ OperationInput operation_of(Kind kind, nb::handle ids) {
   return operation;
 }
 
+// (offsets, indices, values): the vector of point i is elements offsets[i] … offsets[i + 1] - 1.
+engine::SparseInput sparse_of(nb::handle given, uint32_t sparse, size_t points) {
+  using Offsets = nb::ndarray<const uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+  using Indices = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+  using Numbers = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+  const auto parts = nb::cast<nb::tuple>(given);
+  if (parts.size() != 3) {
+    raise(base::invalid_argument("sparse vectors must be offsets, indices and values"));
+  }
+  const auto offsets = nb::cast<Offsets>(parts[0], false);
+  const auto indices = nb::cast<Indices>(parts[1], false);
+  const auto values = nb::cast<Numbers>(parts[2], false);
+  const uint64_t* at = offsets.data();
+  const bool fits = offsets.shape(0) == points + 1 && indices.shape(0) == values.shape(0) &&
+                    std::is_sorted(at, at + offsets.shape(0)) && at[points] <= indices.shape(0);
+  if (!fits) {
+    raise(base::invalid_argument("offsets, indices and values of sparse vectors do not fit"));
+  }
+  return {sparse, at, indices.data(), values.data(), nullptr};
+}
+
+const bool* mask_of(nb::dict present, nb::handle number, size_t points) {
+  if (!present.contains(number)) {
+    return nullptr;
+  }
+  const auto mask = nb::cast<BoolArray>(present[number], false);
+  if (mask.shape(0) != points) {
+    raise(base::invalid_argument("the mask of present vectors must have one element a point"));
+  }
+  return mask.data();
+}
+
 void add_vectors(OperationInput& operation, const Collection& collection, nb::dict vectors,
                  nb::dict present) {
   const size_t points = operation.ids.size();
+  const uint32_t dense = collection.schema().dense();
   for (auto [key, value] : vectors) {
-    engine::FieldInput field;
-    field.field = nb::cast<uint32_t>(key);
-    check_field(collection, field.field);
-    const auto array = nb::cast<FloatArray>(value, false);
-    field.values = rows_of(array, collection.fields()[field.field], points);
-    if (present.contains(key)) {
-      const auto mask = nb::cast<BoolArray>(present[key], false);
-      if (mask.shape(0) != points) {
-        raise(base::invalid_argument("the mask of present vectors must have one element a point"));
-      }
-      field.present = mask.data();
+    const auto number = nb::cast<uint32_t>(key);
+    check_vector(collection, number);
+    if (number >= dense) {
+      engine::SparseInput sparse = sparse_of(value, number - dense, points);
+      sparse.present = mask_of(present, key, points);
+      operation.sparse.push_back(sparse);
+      continue;
     }
+    engine::FieldInput field;
+    field.field = number;
+    const auto array = nb::cast<FloatArray>(value, false);
+    field.values = rows_of(array, collection.fields()[number], points);
+    field.present = mask_of(present, key, points);
     operation.fields.push_back(field);
   }
 }
@@ -157,9 +192,14 @@ uint64_t submit_delete_vectors(EngineHandle& self, const CollectionHandle& colle
   WriteJob job;
   job.operation = operation_of(Kind::delete_vectors, ids);
   job.must_exist = true;
-  for (const uint32_t field : fields) {
-    check_field(*collection, field);
-    job.operation.fields.push_back({field, nullptr, nullptr});
+  const uint32_t dense = collection->schema().dense();
+  for (const uint32_t number : fields) {
+    check_vector(*collection, number);
+    if (number < dense) {
+      job.operation.fields.push_back({number, nullptr, nullptr});
+    } else {
+      job.operation.sparse.push_back({number - dense, nullptr, nullptr, nullptr, nullptr});
+    }
   }
   return submit(self, collection, std::move(job), nb::none());
 }

@@ -25,6 +25,7 @@ CollectionFile sample_collection() {
       {"", 1, segment::Distance::manhattan, segment::Datatype::uint8, quantize::Kind::none, 1.0F}};
   file.config = random_bytes(77, 1);
   file.identity = k_owner;
+  file.sparse = {"words", "Wörter"};
   return file;
 }
 
@@ -36,6 +37,7 @@ Manifest sample_manifest() {
   manifest.next_segment = 12;
   manifest.fields = {{{1, 5, 10, true, 1000}, {11, 0, 1, false, 0}}, {}};
   manifest.points = {16 * 1000, 16 * 1234};
+  manifest.flushes = {7, 0, 5};
   return manifest;
 }
 
@@ -48,13 +50,15 @@ TEST_CASE("manifest: what is written is read") {
   CHECK(collection.value().fields == sample_collection().fields);
   CHECK(collection.value().identity == k_owner);
   CHECK(collection.value().config == sample_collection().config);
+  CHECK(collection.value().sparse == sample_collection().sparse);
 
-  const auto manifest = parse_manifest("p", encode(sample_manifest()), k_owner, 2);
+  const auto manifest = parse_manifest("p", encode(sample_manifest()), k_owner, 2, 3);
   REQUIRE(manifest.ok());
   CHECK(manifest.value().lsn == 1234);
   CHECK(manifest.value().point_count == 99);
   CHECK(manifest.value().next_segment == 12);
   CHECK(manifest.value().points == sample_manifest().points);
+  CHECK(manifest.value().flushes == sample_manifest().flushes);
   REQUIRE(manifest.value().fields.size() == 2);
   REQUIRE(manifest.value().fields[0].size() == 2);
   CHECK(manifest.value().fields[0][0].sealed);
@@ -62,7 +66,7 @@ TEST_CASE("manifest: what is written is read") {
   CHECK(manifest.value().fields[0][1].rows_max == 1);
   CHECK(manifest.value().fields[1].empty());
 
-  const auto foreign = parse_manifest("p", encode(sample_manifest()), k_owner + 1, 2);
+  const auto foreign = parse_manifest("p", encode(sample_manifest()), k_owner + 1, 2, 3);
   REQUIRE(!foreign.ok());
   CHECK(foreign.error().code == Code::corruption);
 }
@@ -72,7 +76,7 @@ TEST_CASE("manifest: every flipped bit, truncation and appended byte is an error
     const auto whole = is_manifest ? encode(sample_manifest()) : encode(sample_collection());
     const auto parse = [&](base::Bytes content) -> base::Status {
       if (is_manifest) {
-        TRY(parse_manifest("some/path", content, k_owner, 2));
+        TRY(parse_manifest("some/path", content, k_owner, 2, 3));
       } else {
         TRY(parse_collection("some/path", content));
       }
@@ -103,13 +107,15 @@ TEST_CASE("manifest: every flipped bit, truncation and appended byte is an error
 }
 
 TEST_CASE("manifest: a sound checksum over impossible values is refused") {
-  const auto refused = [](const Manifest& manifest, size_t fields) {
-    const auto parsed = parse_manifest("p", encode(manifest), k_owner, fields);
+  const auto refused = [](const Manifest& manifest, size_t fields, size_t stores = 3) {
+    const auto parsed = parse_manifest("p", encode(manifest), k_owner, fields, stores);
     REQUIRE(!parsed.ok());
     CHECK(parsed.error().code == Code::corruption);
   };
   refused(sample_manifest(), 1);
   refused(sample_manifest(), 3);
+  refused(sample_manifest(), 2, 2);
+  refused(sample_manifest(), 2, 4);
   auto manifest = sample_manifest();
   manifest.fields[0][0].rows = 11;  // of at most 10
   refused(manifest, 2);
@@ -135,7 +141,7 @@ TEST_CASE("manifest: a newer format is told apart from damage") {
     const uint32_t crc = base::crc32c(base::Bytes(content).first(content.size() - 4));
     std::memcpy(content.data() + content.size() - 4, &crc, 4);
     CHECK((content[5] == std::byte{'I'}
-               ? parse_manifest("p", content, k_owner, 2).error().code
+               ? parse_manifest("p", content, k_owner, 2, 3).error().code
                : parse_collection("p", content).error().code) == Code::unsupported);
   }
 }

@@ -126,11 +126,11 @@ TEST_CASE("operation: an upsert and back") {
     REQUIRE(parsed.value().payload.has_value() == !input.payloads.empty());
     uint32_t text = 0;
     for (uint32_t i = 0; i < input.count() && parsed.value().payload; ++i) {
-      const PayloadTexts& payloads = *parsed.value().payload;
+      const Values& payloads = *parsed.value().payload;
       const base::Bytes given = input.payloads[input.index(i)];
       REQUIRE(payloads.present.has(i) == !given.empty());
       if (!given.empty()) {
-        const base::Bytes back = payloads.text[text++];
+        const base::Bytes back = payloads.value[text++];
         REQUIRE(std::equal(back.begin(), back.end(), given.begin(), given.end()));
       }
     }

@@ -8,8 +8,10 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -19,6 +21,7 @@
 #include "failing_storage.h"
 #include "io/storage.h"
 #include "segment/row_codec.h"
+#include "sparse/sparse_vector.h"
 
 namespace asyncstore::engine_test {
 
@@ -102,9 +105,11 @@ class Store {
     return wait(submit(submitted));
   }
 
+  // With one sparse vector besides, which UpsertBatch fills.
   Completion create(const std::string& name, std::vector<segment::Field> fields) {
-    return call(
-        [&](uint64_t ticket) { return engine_->create_collection(ticket, {name, fields, {}}); });
+    return call([&](uint64_t ticket) {
+      return engine_->create_collection(ticket, {name, fields, {}, 0, {"words"}});
+    });
   }
   Completion optimize(const std::shared_ptr<engine::Collection>& collection) {
     return call([&](uint64_t ticket) {
@@ -128,11 +133,12 @@ class Store {
       return engine_->retrieve(ticket, collection, ids, everything(*collection));
     });
   }
-  // All vectors and the payload.
+  // All vectors, also sparse ones, and the payload.
   static engine::With everything(const engine::Collection& collection) {
     engine::With with;
-    for (uint32_t field = 0; field < collection.fields().size(); ++field) {
-      with.fields.push_back(field);
+    const engine::Schema schema = collection.schema();
+    for (uint32_t number = 0; number < schema.dense() + schema.sparse; ++number) {
+      with.fields.push_back(number);
     }
     with.payload.kind = engine::PayloadSelection::Kind::all;
     return with;
@@ -175,6 +181,24 @@ inline std::vector<std::byte> payload_of(const PointId& id, const Vectors& vecto
   return {bytes.begin(), bytes.end()};
 }
 
+// The same for the sparse vector, as stored; nothing: the point has none.
+inline std::optional<std::vector<std::byte>> sparse_of(const PointId& id, const Vectors& vectors) {
+  const std::vector<std::byte> payload = payload_of(id, vectors);
+  if (payload.size() % 3 == 0) {
+    return std::nullopt;
+  }
+  std::vector<uint32_t> indices;
+  std::vector<float> values;
+  for (size_t at = 0; at < payload.size() % 60; ++at) {
+    const auto step = static_cast<uint32_t>(payload[at]);
+    indices.push_back((indices.empty() ? 0 : indices.back()) + 1 + step * step);
+    values.push_back(static_cast<float>(step) / 4);
+  }
+  std::vector<std::byte> stored(sparse::stored_bytes(indices.size()));
+  REQUIRE(sparse::encode(indices, values, 0, stored.data()).ok());
+  return stored;
+}
+
 // As it comes back.
 inline std::vector<float> as_stored(const segment::Field& field, const std::vector<float>& vector) {
   segment::RowCodec codec(field);
@@ -197,6 +221,7 @@ class UpsertBatch {
       stored[field] = as_stored(fields_[field], vector);
     }
     payloads_.push_back(payload_of(id, stored));
+    add_sparse(sparse_of(id, stored));
   }
   // The job borrows from this; call it once everything was added.
   engine::WriteJob job() {
@@ -223,6 +248,10 @@ class UpsertBatch {
       input.ids.push_back(id);
     }
     input.payloads.assign(payloads_.begin(), payloads_.end());
+    sparse_present_ = std::make_unique<bool[]>(points_.size());
+    std::copy(has_sparse_.begin(), has_sparse_.end(), sparse_present_.get());
+    input.sparse.push_back(
+        {0, offsets_.data(), indices_.data(), sparse_values_.data(), sparse_present_.get()});
     engine::WriteJob job;
     job.operation = std::move(input);
     return job;
@@ -238,8 +267,26 @@ class UpsertBatch {
   }
 
  private:
+  void add_sparse(const std::optional<std::vector<std::byte>>& stored) {
+    has_sparse_.push_back(stored.has_value());
+    const uint64_t count = stored ? sparse::elements_of(stored->size()) : 0;
+    const uint64_t begin = offsets_.back();
+    offsets_.push_back(begin + count);
+    indices_.resize(begin + count);
+    sparse_values_.resize(begin + count);
+    if (count > 0) {
+      std::memcpy(indices_.data() + begin, stored->data(), 4 * count);
+      std::memcpy(sparse_values_.data() + begin, stored->data() + 4 * count, 4 * count);
+    }
+  }
+
   const std::vector<segment::Field>& fields_;
   std::vector<std::pair<PointId, Vectors>> points_;
+  std::vector<bool> has_sparse_;
+  std::unique_ptr<bool[]> sparse_present_;
+  std::vector<uint64_t> offsets_ = {0};
+  std::vector<uint32_t> indices_;
+  std::vector<float> sparse_values_;
   std::vector<std::vector<std::byte>> payloads_;
   std::vector<std::vector<float>> values_;
   std::vector<std::unique_ptr<bool[]>> present_;
@@ -308,6 +355,9 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
         }
       }
       REQUIRE(rows.payloads.at(i) == payload_of(rows.ids[i], vectors));
+      const auto sparse = sparse_of(rows.ids[i], vectors);
+      REQUIRE((rows.sparse.at(0).present.at(i) != 0) == sparse.has_value());
+      REQUIRE(rows.sparse.at(0).values.at(i) == sparse.value_or(std::vector<std::byte>()));
     }
     if (!next) {
       return found;

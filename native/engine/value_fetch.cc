@@ -1,4 +1,4 @@
-#include "engine/payload_fetch.h"
+#include "engine/value_fetch.h"
 
 #include <algorithm>
 #include <cstring>
@@ -14,19 +14,22 @@ using base::Bytes;
 using base::Error;
 using base::Status;
 
-PayloadFetch::PayloadFetch(std::shared_ptr<Collection> collection,
-                           const PayloadSelection& selection, size_t points, uint32_t first_index)
-    : collection_(std::move(collection)),
-      selection_(selection),
-      first_index_(first_index),
-      payloads_(points) {}
+ValueFetch::ValueFetch(std::shared_ptr<Collection> collection, size_t points, uint32_t first_index)
+    : collection_(std::move(collection)), points_(points), first_index_(first_index) {}
 
-void PayloadFetch::add(size_t point, uint32_t slot, const gridstore::Entry& entry) {
-  std::vector<gridstore::Piece> pieces;
-  collection_->payload().pieces(entry, pieces);
-  Item item{point, slot, entry, {}, 0};
+void ValueFetch::add_store(size_t store, const PayloadSelection* selection) {
+  columns_.push_back(
+      {&collection_->values()[store],
+       selection,
+       {std::vector<uint8_t>(points_), std::vector<std::vector<std::byte>>(points_)}});
+}
+
+void ValueFetch::add(size_t column, size_t point, uint32_t slot, const gridstore::Entry& entry) {
+  pieces_.clear();
+  columns_[column].store->pieces(entry, pieces_);
+  Item item{column, point, slot, entry, {}, 0};
   uint64_t offset = 0;
-  for (gridstore::Piece piece : pieces) {
+  for (gridstore::Piece piece : pieces_) {
     while (piece.length > 0) {
       gridstore::Piece read = piece;
       read.length = std::min(piece.length, base::k_read_bytes_max);
@@ -46,14 +49,14 @@ void PayloadFetch::add(size_t point, uint32_t slot, const gridstore::Entry& entr
   items_.push_back(std::move(item));
 }
 
-void PayloadFetch::add_requests(std::vector<io::ReadRequest>& requests) const {
+void ValueFetch::add_requests(std::vector<io::ReadRequest>& requests) const {
   for (uint32_t i = 0; i < parts_.size(); ++i) {
     const gridstore::Piece& piece = parts_[i].piece;
     requests.push_back({piece.source, piece.offset, piece.length, first_index_ + i, nullptr});
   }
 }
 
-void PayloadFetch::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
+void ValueFetch::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
   const Part& part = parts_[request.index - first_index_];
   Item& item = items_[part.item];
   --item.reads_pending;
@@ -72,19 +75,22 @@ void PayloadFetch::landed(const io::ReadRequest& request, Bytes data, const Erro
   }
 }
 
-void PayloadFetch::arrived(const Item& item, Bytes stored) {
-  std::vector<std::byte>& target = payloads_[item.point];
-  Status decoded = collection_->payload().decode(item.slot, item.entry, stored, target);
+void ValueFetch::arrived(const Item& item, Bytes stored) {
+  Column& column = columns_[item.column];
+  std::vector<std::byte>& target = column.fetched.values[item.point];
+  column.fetched.present[item.point] = 1;
+  Status decoded = column.store->decode(item.slot, item.entry, stored, target);
   if (!decoded.ok()) {
     fail(std::move(decoded.error()));
     return;
   }
-  if (selection_.kind == PayloadSelection::Kind::all) {
+  const PayloadSelection* selection = column.selection;
+  if (selection == nullptr || selection->kind == PayloadSelection::Kind::all) {
     return;
   }
-  auto selected = selection_.kind == PayloadSelection::Kind::include
-                      ? payload::include(target, selection_.paths)
-                      : payload::exclude(target, selection_.paths);
+  auto selected = selection->kind == PayloadSelection::Kind::include
+                      ? payload::include(target, selection->paths)
+                      : payload::exclude(target, selection->paths);
   if (!selected.ok()) {
     fail(std::move(selected.error()));
     return;
@@ -92,7 +98,7 @@ void PayloadFetch::arrived(const Item& item, Bytes stored) {
   target = std::move(selected.value());
 }
 
-void PayloadFetch::fail(Error error) {
+void ValueFetch::fail(Error error) {
   if (!error_) {
     error_ = std::move(error);
   }

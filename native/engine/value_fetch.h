@@ -1,0 +1,82 @@
+// Reading the payloads and sparse vectors that a reply returns.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/collection.h"
+#include "engine/worker.h"
+#include "payload/path.h"
+
+namespace asyncstore::engine {
+
+// What of a payload a reply returns.
+struct PayloadSelection {
+  enum class Kind : uint8_t { none, all, include, exclude };
+  Kind kind = Kind::none;
+  std::vector<payload::Path> paths;
+};
+
+// Values of one store, one a point; empty where the point has none.
+struct FetchedValues {
+  std::vector<uint8_t> present;
+  std::vector<std::vector<std::byte>> values;
+};
+
+// Gathers values of several points and stores, reads them in one wave, and takes from each payload
+// what is wanted as it lands. Belongs to one task, which holds a view; its requests have indices
+// from `first_index` on.
+class ValueFetch {
+ public:
+  ValueFetch(std::shared_ptr<Collection> collection, size_t points, uint32_t first_index);
+
+  // Before any value: reads this store of the collection; `selection` is for payload, else null.
+  void add_store(size_t store, const PayloadSelection* selection);
+  // The value that result `point` has in the store added as number `column` is this one of its
+  // slot.
+  void add(size_t column, size_t point, uint32_t slot, const gridstore::Entry& entry);
+  void fail(base::Error error);
+  void add_requests(std::vector<io::ReadRequest>& requests) const;
+  // Whether the request is one of this fetch.
+  bool owns(const io::ReadRequest& request) const { return request.index >= first_index_; }
+  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error);
+
+  const std::optional<base::Error>& error() const { return error_; }
+  size_t columns() const { return columns_.size(); }
+  const gridstore::Gridstore& store(size_t column) const { return *columns_[column].store; }
+  FetchedValues take(size_t column) { return std::move(columns_[column].fetched); }
+
+ private:
+  struct Column {
+    const gridstore::Gridstore* store;
+    const PayloadSelection* selection;
+    FetchedValues fetched;
+  };
+  struct Item {  // a value on its way
+    size_t column;
+    size_t point;
+    uint32_t slot;
+    gridstore::Entry entry;
+    std::vector<std::byte> stored;  // of several reads
+    uint32_t reads_pending;
+  };
+  struct Part {  // a read
+    gridstore::Piece piece;
+    size_t item;
+    uint64_t offset;  // in Item::stored
+  };
+  void arrived(const Item& item, base::Bytes stored);
+
+  std::shared_ptr<Collection> collection_;
+  size_t points_;
+  uint32_t first_index_;
+  std::vector<Column> columns_;
+  std::vector<Item> items_;
+  std::vector<Part> parts_;
+  std::vector<gridstore::Piece> pieces_;  // scratch
+  std::optional<base::Error> error_;
+};
+
+}  // namespace asyncstore::engine
