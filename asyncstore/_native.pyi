@@ -7,12 +7,22 @@ native threads until the ticket completes; the engine holds a reference to them 
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 PointId: TypeAlias = int | str
+
+# Of the n points of a write, by the number of the vector: dense (n, dim) float32 C-contiguous; sparse
+# offsets (n + 1,) uint64, indices uint32 and values float32, as in a CSR matrix, indices ascending.
+VectorsOfPoints: TypeAlias = dict[
+    int,
+    NDArray[np.float32] | tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.float32]],
+]
+# Of the n points of a reply: dense (present (n,) bool, values (n, dim)); sparse (present, offsets
+# (n + 1,), indices, values).
+NativeVectors: TypeAlias = dict[int, tuple[NDArray[Any], ...]]
 
 class NativeError(Exception):
     """An error of the core; ``asyncstore.engine`` turns it into one of ``asyncstore.errors``."""
@@ -60,6 +70,9 @@ class Collection:
         """What ``submit_create_collection`` was given, unchanged (JSON of the Python side)."""
     @property
     def fields(self) -> list[Field]: ...
+    @property
+    def sparse(self) -> list[str]:
+        """The names of the sparse vectors."""
     def count(self) -> int: ...
     def statistics(self) -> dict[str, object]:
         """points, segments, rows_deleted, appendable_rows, indexed_vectors, ram_bytes {codes, graph,
@@ -75,7 +88,7 @@ Rows: TypeAlias = tuple[
     list[PointId],
     list[float],
     list[int],
-    dict[int, tuple[NDArray[np.bool_], NDArray[np.float32]]],
+    NativeVectors,
     list[bytes | None] | None,
 ]
 # False, True, or which JSON paths: ("include", paths), ("exclude", paths). A path that does not parse
@@ -125,8 +138,10 @@ class Engine:
         """reader, reader_reason, workers, searches, candidates, rows_rescored, rows_skipped,
         reads_submitted, read_bytes, reads_retried, cache_hits, inflight_max."""
 
-    def submit_create_collection(self, name: str, config: bytes, fields: list[Field]) -> int:
-        """→ Collection."""
+    def submit_create_collection(
+        self, name: str, config: bytes, fields: list[Field], sparse: list[str] = ...
+    ) -> int:
+        """→ Collection. Vectors are numbered: the fields from 0, then the sparse ones."""
     def submit_delete_collection(self, name: str) -> int:
         """→ bool: whether there was one."""
     def submit_check_vectors(self, vectors: NDArray[np.float32]) -> int:
@@ -135,7 +150,7 @@ class Engine:
         self,
         collection: Collection,
         ids: NDArray[np.uint64] | Sequence[PointId],
-        vectors: dict[int, NDArray[np.float32]],  # field number → (n, dim) C-contiguous
+        vectors: VectorsOfPoints,
         present: dict[int, NDArray[np.bool_]],  # field number → (n,); a field not named: all present
         payloads: list[bytes | None] | None = None,  # n JSON texts that check_payload() takes
         mode: str = "upsert",  # "upsert" | "insert_only" | "update_only"
@@ -147,7 +162,7 @@ class Engine:
         self,
         collection: Collection,
         ids: NDArray[np.uint64] | Sequence[PointId],
-        vectors: dict[int, NDArray[np.float32]],
+        vectors: VectorsOfPoints,
         present: dict[int, NDArray[np.bool_]],
     ) -> int:
         """→ operation id. Sets vectors of points, in the order given; others stay. All points must be

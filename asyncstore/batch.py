@@ -19,7 +19,16 @@ from asyncstore.models import PointIdInput, PointStruct, PointVectors
 from asyncstore.pace import Pace
 from asyncstore.payload import PayloadColumn
 from asyncstore.settings import UNNAMED
-from asyncstore.vectors import Matrix, VectorColumn, VectorField, fill_row, find_field
+from asyncstore.sparse import SparseArrays, SparseBuilder, SparseColumn
+from asyncstore.vectors import (
+    AnyField,
+    Matrix,
+    SparseField,
+    VectorColumn,
+    VectorField,
+    fill_row,
+    find_field,
+)
 
 # Payloads that the core takes over in about 0.5 ms, which happens on the event loop's thread.
 PAYLOADS_MAX = 16384
@@ -30,7 +39,7 @@ class Chunk:
     """What one native write takes; vectors and masks by the number of their field."""
 
     ids: Ids
-    vectors: dict[int, Matrix]
+    vectors: dict[int, Matrix | SparseArrays]
     present: dict[int, NDArray[np.bool_]]
     payloads: list[bytes | None] | None
 
@@ -41,13 +50,15 @@ class Batch:
 
     Attributes:
         ids: The n ids.
-        columns: The vectors by the number of their field, n rows each.
+        columns: The dense vectors by the number of their field, n rows each.
+        sparse: The sparse ones.
         present: Which points have the vector; a field that is not named: all have it.
         payloads: None: no point has any.
     """
 
     ids: Ids
     columns: dict[int, VectorColumn]
+    sparse: dict[int, SparseColumn] = field(default_factory=dict)
     present: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
     payloads: PayloadColumn | None = None
 
@@ -56,7 +67,7 @@ class Batch:
 
     @property
     def point_bytes(self) -> int:
-        """Bytes of one point's vectors.
+        """Bytes of one point's dense vectors.
 
         Raises:
             InvalidArgumentError: They are beyond what can be written at once.
@@ -78,17 +89,21 @@ class Batch:
     def cuts(self) -> Iterator[slice]:
         """Where the chunks begin and end: each as large as the core's limits allow.
 
-        A single point whose payload alone is beyond the limit makes a chunk of its own.
+        A single point that alone is beyond the limit makes a chunk of its own.
         """
         points_max, point_bytes = self.chunk_points_max, self.point_bytes
+        sizes_bytes = [column.sizes_bytes for column in self.sparse.values()]
         if self.payloads is not None:
             points_max = min(points_max, PAYLOADS_MAX)
+            sizes_bytes.append(self.payloads.sizes_bytes)
         start = 0
         while start < len(self):
             stop = min(start + points_max, len(self))
-            if self.payloads is not None:
-                bytes_up_to = np.cumsum(self.payloads.sizes_bytes[start:stop] + point_bytes)
-                fitting = int(np.searchsorted(bytes_up_to, WRITE_BYTES_MAX, side="right"))
+            if sizes_bytes:
+                of_points = np.full(stop - start, point_bytes, np.int64)
+                for sizes in sizes_bytes:
+                    of_points += sizes[start:stop]
+                fitting = int(np.searchsorted(of_points.cumsum(), WRITE_BYTES_MAX, side="right"))
                 stop = start + max(1, fitting)
             yield slice(start, stop)
             start = stop
@@ -109,10 +124,11 @@ class Batch:
 
     async def chunk(self, cut: slice, pace: Pace) -> Chunk:
         """The chunk of a cut; its converted numbers live as long as it does."""
-        vectors = {
-            number: await column.float32_rows(cut.start, cut.stop, pace)
-            for number, column in self.columns.items()
+        vectors: dict[int, Matrix | SparseArrays] = {
+            number: column.rows(cut.start, cut.stop) for number, column in self.sparse.items()
         }
+        for number, dense in self.columns.items():
+            vectors[number] = await dense.float32_rows(cut.start, cut.stop, pace)
         present = {number: mask[cut] for number, mask in self.present.items()}
         payloads = None if self.payloads is None else self.payloads.texts[cut]
         return Chunk(self.ids[cut], vectors, present, payloads)
@@ -122,7 +138,7 @@ async def batch_of_arrays(
     ids: IdsInput,
     vectors: object,
     payloads: object,
-    fields: Mapping[str, VectorField],
+    fields: Mapping[str, AnyField],
     pace: Pace,
 ) -> Batch:
     """Makes a batch of ids, arrays and payloads; what ``upsert_arrays`` does with its arguments.
@@ -134,26 +150,30 @@ async def batch_of_arrays(
     checked_ids = await point_ids(ids, pace)
     if len(checked_ids) == 0:
         raise InvalidArgumentError("ids: the batch is empty")
+    batch = Batch(checked_ids, {})
     by_name = vectors if isinstance(vectors, Mapping) else {UNNAMED: vectors}
-    columns: dict[int, VectorColumn] = {}
     for name, of_name in by_name.items():
         known = find_field(fields, name)
-        column = await VectorColumn.of(of_name, known, pace)
+        column: SparseColumn | VectorColumn
+        if isinstance(known, SparseField):
+            column = batch.sparse[known.number] = await SparseColumn.of(of_name, known, pace)
+            batch.present[known.number] = column.present
+        else:
+            column = batch.columns[known.number] = await VectorColumn.of(of_name, known, pace)
         if len(column) != len(checked_ids):
             raise InvalidArgumentError(
                 f"{known.path}: has {len(column)} rows, must be as many as there are ids, "
                 f"{len(checked_ids)}"
             )
-        columns[known.number] = column
-    texts = None
     if payloads is not None:
-        texts = await PayloadColumn.of(_payloads(payloads, len(checked_ids)), "payloads[{}]", pace)
-    return Batch(checked_ids, columns, payloads=texts)
+        given = _payloads(payloads, len(checked_ids))
+        batch.payloads = await PayloadColumn.of(given, "payloads[{}]", pace)
+    return batch
 
 
 async def batch_of_points(
     points: Sequence[PointStruct],
-    fields: Mapping[str, VectorField],
+    fields: Mapping[str, AnyField],
     pace: Pace,
 ) -> Batch:
     """Makes a batch of points; what ``upsert`` does with its argument.
@@ -171,7 +191,7 @@ async def batch_of_points(
 
 async def batch_of_vectors(
     points: Sequence[PointVectors],
-    fields: Mapping[str, VectorField],
+    fields: Mapping[str, AnyField],
     pace: Pace,
 ) -> Batch:
     """Makes a batch of vectors of points; what ``update_vectors`` does with its argument.
@@ -188,7 +208,7 @@ async def batch_of_vectors(
 async def _batch_of_vectors(
     points: Sequence[PointStruct | PointVectors],
     kind: type[PointStruct] | type[PointVectors],
-    fields: Mapping[str, VectorField],
+    fields: Mapping[str, AnyField],
     pace: Pace,
 ) -> Batch:
     """Ids and vectors of points, as columns and masks."""
@@ -199,8 +219,7 @@ async def _batch_of_vectors(
     if len(points) == 0:
         raise InvalidArgumentError("points: the batch is empty")
     ids: list[PointIdInput] = []
-    matrices: dict[str, Matrix] = {}
-    masks: dict[str, NDArray[np.bool_]] = {}
+    columns = _Columns(len(points))
     for row, point in enumerate(points):
         if not isinstance(point, kind):
             raise InvalidArgumentError(f"points[{row}]: must be a {kind.__name__}, got {point!r}")
@@ -212,19 +231,43 @@ async def _batch_of_vectors(
                 f"points[{row}].vector: must specify vectors to update for point"
             )
         for name, of_name in by_name.items():
-            known = find_field(fields, name)
-            if name not in matrices:
-                matrices[name] = np.zeros((len(points), known.dim), np.float32)
-                masks[name] = np.zeros(len(points), np.bool_)
-            await fill_row(matrices[name][row], of_name, known, f"points[{row}]: ", pace)
-            masks[name][row] = True
+            await columns.put(row, find_field(fields, name), of_name, pace)
         await pace.breathe()
-    columns = {
-        fields[name].number: VectorColumn(matrix, fields[name], is_checked=True)
-        for name, matrix in matrices.items()
-    }
-    present = {fields[name].number: mask for name, mask in masks.items() if not mask.all()}
-    return Batch(await point_ids(ids, pace, "points[{}].id"), columns, present)
+    return await columns.batch(await point_ids(ids, pace, "points[{}].id"), pace)
+
+
+class _Columns:
+    """Vectors of n points, taken point by point."""
+
+    def __init__(self, points: int) -> None:
+        self._points = points
+        self._dense: dict[VectorField, tuple[Matrix, NDArray[np.bool_]]] = {}
+        self._sparse: dict[SparseField, SparseBuilder] = {}
+
+    async def put(self, row: int, known: AnyField, vector: object, pace: Pace) -> None:
+        """Sets one vector of a point."""
+        if isinstance(known, SparseField):
+            builder = self._sparse.setdefault(known, SparseBuilder(self._points))
+            await builder.put(row, vector, f"points[{row}].vector.{known.name}", pace)
+            return
+        if known not in self._dense:
+            matrix = np.zeros((self._points, known.dim), np.float32)
+            self._dense[known] = matrix, np.zeros(self._points, np.bool_)
+        matrix, mask = self._dense[known]
+        await fill_row(matrix[row], vector, known, f"points[{row}]: ", pace)
+        mask[row] = True
+
+    async def batch(self, ids: Ids, pace: Pace) -> Batch:
+        """All of them, with the ids of the points."""
+        batch = Batch(ids, {})
+        for known, (matrix, mask) in self._dense.items():
+            batch.columns[known.number] = VectorColumn(matrix, known, is_checked=True)
+            if not mask.all():
+                batch.present[known.number] = mask
+        for sparse, builder in self._sparse.items():
+            column = batch.sparse[sparse.number] = await builder.column(pace)
+            batch.present[sparse.number] = column.present
+        return batch
 
 
 def _payloads(payloads: object, points: int) -> Sequence[object]:

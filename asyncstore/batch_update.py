@@ -10,11 +10,11 @@ from asyncstore.bounds import refuse_later
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.operation import ChangePayload, Delete, DeleteVectors, Operation, SetVectors, Upsert
 from asyncstore.pace import Pace
-from asyncstore.vectors import VectorField
+from asyncstore.vectors import AnyField
 
 
 async def checked_operations(
-    operations: object, fields: Mapping[str, VectorField], pace: Pace
+    operations: object, fields: Mapping[str, AnyField], pace: Pace
 ) -> list[Operation]:
     """Checks the argument of ``batch_update``.
 
@@ -37,7 +37,7 @@ async def checked_operations(
 
 
 async def _checked_operation(
-    operation: object, fields: Mapping[str, VectorField], pace: Pace
+    operation: object, fields: Mapping[str, AnyField], pace: Pace
 ) -> Operation:
     match operation:
         case m.UpsertOperation(upsert=m.PointsList() | m.PointsBatch() as points):
@@ -61,7 +61,7 @@ async def _checked_operation(
 
 
 async def _upsert(
-    points: m.PointsList | m.PointsBatch, fields: Mapping[str, VectorField], pace: Pace
+    points: m.PointsList | m.PointsBatch, fields: Mapping[str, AnyField], pace: Pace
 ) -> Upsert:
     refuse_later("update_filter", points.update_filter)
     if isinstance(points, m.PointsList):

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     # Aliases that exist in the stub alone, passed on because nobody else imports it.
     from asyncstore._native import Batch as Batch
     from asyncstore._native import NativeError as NativeError
+    from asyncstore._native import NativeVectors as NativeVectors
     from asyncstore._native import Rows as Rows
     from asyncstore._native import ScrollPage as ScrollPage
     from asyncstore.models import PointId

@@ -7,7 +7,6 @@ from asyncstore.models import UpdateResult, UpdateStatus
 from asyncstore.operation import Operation
 from asyncstore.pace import Pace
 from asyncstore.settings import CollectionSettings
-from asyncstore.vectors import VectorField
 
 
 class Handle:
@@ -19,10 +18,7 @@ class Handle:
         self._native = native
         self._name = native.name
         self._settings = CollectionSettings.decode(native.config)
-        self._fields = {
-            name: VectorField(self._name, number, name, params.size)
-            for number, (name, params) in enumerate(self._settings.vectors.items())
-        }
+        self._fields = self._settings.fields_by_name(self._name)
         self._is_unnamed = self._settings.has_unnamed_vector
 
     def __repr__(self) -> str:

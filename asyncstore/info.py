@@ -31,7 +31,8 @@ def collection_info(
         segments_count=statistics.segments,
         config=CollectionConfig(
             params=CollectionParams(
-                vectors=vectors[UNNAMED] if settings.has_unnamed_vector else (vectors or None)
+                vectors=vectors[UNNAMED] if settings.has_unnamed_vector else (vectors or None),
+                sparse_vectors=settings.sparse_vectors or None,
             ),
             hnsw_config=HnswConfig(),
             optimizer_config=optimizers,

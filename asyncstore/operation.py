@@ -21,7 +21,7 @@ from asyncstore.ids import LIST_IDS_MAX, Ids, IdsInput, point_ids
 from asyncstore.models import PointIdsList, UpdateMode
 from asyncstore.pace import Pace
 from asyncstore.payload import check_depth_at, check_path, check_paths, payload_text
-from asyncstore.vectors import VectorField, find_field
+from asyncstore.vectors import AnyField, find_field
 from asyncstore.window import WriteWindow
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class DeleteVectors(_IdsOperation):
         names: object,
         points: object,
         filter: object,
-        fields: Mapping[str, VectorField],
+        fields: Mapping[str, AnyField],
         pace: Pace,
     ) -> DeleteVectors:
         """Checks the arguments of ``delete_vectors``."""

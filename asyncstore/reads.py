@@ -25,7 +25,13 @@ from asyncstore.pace import Pace
 from asyncstore.payload import PayloadSelection, payload_selection
 from asyncstore.rows import records, scored_points, search_batch_of
 from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
-from asyncstore.vectors import VectorField, find_field, query_matrix, query_vector
+from asyncstore.vectors import (
+    AnyField,
+    find_field,
+    find_searched_field,
+    query_matrix,
+    query_vector,
+)
 
 if TYPE_CHECKING:
     from asyncstore.engine import Batch as NativeBatch
@@ -184,7 +190,7 @@ class Reads(Handle):
         Raises:
             InvalidArgumentError: The vector, a name, a path or a number is wrong.
             DimensionMismatchError: The vector has the wrong number of dimensions.
-            UnsupportedError: ``filter`` or ``indexed_only`` is asked for.
+            UnsupportedError: ``filter`` or ``indexed_only`` is asked for, or the vector is sparse.
             CorruptionError: A row or value that was needed is damaged on disk.
             StorageIOError: A row or value that was needed could not be read.
 
@@ -196,7 +202,7 @@ class Reads(Handle):
         check_offset(offset)
         threshold = check_threshold(score_threshold)
         plan = SearchPlan.of(params)
-        field = find_field(self._fields, using)
+        field = find_searched_field(self._fields, using)
         wanted = self._wanted(with_vectors) if with_vectors else ()
         query = await query_vector(vector, field)
         engine = self._engine
@@ -243,7 +249,7 @@ class Reads(Handle):
         Raises:
             InvalidArgumentError: A vector, a name or a number is wrong, or there is no vector.
             DimensionMismatchError: The vectors have the wrong number of dimensions.
-            UnsupportedError: ``filter`` or ``indexed_only`` is asked for.
+            UnsupportedError: ``filter`` or ``indexed_only`` is asked for, or the vector is sparse.
             CorruptionError: A row that was needed is damaged on disk.
             StorageIOError: A row that was needed could not be read.
 
@@ -252,7 +258,7 @@ class Reads(Handle):
         refuse_later("filter", filter)
         check_limit(limit, CANDIDATES_MAX)
         plan = SearchPlan.of(params)
-        field = find_field(self._fields, using)
+        field = find_searched_field(self._fields, using)
         queries = await query_matrix(vectors, field)
         engine = self._engine
         batch = await engine.call(
@@ -270,7 +276,7 @@ class Reads(Handle):
         )
         return search_batch_of(cast("NativeBatch", batch))
 
-    def _wanted(self, with_vectors: object) -> list[VectorField]:
+    def _wanted(self, with_vectors: object) -> list[AnyField]:
         """The fields whose vectors are asked for."""
         if isinstance(with_vectors, bool):
             return list(self._fields.values()) if with_vectors else []

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from asyncstore.models import Record, ScoredPoint, SearchBatch, VectorOutput
+from asyncstore.models import Record, ScoredPoint, SearchBatch, SparseVector, VectorOutput
 from asyncstore.pace import Pace
 from asyncstore.payload import decode_payload
 from asyncstore.settings import UNNAMED
-from asyncstore.vectors import VectorField
+from asyncstore.vectors import AnyField, SparseField
 
 if TYPE_CHECKING:
-    from asyncstore.engine import Batch, Rows
+    from asyncstore.engine import Batch, NativeVectors, Rows
 
 # Models made in about 0.1 ms.
 _SLICE_ROWS = 512
 
 
 async def scored_points(
-    rows: Rows, wanted: Sequence[VectorField], *, is_unnamed: bool
+    rows: Rows, wanted: Sequence[AnyField], *, is_unnamed: bool
 ) -> list[ScoredPoint]:
     """The points that a search found, best first, with the payload and vectors asked for."""
     ids, scores, versions, vectors, payloads = rows
@@ -43,7 +42,7 @@ async def scored_points(
     return points
 
 
-async def records(rows: Rows, wanted: Sequence[VectorField], *, is_unnamed: bool) -> list[Record]:
+async def records(rows: Rows, wanted: Sequence[AnyField], *, is_unnamed: bool) -> list[Record]:
     """The points that were asked for, in the core's order, with payload and vectors asked for."""
     ids, _, _, vectors, payloads = rows
     pace = Pace()
@@ -69,16 +68,24 @@ def search_batch_of(batch: Batch) -> SearchBatch:
 
 def _vector(
     row: int,
-    vectors: dict[int, tuple[NDArray[np.bool_], NDArray[np.float32]]],
-    wanted: Sequence[VectorField],
+    vectors: NativeVectors,
+    wanted: Sequence[AnyField],
     is_unnamed: bool,
 ) -> VectorOutput:
-    """A plain list for an unnamed vector, a dict for named ones; ``{}`` where there is none."""
-    named: dict[str, list[float]] = {}
+    """A plain list for a sole unnamed vector, else a dict by name; ``{}`` where there is none."""
+    named: dict[str, list[float] | SparseVector] = {}
     for field in wanted:
-        present, values = vectors[field.number]
-        if present[row]:
-            named[field.name] = values[row].tolist()
-    if is_unnamed:
-        return named.get(UNNAMED, named)
+        present, *numbers = vectors[field.number]
+        if not present[row]:
+            continue
+        if isinstance(field, SparseField):
+            offsets, indices, values = numbers
+            begin, end = int(offsets[row]), int(offsets[row + 1])
+            named[field.name] = SparseVector(
+                indices=indices[begin:end].tolist(), values=values[begin:end].tolist()
+            )
+        else:
+            named[field.name] = numbers[0][row].tolist()
+    if is_unnamed and list(named) == [UNNAMED]:
+        return cast("list[float]", named[UNNAMED])
     return named

@@ -17,6 +17,7 @@ from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.models import (
     Datatype,
     HnswConfigDiff,
+    Modifier,
     OptimizersConfigDiff,
     QuantizationConfig,
     ScalarQuantization,
@@ -25,6 +26,7 @@ from asyncstore.models import (
     WalConfigDiff,
 )
 from asyncstore.models.quantization import decode_quantization
+from asyncstore.vectors import AnyField, SparseField, VectorField
 
 VectorsInput: TypeAlias = VectorParams | Mapping[str, VectorParams] | None
 
@@ -36,6 +38,7 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
     """The settings of a collection as they were given; an unnamed vector is named ""."""
 
     vectors: dict[str, VectorParams] = {}
+    sparse_vectors: dict[str, SparseVectorParams] = {}
     quantization_config: QuantizationConfig | None = None
     metadata: dict[str, object] | None = None
 
@@ -56,6 +59,16 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
     def native_fields(self) -> list[NativeField]:
         """One field for each vector, in the order given; the index is the field's number."""
         return [self._native_field(name, params) for name, params in self.vectors.items()]
+
+    def fields_by_name(self, collection: str) -> dict[str, AnyField]:
+        """The vectors as the core numbers them: dense ones from 0, then sparse ones."""
+        fields: dict[str, AnyField] = {
+            name: VectorField(collection, number, name, params.size)
+            for number, (name, params) in enumerate(self.vectors.items())
+        }
+        for number, name in enumerate(self.sparse_vectors, start=len(fields)):
+            fields[name] = SparseField(collection, number, name)
+        return fields
 
     def _native_field(self, name: str, params: VectorParams) -> NativeField:
         quantization = params.quantization_config or self.quantization_config
@@ -91,20 +104,25 @@ def checked_settings(
         UnsupportedError: A setting would have no effect yet.
     """
     for value, sentence in (
-        (sparse_vectors, "sparse_vectors: sparse vectors are not supported yet"),
         (hnsw_config, "hnsw_config: a graph is not supported yet"),
         (optimizers_config, "optimizers_config: not supported yet, the store's configuration is"),
         (wal_config, "wal_config: not supported yet, every collection has the same log"),
     ):
-        if value is not None and value != {}:
+        if value is not None:
             raise UnsupportedError(sentence)
     if not on_disk_payload:
         raise UnsupportedError("on_disk_payload: payload in memory is not supported yet")
     settings = CollectionSettings(
         vectors=_checked_vectors(vectors),
+        sparse_vectors=_checked_sparse(sparse_vectors),
         quantization_config=_checked_quantization(quantization_config, "quantization_config"),
         metadata=_checked_metadata(metadata),
     )
+    for name in settings.sparse_vectors:
+        if name in settings.vectors:
+            raise InvalidArgumentError(
+                f"Dense and sparse vector names must be unique - duplicate found with '{name}'"
+            )
     for name, params in settings.vectors.items():
         _refuse_unsupported(params, f"vectors.{name}" if name else "vectors")
     return settings
@@ -130,6 +148,37 @@ def _checked_vectors(vectors: VectorsInput) -> dict[str, VectorParams]:
             violations.append(str(error))
     if violations:
         raise InvalidArgumentError("; ".join(violations))
+    return checked_vectors
+
+
+def _checked_sparse(
+    sparse_vectors: Mapping[str, SparseVectorParams] | None,
+) -> dict[str, SparseVectorParams]:
+    if sparse_vectors is None:
+        return {}
+    if not isinstance(sparse_vectors, Mapping):
+        raise InvalidArgumentError(
+            f"sparse_vectors: must be a dict of SparseVectorParams, got {sparse_vectors!r}"
+        )
+    checked_vectors: dict[str, SparseVectorParams] = {}
+    for name, params in sparse_vectors.items():
+        path = f"sparse_vectors.{name}"
+        if not isinstance(name, str):
+            raise InvalidArgumentError(f"sparse_vectors: a name must be text, got {name!r}")
+        if name == UNNAMED:
+            raise InvalidArgumentError("sparse_vectors: Sparse vector name cannot be empty")
+        if not isinstance(params, SparseVectorParams):
+            raise InvalidArgumentError(f"{path}: must be a SparseVectorParams, got {params!r}")
+        if params.index is not None:
+            raise UnsupportedError(
+                f"{path}.index: not supported yet, sparse vectors are kept but not searched"
+            )
+        if params.modifier not in (None, Modifier.NONE):
+            raise UnsupportedError(
+                f"{path}.modifier: {params.modifier!s} is not supported yet, sparse vectors are "
+                f"kept but not searched"
+            )
+        checked_vectors[name] = checked(params, SparseVectorParams, path)
     return checked_vectors
 
 

@@ -136,7 +136,7 @@ class Store:
         Args:
             name: 1 to 255 characters, none of ``< > : " / \ | ? *``, NUL and 0x1F.
             vectors: One vector without a name, or named ones; None for points without vectors.
-            sparse_vectors: Not supported yet.
+            sparse_vectors: Sparse vectors by name; kept and returned, not yet searched.
             quantization_config: Codes of all vectors that do not have their own; only
                 ``ScalarQuantization`` is supported yet.
             hnsw_config: Not supported yet.
@@ -167,8 +167,9 @@ class Store:
         engine = self._engine
         engine.check_open()
         text, fields = settings.encode(), settings.native_fields()
+        sparse = list(settings.sparse_vectors)
         created = await self._change(
-            lambda: engine.native.submit_create_collection(name, text, fields)
+            lambda: engine.native.submit_create_collection(name, text, fields, sparse)
         )
         return Collection(engine, cast(NativeCollection, created))
 

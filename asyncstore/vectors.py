@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncstore.errors import DimensionMismatchError, InvalidArgumentError, UnsupportedError
+from asyncstore.models import SparseVector
 from asyncstore.pace import ARRAY_ELEMENTS_MAX, LIST_ELEMENTS_MAX, Pace
 
 Matrix: TypeAlias = NDArray[np.float32]
@@ -47,7 +48,24 @@ class VectorField:
             )
 
 
-def find_field(fields: Mapping[str, VectorField], name: object) -> VectorField:
+@dataclass(frozen=True)
+class SparseField:
+    """A sparse vector of a collection."""
+
+    collection: str
+    number: int  # dense vectors come first
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The name of an argument that holds vectors for this field."""
+        return f"vectors.{self.name}"
+
+
+AnyField: TypeAlias = VectorField | SparseField
+
+
+def find_field(fields: Mapping[str, AnyField], name: object) -> AnyField:
     """The field with this name.
 
     Raises:
@@ -56,6 +74,19 @@ def find_field(fields: Mapping[str, VectorField], name: object) -> VectorField:
     found = fields.get(name) if isinstance(name, str) else None
     if found is None:
         raise InvalidArgumentError(f"Not existing vector name error: {name}")
+    return found
+
+
+def find_searched_field(fields: Mapping[str, AnyField], name: object) -> VectorField:
+    """The field with this name, to be searched.
+
+    Raises:
+        InvalidArgumentError: The collection has no vector of this name.
+        UnsupportedError: It is sparse.
+    """
+    found = find_field(fields, name)
+    if isinstance(found, SparseField):
+        raise UnsupportedError(f"using: '{name}' is sparse, which cannot be searched yet")
     return found
 
 
@@ -148,10 +179,11 @@ async def fill_row(row: Matrix, vector: object, field: VectorField, where: str, 
     Raises:
         InvalidArgumentError: It is no vector of finite numbers.
         DimensionMismatchError: It has another number of dimensions.
-        UnsupportedError: It is sparse or a multivector.
+        UnsupportedError: It is a multivector.
     """
-    if isinstance(vector, dict):
-        raise UnsupportedError(f"{where}sparse vectors are not supported yet")
+    if isinstance(vector, SparseVector | Mapping):
+        name = f"vector '{field.name}'" if field.name else "the vector"
+        raise InvalidArgumentError(f"{where}{name} is dense, must be a list of numbers")
     if _is_array(vector):
         numbers = np.asarray(vector)
         if numbers.dtype.kind in "fiu":

@@ -38,9 +38,10 @@ class Writes(Handle):
         equal ids wins. The batch is checked before anything of it is written.
 
         Args:
-            points: At least one point; vectors are lists or arrays of finite numbers. A payload is
-                a dict of what JSON can hold, at most 64 levels deep and 16 MiB as JSON; integers
-                may have any size up to 4,300 digits.
+            points: At least one point; vectors are lists or arrays of finite numbers, sparse ones
+                ``SparseVector`` or a dict of ``indices`` and ``values``. A payload is a dict of
+                what JSON can hold, at most 64 levels deep and 16 MiB as JSON; integers may have any
+                size up to 4,300 digits.
             wait: False changes the result's word alone; the write is done when this returns.
             update_filter: Not supported yet.
             update_mode: ``INSERT_ONLY`` leaves points that are there as they are, ``UPDATE_ONLY``
@@ -53,7 +54,7 @@ class Writes(Handle):
             InvalidArgumentError: An id, a number or a payload is wrong, a name is unknown, or the
                 batch is empty; nothing was written.
             DimensionMismatchError: A vector has the wrong number of dimensions.
-            UnsupportedError: A point has a sparse or multivector.
+            UnsupportedError: A point has a multivector.
             StoreFailedError: An earlier write could not be made durable.
             StorageIOError: The disk is full or fails.
 
@@ -84,7 +85,8 @@ class Writes(Handle):
         Args:
             ids: (n,) uint64 array, or a sequence of n integers and UUIDs.
             vectors: (n, dim) float32, finite; or a dict of them by vector name. Arrays of other
-                numbers and lists of lists are converted.
+                numbers and lists of lists are converted. Sparse vectors are a sequence of n
+                ``SparseVector`` or None, or a matrix in SciPy's CSR form with n rows.
             payloads: n dicts or None, as in :meth:`upsert`; None: no point has payload.
             wait: As in :meth:`upsert`.
 
@@ -157,7 +159,7 @@ class Writes(Handle):
             DimensionMismatchError: A vector has the wrong number of dimensions.
             PointNotFoundError: A point is not there; nothing was written, unless it was deleted
                 meanwhile and the batch is larger than one chunk.
-            UnsupportedError: ``update_filter`` is given, or a vector is sparse or a multivector.
+            UnsupportedError: ``update_filter`` is given, or a vector is a multivector.
 
         Cancellation: as in :meth:`upsert`.
         """
@@ -219,7 +221,7 @@ class Writes(Handle):
                 with its position, as in ``operations[2]``.
             DimensionMismatchError: A vector has the wrong number of dimensions.
             PointNotFoundError: A point is not there when the turn of its operation comes.
-            UnsupportedError: An operation has a filter, or a sparse or multivector.
+            UnsupportedError: An operation has a filter, or a multivector.
 
         Cancellation: leaves behind the operations done so far, and of the present one what the call
         of its own leaves.

@@ -203,7 +203,11 @@ class Engine:
         )
         return {"reader": "mmap", "reader_reason": "fake", **dict.fromkeys(names.split(), 0)}
 
-    def submit_create_collection(self, name: str, config: bytes, fields: list[Field]) -> int:
+    def submit_create_collection(
+        self, name: str, config: bytes, fields: list[Field], sparse: list[str]
+    ) -> int:
+        assert not sparse
+
         def create() -> Collection:
             if name in self._collections:
                 raise NativeError("already_exists", f"Collection `{name}` already exists!")

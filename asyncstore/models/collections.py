@@ -151,7 +151,7 @@ class Modifier(StrEnum):
 
 
 class SparseIndexParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Settings of a sparse vector's index; not supported yet."""
+    """Settings of a sparse vector's index; not supported yet, must not be given."""
 
     full_scan_threshold: Annotated[int, Bounds(0)] | None = None
     on_disk: bool | None = None
@@ -159,7 +159,12 @@ class SparseIndexParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class SparseVectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One sparse vector of a collection; not supported yet."""
+    """One sparse vector of a collection: kept on disk and returned, not yet searched.
+
+    Attributes:
+        index: Not supported yet.
+        modifier: ``IDF`` is not supported yet.
+    """
 
     index: SparseIndexParams | None = None
     modifier: Modifier | None = None

@@ -17,11 +17,29 @@ PointId: TypeAlias = int | str
 
 # One dense vector, as callers may give it.
 VectorInput: TypeAlias = Sequence[float] | NDArray[np.floating] | NDArray[np.integer]
+
+
+class SparseVector(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A vector most of whose elements are zero.
+
+    Attributes:
+        indices: Where it is not zero: whole numbers below 2**32, each once. They come back
+            ascending.
+        values: The elements there, finite; as many as there are indices.
+    """
+
+    indices: Sequence[int] | NDArray[np.integer]
+    values: VectorInput
+
+
+# A sparse vector, as callers may give it.
+SparseVectorInput: TypeAlias = SparseVector | Mapping[str, VectorInput]
+
 # Records and scored points are made by the thousand and hold no reference back: ``gc=False`` spares
 # the garbage collector, and so the event loop, from walking over them.
 
 # One dense vector as it comes back, or those of a point with named vectors.
-VectorOutput: TypeAlias = list[float] | dict[str, list[float]]
+VectorOutput: TypeAlias = list[float] | dict[str, list[float] | SparseVector]
 
 
 class PointStruct(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,13 +47,13 @@ class PointStruct(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: An unsigned 64-bit integer or a UUID.
-        vector: The vector of a collection with one unnamed vector; named vectors by name; ``{}``
-            for a point without any.
+        vector: The vector of a collection with one unnamed vector; named and sparse vectors by
+            name; ``{}`` for a point without any.
         payload: A JSON object; None and ``{}`` are the same.
     """
 
     id: PointIdInput
-    vector: VectorInput | Mapping[str, VectorInput]
+    vector: VectorInput | Mapping[str, VectorInput | SparseVectorInput]
     payload: Mapping[str, object] | None = None
 
 
@@ -43,7 +61,7 @@ class PointVectors(msgspec.Struct, frozen=True, kw_only=True):
     """Vectors to be written to a point that is there; its other vectors and its payload stay."""
 
     id: PointIdInput
-    vector: VectorInput | Mapping[str, VectorInput]
+    vector: VectorInput | Mapping[str, VectorInput | SparseVectorInput]
 
 
 class PointIdsList(msgspec.Struct, frozen=True, kw_only=True):

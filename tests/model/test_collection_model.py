@@ -36,6 +36,7 @@ STEPS = int(os.environ.get("ASYNCSTORE_MODEL_STEPS", "30"))
 SEED = os.environ.get("ASYNCSTORE_MODEL_SEED")
 
 DIMS = {"a": 2, "b": 3}
+SPARSE = ["s", "t"]
 COPIES_MAX = 1000
 
 ids = st.one_of(
@@ -43,8 +44,18 @@ ids = st.one_of(
 )
 numbers = st.integers(-100, 100).map(float)
 names = st.sampled_from(sorted(DIMS))
+all_names = st.sampled_from([*DIMS, *SPARSE])
+sparse_vectors = st.dictionaries(st.integers(0, 2**32 - 1), numbers, max_size=40).map(
+    lambda elements: m.SparseVector(
+        indices=sorted(elements), values=[elements[index] for index in sorted(elements)]
+    )
+)
 vectors = st.fixed_dictionaries(
-    {}, optional={name: st.lists(numbers, min_size=dim, max_size=dim) for name, dim in DIMS.items()}
+    {},
+    optional={
+        **{name: st.lists(numbers, min_size=dim, max_size=dim) for name, dim in DIMS.items()},
+        **dict.fromkeys(SPARSE, sparse_vectors),
+    },
 )
 keys = st.sampled_from(["k", "l", "m n", "ö"])
 scalars = st.one_of(
@@ -104,7 +115,10 @@ class CollectionModel(RuleBasedStateMachine):
         params = {
             name: m.VectorParams(size=dim, distance=m.Distance.DOT) for name, dim in DIMS.items()
         }
-        self._docs = self._call(store.create_collection, "docs", vectors=params)
+        sparse = {name: m.SparseVectorParams() for name in SPARSE}
+        self._docs = self._call(
+            store.create_collection, "docs", vectors=params, sparse_vectors=sparse
+        )
 
     @rule(given=st.lists(st.tuples(ids, vectors, payloads | st.none()), min_size=1, max_size=5))
     def upsert(self, given):
@@ -166,7 +180,7 @@ class CollectionModel(RuleBasedStateMachine):
                 before, payload = self.points[point_id]
                 self.points[point_id] = ({**before, **vector}, payload)
 
-    @rule(given=some_ids, losing=st.lists(names, min_size=1))
+    @rule(given=some_ids, losing=st.lists(all_names, min_size=1))
     def delete_vectors(self, given, losing):
         if self._are_there(given, partial(self._docs.delete_vectors, losing, points=given)):
             for point_id in given:

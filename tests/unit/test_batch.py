@@ -312,7 +312,7 @@ class TestPoints:
             ({"id": 1, "vector": [1, 2, 3, 1e300]}, InvalidArgumentError, "beyond float32"),
             ({"id": 1, "vector": [1, 2, 3, 10**400]}, InvalidArgumentError, r"points\[1\]"),
             ({"id": 1, "vector": {"x": [1]}}, InvalidArgumentError, "vector name error: x"),
-            ({"id": 1, "vector": {"": {"indices": [1]}}}, UnsupportedError, "sparse"),
+            ({"id": 1, "vector": {"": {"indices": [1]}}}, InvalidArgumentError, "vector is dense"),
             ({"id": 1, "vector": [[1, 2, 3, 4]]}, UnsupportedError, "multivectors"),
             ({"id": 1, "vector": np.zeros((1, 4))}, UnsupportedError, "multivectors"),
             ({"id": 1, "vector": np.float32(1)}, InvalidArgumentError, r"points\[1\]"),

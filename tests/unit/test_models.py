@@ -164,7 +164,8 @@ def test_all_wrong_settings_are_listed():
 @pytest.mark.parametrize(
     "given",
     [
-        {"sparse_vectors": {"s": m.SparseVectorParams()}},
+        {"sparse_vectors": {"s": m.SparseVectorParams(modifier=m.Modifier.IDF)}},
+        {"sparse_vectors": {"s": m.SparseVectorParams(index=m.SparseIndexParams())}},
         {"hnsw_config": m.HnswConfigDiff(m=16)},
         {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=1)},
         {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
