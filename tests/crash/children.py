@@ -13,7 +13,22 @@ import numpy as np
 from asyncstore import models as m
 from asyncstore.collection import Collection
 from asyncstore.testing import open_test_store
-from lanes import LANES, UPSERTS, Kind, LaneState, Operation, Shape, operation, point_ids, vectors
+from lanes import (
+    BIG,
+    LANES,
+    SMALL,
+    SMALL_DIM,
+    UPSERTS,
+    WORDS,
+    Kind,
+    LaneState,
+    Operation,
+    Shape,
+    operation,
+    point_ids,
+    vectors,
+    words,
+)
 
 # What a writer reports, one byte each: a lane's number for an operation acknowledged, or these.
 OPENING, WRITING, CLOSING = 100, 101, 102
@@ -46,7 +61,11 @@ async def write(
             if await store.collection_exists("docs"):
                 docs = await store.get_collection("docs")
             else:
-                docs = await store.create_collection("docs", vectors=shape.vector_params())
+                docs = await store.create_collection(
+                    "docs",
+                    vectors=shape.vector_params(),
+                    sparse_vectors={"words": m.SparseVectorParams()},
+                )
             os.write(report_fd, bytes([WRITING]))
             writer = _Writer(docs, shape, states, life, report_fd)
             async with asyncio.TaskGroup() as group:
@@ -100,7 +119,7 @@ class _Writer:
             await self._docs.delete(points=ids)
             return
         if todo.kind is Kind.DELETE_VECTORS:
-            await self._docs.delete_vectors(["big"], points=ids)
+            await self._docs.delete_vectors(["big", "words"], points=ids)
         elif todo.kind is Kind.SET_PAYLOAD:
             await self._docs.set_payload(todo.change, points=ids, key=todo.key)
         elif todo.kind is Kind.OVERWRITE_PAYLOAD:
@@ -117,7 +136,7 @@ class _Writer:
         payloads = [todo.payload(index) for index in todo.indexes.tolist()]
         if todo.kind is Kind.UPSERT_MIXED or todo.kind not in UPSERTS:
             by_row = [
-                {name: matrix[row] for bit, name, matrix in named if bits & bit}
+                {name: of_points[row] for bit, name, of_points in named if bits & bit}
                 for row, bits in enumerate(todo.vectors_present())
             ]
             if todo.kind is Kind.UPDATE_VECTORS:
@@ -135,18 +154,20 @@ class _Writer:
                 ]
             )
             return
-        given = named if todo.kind is Kind.UPSERT else named[:1]
-        await self._docs.upsert_arrays(ids, {name: matrix for _, name, matrix in given}, payloads)
+        bits = todo.vectors_present()[0]
+        given = {name: of_points for bit, name, of_points in named if bits & bit}
+        await self._docs.upsert_arrays(ids, given, payloads)
 
 
 def vectors_of(
     shape: Shape, lane: int, indexes: np.ndarray, version: int | np.ndarray
-) -> list[tuple[int, str, np.ndarray]]:
-    """Bit, name and matrix of each vector; versions (2, n), if they are not all the same."""
-    big, small = np.broadcast_to(np.asarray(version, np.int64), (2, *indexes.shape))
+) -> list[tuple[int, str, np.ndarray | list[m.SparseVector]]]:
+    """Bit, name and values of each vector; versions (3, n), if they are not all the same."""
+    big, small, sparse = np.broadcast_to(np.asarray(version, np.int64), (3, *indexes.shape))
     return [
-        (1, "big", vectors(shape.seed, shape.dim, lane, indexes, big)),
-        (2, "small", vectors(shape.seed + 1, 4, lane, indexes, small)),
+        (BIG, "big", vectors(shape.seed, shape.dim, lane, indexes, big)),
+        (SMALL, "small", vectors(shape.seed + 1, SMALL_DIM, lane, indexes, small)),
+        (WORDS, "words", words(shape.seed + 2, lane, indexes, sparse)),
     ]
 
 
@@ -161,7 +182,7 @@ class Found:
         self.exists = False
         self.count = 0
         self.ids: list[int | str] = []
-        self.vectors: list[dict[str, list[float]]] = []
+        self.vectors: list[dict[str, list[float] | m.SparseVector]] = []
         self.payloads: list[dict[str, object]] = []
         self.rebuilt: list[str] = []
         self.findings: list[str] = []
@@ -198,7 +219,8 @@ async def _read_all(docs: Collection, found: Found, shape: Shape, life: int) -> 
             break
     rng = np.random.default_rng([shape.seed, 4, life])
     for at in rng.integers(0, max(len(found.ids), 1), SAMPLED_POINTS if found.ids else 0):
-        for name, vector in found.vectors[at].items():
+        dense = {name: found.vectors[at][name] for name in found.vectors[at] if name != "words"}
+        for name, vector in dense.items():
             for exact in (True, False):
                 hits = await docs.search(
                     vector, using=name, limit=3, params=m.SearchParams(exact=exact)

@@ -1,6 +1,6 @@
 """Kills a writing process at random moments and compares every value that it left behind.
 
-    python tests/crash/crasher.py --kills 200 --seed 1
+    python tests/crash/crasher.py --minutes 2 --seed 1
 
 After each kill another process opens the store. What must hold: every operation that was
 acknowledged is there with its values; of an operation that was on its way, each record of the log
@@ -30,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asyncstore import models as m
 from children import CLOSING, OPENING, WRITING, Found, read, vectors_of, write
 from lanes import LANES, LaneState, Shape, lane_and_index, operation
 
@@ -192,14 +193,22 @@ class Crasher:
                     f"not {str(state.payloads[index])[:300]}"
                 )
         versions = state.versions[:, expected]
-        for bit, name, matrix in vectors_of(self.shape, lane, expected, versions):
-            for index, has, row in zip(expected, versions[bit - 1] != 0, matrix, strict=True):
+        for which, (_, name, wanted) in enumerate(vectors_of(self.shape, lane, expected, versions)):
+            for index, has, vector in zip(expected, versions[which] != 0, wanted, strict=True):
                 stored = found.vectors[rows[index]].get(name)
                 if (stored is not None) != bool(has):
                     return f"point {index} has '{name}': {stored is not None}, not {bool(has)}"
-                if has and np.asarray(stored, np.float32).tobytes() != row.tobytes():
-                    return f"point {index} has a wrong '{name}': {stored[:3]}, not {row[:3]}"
+                if has and _bytes_of(stored) != _bytes_of(vector):
+                    return f"point {index} has a wrong '{name}': {stored}, not {vector}"
         return None
+
+
+def _bytes_of(vector: object) -> bytes:
+    """Equal for vectors that are equal bit by bit."""
+    if isinstance(vector, m.SparseVector):
+        indices = np.asarray(vector.indices, np.uint32)
+        return indices.tobytes() + np.asarray(vector.values, np.float32).tobytes()
+    return np.asarray(vector, np.float32).tobytes()
 
 
 def _rows_by_lane(found: Found) -> list[dict[int, int]]:
@@ -246,7 +255,8 @@ def run(arguments: argparse.Namespace) -> int:
     moments: Counter[str] = Counter()
     unacknowledged: Counter[str] = Counter()
     kills = operations = 0
-    while kills < arguments.kills and time.monotonic() < deadline:
+    kills_max = arguments.kills or (sys.maxsize if arguments.minutes else 200)
+    while kills < kills_max and time.monotonic() < deadline:
         number, life = divmod(kills, KILLS_PER_FOLDER)
         if crasher is None or life == 0:
             folder = base / f"store-{number}"
@@ -264,7 +274,8 @@ def run(arguments: argparse.Namespace) -> int:
             return 1
         kills += 1
         operations += crasher.operations - before
-        if life + 1 == KILLS_PER_FOLDER or kills == arguments.kills:
+        is_last = kills == kills_max or time.monotonic() >= deadline
+        if life + 1 == KILLS_PER_FOLDER or is_last:
             moments += crasher.moments
             unacknowledged += crasher.unacknowledged
             shutil.rmtree(crasher.folder)
@@ -282,9 +293,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=int, help="stop after so many; default: 200, or --minutes")
     parser.add_argument("--minutes", type=float, help="stop after so many")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--durability", default="fsync", choices=["fsync", "flush"])
     parser.add_argument("--folder", help="where the stores are made; default: a temporary one")
     parser.add_argument("--every", type=int, default=20, help="kills between two lines of output")

@@ -22,8 +22,9 @@ from asyncstore.operation import PAYLOAD_CHANGES_MAX
 LANES = 4
 UUID_LANE = 3  # the ids of this lane are UUIDs
 SMALL_DIM = 4
-BIG, SMALL = 1, 2  # bits: which vectors a point has
-POINTS_WITH_PAYLOAD_MAX = 600  # of one operation: they fit into one record
+BIG, SMALL, WORDS = 1, 2, 4  # bits: which vectors a point has; words are sparse
+WORDS_MAX = 40  # elements of a sparse vector
+SMALL_OPERATION_POINTS_MAX = 600  # with payload and words they fit into one record
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Shape:
 
     @staticmethod
     def chunk_points_of(dim: int, lane: int) -> int:
-        """As many points without payload as go into one record of the log, all of it or nothing."""
+        """Points with dense vectors alone that go into one record of the log, all or nothing."""
         points_max = LIST_IDS_MAX if lane == UUID_LANE else WRITE_POINTS_MAX
         return min(points_max, int(WRITE_BYTES_MAX // (4 * (dim + SMALL_DIM))))
 
@@ -92,13 +93,13 @@ class Shape:
 
 
 class Kind(Enum):
-    UPSERT = "upsert"  # both vectors
-    UPSERT_BIG = "upsert of one vector"  # the other is gone afterwards
-    UPSERT_MIXED = "upsert of points with two vectors, one or none"
+    UPSERT = "upsert"  # all vectors
+    UPSERT_BIG = "upsert of one vector"  # the others are gone afterwards
+    UPSERT_MIXED = "upsert of points with several vectors, or none"
     DELETE = "delete"
     # Of points that are there; the others are left out.
-    UPDATE_VECTORS = "update of one vector"  # the other stays
-    DELETE_VECTORS = "delete of one vector"
+    UPDATE_VECTORS = "update of some vectors"  # the others stay
+    DELETE_VECTORS = "delete of some vectors"
     SET_PAYLOAD = "set_payload"
     OVERWRITE_PAYLOAD = "overwrite_payload"
     DELETE_PAYLOAD = "delete_payload"
@@ -125,18 +126,24 @@ class Operation:
     def vectors_present(self) -> np.ndarray:
         """The bits of each index: which vectors are written, or deleted."""
         if self.kind is Kind.UPSERT_MIXED:
-            return np.array([BIG | SMALL, BIG, 0], np.uint8)[(self.indexes + self.version) % 3]
-        if self.kind is Kind.UPSERT:
-            bits = BIG | SMALL
-        elif self.kind in (Kind.UPSERT_BIG, Kind.DELETE_VECTORS):
-            bits = BIG
-        else:
-            bits = SMALL if self.kind is Kind.UPDATE_VECTORS else 0
+            mixture = np.array([BIG | SMALL, BIG | WORDS, 0], np.uint8)
+            return mixture[(self.indexes + self.version) % 3]
+        bits = {
+            Kind.UPSERT: BIG | SMALL if self.is_huge else BIG | SMALL | WORDS,
+            Kind.UPSERT_BIG: BIG,
+            Kind.UPDATE_VECTORS: SMALL | WORDS,
+            Kind.DELETE_VECTORS: BIG | WORDS,
+        }.get(self.kind, 0)
         return np.full(len(self.indexes), bits, np.uint8)
+
+    @property
+    def is_huge(self) -> bool:
+        """Whether it is an upsert of several records: one of dense vectors alone."""
+        return len(self.indexes) > SMALL_OPERATION_POINTS_MAX
 
     def payload(self, index: int) -> dict[str, object]:
         """What an upsert writes with a point: nothing with every third, and with huge upserts."""
-        if (index + self.version) % 3 == 0 or len(self.indexes) > POINTS_WITH_PAYLOAD_MAX:
+        if (index + self.version) % 3 == 0 or self.is_huge:
             return {}
         text = f"{index}ä" * ((index * 31 + self.version) % 150)
         return {"i": index, "v": self.version, "text": text, "list": [{"n": index}, 2**70]}
@@ -217,19 +224,38 @@ def vectors(
     seed: int, dim: int, lane: int, indexes: np.ndarray, versions: np.ndarray
 ) -> np.ndarray:
     """(n, dim) float32 of unit length: what each point has to hold, bit by bit."""
+    mixed = _mixed(seed, dim, lane, indexes, versions)
+    raw = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 23) - np.float32(1)
+    return raw / np.sqrt(np.sum(raw * raw, axis=1, keepdims=True))
+
+
+def words(seed: int, lane: int, indexes: np.ndarray, versions: np.ndarray) -> list[m.SparseVector]:
+    """The sparse vector of each point, of 0 to 40 elements."""
+    mixed = _mixed(seed, WORDS_MAX + 1, lane, indexes, versions)
+    sizes = (mixed[:, 0] % np.uint64(WORDS_MAX + 1)).tolist()
+    places = np.cumsum(mixed[:, 1:] % np.uint64(1000) + np.uint64(1), axis=1).astype(np.uint32)
+    values = (mixed[:, 1:] >> np.uint64(40)).astype(np.float32) / np.float32(1 << 20)
+    return [
+        m.SparseVector(indices=places[row, :size], values=values[row, :size])
+        for row, size in enumerate(sizes)
+    ]
+
+
+def _mixed(
+    seed: int, columns: int, lane: int, indexes: np.ndarray, versions: np.ndarray
+) -> np.ndarray:
+    """(n, columns) uint64 that look random."""
     with np.errstate(over="ignore"):
         rows = indexes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         rows ^= versions.astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
         rows ^= np.uint64(seed * 8 + lane) * np.uint64(0x165667B19E3779F9)
-        mixed = rows[:, None] + np.arange(1, dim + 1, dtype=np.uint64) * np.uint64(
+        mixed = rows[:, None] + np.arange(1, columns + 1, dtype=np.uint64) * np.uint64(
             0xD6E8FEB86659FD93
         )
         for shift in (32, 29):
             mixed ^= mixed >> np.uint64(shift)
             mixed *= np.uint64(0xFF51AFD7ED558CCD)
-        mixed ^= mixed >> np.uint64(32)
-    raw = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 23) - np.float32(1)
-    return raw / np.sqrt(np.sum(raw * raw, axis=1, keepdims=True))
+        return mixed ^ mixed >> np.uint64(32)
 
 
 class LaneState:
@@ -237,8 +263,8 @@ class LaneState:
 
     def __init__(self, shape: Shape) -> None:
         self.is_there = np.zeros(shape.ids_per_lane, np.bool_)
-        # Of the big and the small vector; 0: the point has none.
-        self.versions = np.zeros((2, shape.ids_per_lane), np.int64)
+        # Of the big, the small and the sparse vector; 0: the point has none.
+        self.versions = np.zeros((3, shape.ids_per_lane), np.int64)
         self.payloads: list[dict[str, object]] = [{} for _ in range(shape.ids_per_lane)]
 
     def possible(self, wanted: Operation) -> Operation:
@@ -256,7 +282,7 @@ class LaneState:
             self.is_there[indexes] = True
         if done.kind in UPSERTS or done.kind is Kind.DELETE:
             self.versions[:, indexes] = 0
-        for which, bit in enumerate((BIG, SMALL)):
+        for which, bit in enumerate((BIG, SMALL, WORDS)):
             version = 0 if done.kind is Kind.DELETE_VECTORS else done.version
             self.versions[which, indexes[(bits & bit) != 0]] = version
         for index in indexes.tolist():
