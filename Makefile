@@ -12,7 +12,7 @@ NATIVE := $(shell find native -name '*.cc' -o -name '*.h' -o -name CMakeLists.tx
 CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h')
 
 
-.PHONY: help demo test lint tidy format build native-unit native-test tsan crash wheel
+.PHONY: help demo test lint tidy format build native-unit native-test tsan crash model wheel
 .PHONY: bench-native bench clean
 .DEFAULT_GOAL := help
 
@@ -23,7 +23,7 @@ demo: build ## import a sample of real embeddings, search it both ways, show wha
 	$(BIN)/asyncstore demo $(if $(DATA),--data $(DATA))
 
 test: build native-unit ## the tests of both sides; the summary comes last
-	$(BIN)/python -m pytest
+	ASYNCSTORE_NATIVE_TESTS_BUILT=1 $(BIN)/python -m pytest
 
 lint: $(STAMPS)/python ## ruff, mypy, clang-format, clang-tidy
 	$(BIN)/ruff check .
@@ -97,8 +97,13 @@ tsan: $(STAMPS)/python ## the native tests under ThreadSanitizer
 	$(call native_build,tsan,thread)
 	build/tsan/native_tests
 
-crash: build ## kill a writing process 200 times and compare every value
-	$(BIN)/python tests/crash/crasher.py --kills 200 $(ARGS)
+crash: build ## kill a writing process 200 times and compare every value (ARGS: --minutes N --seed S)
+	$(BIN)/python tests/crash/crasher.py $(ARGS)
+
+model: build ## any number of random operations against the models: OPERATIONS=1000000
+	$(call native_build,tests,)
+	ASYNCSTORE_NATIVE_TESTS_BUILT=1 ASYNCSTORE_MODEL_OPERATIONS=$(or $(OPERATIONS),1000000) \
+	  $(BIN)/python -m pytest -s tests/model
 
 comma := ,
 

@@ -1,13 +1,11 @@
 """A collection against a dict: random operations, with optimizing, reopening and crashes between.
 
-    ASYNCSTORE_MODEL_EXAMPLES=1000 ASYNCSTORE_MODEL_STEPS=100 pytest tests/model
+    make model OPERATIONS=1000000
 
 After each step everything is compared. A crash is a copy of the open store's folder, which is then
 opened in its place: what a killed process leaves behind.
 """
 
-import os
-import random
 import shutil
 import tempfile
 import uuid
@@ -16,24 +14,21 @@ from pathlib import Path
 
 import pytest
 from anyio.from_thread import start_blocking_portal
-from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from asyncstore import PointNotFoundError
 from asyncstore import models as m
 from asyncstore.testing import open_test_store
+from model_runs import run_model
 from payload_model import put, removed
 
-EXAMPLES = int(os.environ.get("ASYNCSTORE_MODEL_EXAMPLES", "40"))
-STEPS = int(os.environ.get("ASYNCSTORE_MODEL_STEPS", "30"))
-SEED = os.environ.get("ASYNCSTORE_MODEL_SEED")
+OPERATIONS = 10_000
 
 DIMS = {"a": 2, "b": 3}
 SPARSE = ["s", "t"]
@@ -90,6 +85,8 @@ def path_text(steps):
 
 class CollectionModel(RuleBasedStateMachine):
     """Points by id: (vectors by name, payload)."""
+
+    operations = 0  # of all examples
 
     def __init__(self):
         super().__init__()
@@ -231,11 +228,11 @@ class CollectionModel(RuleBasedStateMachine):
     def everything_is_as_it_must_be(self):
         if self._opening is None:
             return
-        assert self._call(self._docs.count) == len(self.points)
-        records, following = self._call(self._docs.scroll, limit=100, with_vectors=True)
+        scroll = partial(self._docs.scroll, limit=100, with_vectors=True)
+        records, following = self._portal.call(scroll)
         found = {one.id: (one.vector, one.payload) for one in records}
         assert following is None
-        assert len(records) == len(found)
+        assert len(records) == len(found) == self._portal.call(self._docs.count)
         assert _texts(found) == _texts(self.points)
 
     def teardown(self):
@@ -264,6 +261,7 @@ class CollectionModel(RuleBasedStateMachine):
         return False
 
     def _call(self, function, *arguments, **named):
+        type(self).operations += 1
         return self._portal.call(partial(function, *arguments, **named))
 
     def _open(self):
@@ -312,21 +310,5 @@ def _listing(folder):
     return found
 
 
-def test_a_collection_is_a_dict():
-    number = int(SEED) if SEED is not None else random.getrandbits(32)
-    chosen = settings(
-        max_examples=EXAMPLES,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        print_blob=False,
-        suppress_health_check=list(HealthCheck),
-    )
-    try:
-        run_state_machine_as_test(seed(number)(CollectionModel), settings=chosen)
-    except BaseException:
-        print(
-            f"repeat: ASYNCSTORE_MODEL_SEED={number} ASYNCSTORE_MODEL_EXAMPLES={EXAMPLES} "
-            f"ASYNCSTORE_MODEL_STEPS={STEPS} python -m pytest tests/model"
-        )
-        raise
+def test_collection_model():
+    run_model(CollectionModel, operations=OPERATIONS)
