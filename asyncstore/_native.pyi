@@ -181,7 +181,7 @@ class Engine:
         action: str,  # "merge" | "replace" | "remove"
         value: bytes | None,  # JSON object, for merge and replace
         path: str | None,  # where, for merge and replace; None: the root
-        keys: Sequence[str],  # JSON paths, for remove
+        keys: list[str],  # JSON paths, for remove
     ) -> int:
         """→ operation id. All points must be there, else point_not_found and nothing is written. A
         path or a value that does not parse is invalid_argument."""
@@ -252,6 +252,9 @@ def isa() -> str:
 
 def parse_point_id(id: PointId) -> PointId:
     """The canonical form: an integer 0 … 2**64 - 1 or a hyphenated lower-case UUID. ValueError."""
+
+def check_path(path: str) -> int:
+    """How many steps a JSON path has. Raises NativeError (invalid_argument) unless it is one."""
 
 def check_payload(text: bytes) -> None:
     """Raises NativeError (invalid_argument) unless it is one JSON object, at most 64 levels deep, of

@@ -60,6 +60,7 @@ __all__ = [
     "NativeCollection",
     "NativeField",
     "Pending",
+    "check_path",
     "check_payload",
     "isa",
     "parse_point_id",
@@ -83,6 +84,14 @@ def parse_point_id(point_id: int | str) -> PointId:
     """The canonical form of a point id; ``ValueError`` when it is none."""
     try:
         return _native.parse_point_id(point_id)
+    except _native.NativeError as error:
+        raise ValueError(error.message) from error
+
+
+def check_path(path: str) -> int:
+    """How many steps a JSON path has; ``ValueError`` when it is none."""
+    try:
+        return _native.check_path(path)
     except _native.NativeError as error:
         raise ValueError(error.message) from error
 

@@ -53,6 +53,35 @@ def bars(folder: Path, question: str, title: str, unit: str, values: dict[str, f
     return path
 
 
+def lines(
+    folder: Path,
+    name: str,
+    title: str,
+    labels: tuple[str, str],
+    values: dict[str, tuple[Sequence[float], Sequence[float]]],
+) -> Path:
+    """Draws a line of (x, y) for each name into NAME.png."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    folder.mkdir(parents=True, exist_ok=True)
+    figure, axes = plt.subplots(figsize=(9, 4), layout="constrained")
+    for label, (x, y) in values.items():
+        axes.plot(x, y, label=label, linewidth=1.2)
+    axes.set_title(title, loc="left")
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    path = folder / f"{name}.png"
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+    return path
+
+
 def _text(value: object) -> str:
     if value is None:
         return ""

@@ -38,6 +38,10 @@ def parse_point_id(id: PointId) -> PointId:
     return str(uuid.UUID(id))
 
 
+def check_path(path: str) -> int:
+    return path.count(".") + 1
+
+
 def check_payload(text: bytes) -> None:
     value = json.loads(text)
     depth, level = 0, [value]

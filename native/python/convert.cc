@@ -299,8 +299,16 @@ nb::object to_python(const PointId& id) {
   return nb::str(text.c_str(), text.size());
 }
 
-payload::Path path_of(const std::string& text) {
-  auto path = payload::Path::parse(text);
+payload::Path path_of(nb::handle text) {
+  Py_ssize_t size = 0;
+  const char* bytes =
+      PyUnicode_Check(text.ptr()) != 0 ? PyUnicode_AsUTF8AndSize(text.ptr(), &size) : nullptr;
+  if (bytes == nullptr) {  // no text, or one with lone surrogates
+    PyErr_Clear();
+    const nb::str shown = nb::repr(text);
+    raise(base::invalid_argument(std::string(shown.c_str()) + " is not a JSON path."));
+  }
+  auto path = payload::Path::parse({bytes, static_cast<size_t>(size)});
   if (!path.ok()) {
     raise(path.error());
   }

@@ -31,7 +31,7 @@ points::PointId id_of(nanobind::handle id, size_t position);
 std::vector<points::PointId> ids_of(nanobind::handle ids);
 nanobind::object to_python(const points::PointId& id);
 // A JSON path; raises when it does not parse.
-payload::Path path_of(const std::string& text);
+payload::Path path_of(nanobind::handle text);
 // A dense field.
 void check_field(const engine::Collection& collection, uint32_t field);
 // Any vector, dense or sparse.

@@ -178,6 +178,8 @@ NB_MODULE(_native, module) {
       raise(sound.error());
     }
   });
+  module.def(
+      "check_path", [](nb::handle path) { return path_of(path).steps().size(); }, "path"_a.none());
   module.def("isa", [] { return simd::name(simd::kernels().isa); });
   module.def("parse_point_id", [](nb::object id) { return to_python(id_of(id, 0)); });
 }

@@ -31,14 +31,13 @@ PayloadSelection selection_of(nb::handle with_payload) {
     selection.kind = all ? PayloadSelection::Kind::all : PayloadSelection::Kind::none;
     return selection;
   }
-  const auto [kind, paths] =
-      nb::cast<std::pair<std::string, std::vector<std::string>>>(with_payload);
+  const auto [kind, paths] = nb::cast<std::pair<std::string, nb::list>>(with_payload);
   if (kind != "include" && kind != "exclude") {
     raise(base::invalid_argument("unknown payload selection '" + kind + "'"));
   }
   selection.kind =
       kind == "include" ? PayloadSelection::Kind::include : PayloadSelection::Kind::exclude;
-  for (const std::string& path : paths) {
+  for (nb::handle path : paths) {
     selection.paths.push_back(path_of(path));
   }
   return selection;

@@ -206,8 +206,7 @@ uint64_t submit_delete_vectors(EngineHandle& self, const CollectionHandle& colle
 
 uint64_t submit_change_payload(EngineHandle& self, const CollectionHandle& collection,
                                nb::object ids, const std::string& action, nb::object value,
-                               const std::optional<std::string>& path,
-                               const std::vector<std::string>& keys) {
+                               nb::object path, nb::list keys) {
   WriteJob job;
   job.operation = operation_of(Kind::set_payload, ids);
   job.must_exist = true;
@@ -216,10 +215,10 @@ uint64_t submit_change_payload(EngineHandle& self, const CollectionHandle& colle
   if (!value.is_none()) {
     change.value = bytes_of(value);
   }
-  if (path) {
-    change.path = path_of(*path);
+  if (!path.is_none()) {
+    change.path = path_of(path);
   }
-  for (const std::string& key : keys) {
+  for (nb::handle key : keys) {
     change.keys.push_back(path_of(key));
   }
   job.change = std::move(change);

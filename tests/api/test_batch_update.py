@@ -70,7 +70,7 @@ async def test_batch_update(docs_with_payload):
                 set_payload=m.SetPayload(payload={"a": 1}, points=[1], key="a..b")
             ),
             InvalidArgumentError,
-            "key: 'a..b' is no JSON path",
+            'key: "a..b" is not a JSON path: a key is missing',
         ),
         (
             m.UpsertOperation(
