@@ -13,7 +13,7 @@ CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h'
 
 
 .PHONY: help demo test lint tidy format build native-unit native-test tsan crash model wheel
-.PHONY: bench-native bench clean
+.PHONY: bench-native bench-gridstore bench clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -117,6 +117,17 @@ bench-native: $(STAMPS)/python ## kernels against memory, readers against the di
 	$(BIN)/cmake --build build/bench
 	build/bench/kernels_bench
 	build/bench/readers_bench
+
+bench-gridstore: $(STAMPS)/python ## Gridstore against RocksDB and LMDB: mixes, space, size (ARGS: --rounds N)
+	dpkg -s librocksdb-dev liblmdb-dev >/dev/null 2>&1 || \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq librocksdb-dev liblmdb-dev
+	$(BIN)/cmake -S bench/native -B build/bench -G Ninja >/dev/null
+	$(BIN)/cmake --build build/bench
+	mkdir -p bench/results && rm -f bench/results/gridstore.jsonl
+	build/bench/gridstore_bench mixes --json bench/results/gridstore.jsonl $(ARGS)
+	$(BIN)/python bench/plot_gridstore.py bench/results/gridstore.jsonl
+	build/bench/gridstore_bench space
+	build/bench/gridstore_bench flat
 
 bench: build ## answer the questions of bench/questions (takes minutes)
 	$(BIN)/python bench/run.py $(ARGS)
