@@ -23,7 +23,8 @@ class FlushPlan {
   uint64_t number_ = 0;
   uint64_t previous_ = 0;  // flush that was committed before
   uint32_t slots_ = 0;
-  std::vector<TrackerPage> images_;
+  std::vector<uint32_t> pages_;      // of the tracker, that changed
+  std::vector<TrackerPage> images_;  // of these; prepare() makes them, finish() drops them
   std::vector<UnsyncedPage> unsynced_;
   std::vector<std::string> obsolete_;  // journals to remove once this one is committed
   std::string journal_;                // path; empty: not begun

@@ -14,8 +14,9 @@
 //
 // A flush, in order:
 //
-//   1 plan_flush  writer      takes images of the tracker pages that changed
-//   2 prepare     any thread  syncs the values, writes N.flush and syncs it, syncs the folder
+//   1 plan_flush  writer      notes which tracker pages changed
+//   2 prepare     any thread  copies these pages, as they were at 1; syncs the values, writes
+//                             N.flush and syncs it, syncs the folder
 //   3 (caller)                names N in its manifest: this commits the flush
 //   4 finish      any thread  writes the images in place, syncs; N.flush becomes N.done
 //   5 committed   writer      blocks that only older flushes knew may be used again

@@ -22,8 +22,8 @@ using base::Status;
 std::unique_ptr<FlushPlan> Gridstore::plan_flush() {
   ASSERT(pending_.empty() && !planned_);
   auto plan = std::make_unique<FlushPlan>();
-  plan->images_ = tracker_.take_dirty();
-  if (plan->images_.empty()) {
+  plan->pages_ = tracker_.plan_dirty();
+  if (plan->pages_.empty()) {
     return nullptr;
   }
   planned_ = true;
@@ -39,6 +39,11 @@ std::unique_ptr<FlushPlan> Gridstore::plan_flush() {
 Status Gridstore::prepare(FlushPlan& plan, uint64_t number) const {
   ASSERT(number > plan.previous_ && plan.number_ == 0);
   plan.number_ = number;
+  // Before the slow part: until a page is copied here, the writer copies it before it changes it.
+  plan.images_.reserve(plan.pages_.size());
+  for (const uint32_t page : plan.pages_) {
+    seal(plan.images_.emplace_back(tracker_.copy_planned(page)), options_.owner);
+  }
   for (const UnsyncedPage& unsynced : plan.unsynced_) {
     if (unsynced.file) {
       TRY(unsynced.file->sync());
@@ -47,9 +52,6 @@ Status Gridstore::prepare(FlushPlan& plan, uint64_t number) const {
                  storage_->open(page_files_.path(unsynced.page), io::Open::read_write));
       TRY(file->sync());
     }
-  }
-  for (TrackerPage& image : plan.images_) {
-    seal(image, options_.owner);
   }
   plan.journal_ = flush_path(folder_, number);
   std::erase(plan.obsolete_, plan.journal_);  // of a flush with this number that was given up
@@ -101,8 +103,8 @@ void Gridstore::committed(std::unique_ptr<FlushPlan> plan) {
   } else {
     // The next journal replaces this one, so it must have what the tracker lacks.
     tracker_pages_.store(0, std::memory_order_relaxed);
-    for (const TrackerPage& image : plan->images_) {
-      tracker_.touch(image.number);
+    for (const uint32_t page : plan->pages_) {
+      tracker_.touch(page);
     }
   }
   waiting_.committed(plan->order_, [this](BlockRun run) { space_.free(run); });
@@ -116,8 +118,8 @@ void Gridstore::abandon(std::unique_ptr<FlushPlan> plan) {
   if (!plan->journal_.empty()) {
     journals_.push_back(plan->journal_);
   }
-  for (const TrackerPage& image : plan->images_) {
-    tracker_.touch(image.number);
+  for (const uint32_t page : plan->pages_) {
+    tracker_.touch(page);
   }
   page_files_.give_back(plan->unsynced_);
   folder_is_new_ = plan->folder_is_new_;

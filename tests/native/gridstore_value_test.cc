@@ -106,16 +106,25 @@ TEST_CASE("gridstore tracker: dirty pages come once, with the pages that were pa
   CHECK(tracker.slot_count() == 601);
   CHECK(tracker.fresh(600));
   CHECK(!tracker.fresh(0));
-  auto images = tracker.take_dirty();
+  const auto copy_all = [&] {
+    std::vector<TrackerPage> images;
+    for (const uint32_t page : tracker.plan_dirty()) {
+      images.push_back(tracker.copy_planned(page));
+      REQUIRE(images.back().number == page);
+    }
+    return images;
+  };
+  auto images = copy_all();
   REQUIRE(images.size() == 3);
   CHECK(images[2].number == 2);
   CHECK(images[2].entries[90] == Entry{1, 2, 3, 4});
   CHECK(images[2].entries[91].absent());
   CHECK(!tracker.fresh(600));
-  CHECK(tracker.take_dirty().empty());
+  CHECK(tracker.plan_dirty().empty());
   tracker.set(0, {});
   tracker.touch(2);
-  images = tracker.take_dirty();
+  CHECK(!tracker.fresh(600));
+  images = copy_all();
   REQUIRE(images.size() == 2);
   CHECK(images[1].number == 2);
 
@@ -158,3 +167,84 @@ TEST_CASE("gridstore tracker: readers never see half of an entry") {
   }
   CHECK(!mixed);
 }
+  CHECK(tracker.fresh(0));
+TEST_CASE("gridstore tracker: a planned page is copied as it was, whatever comes after") {
+  Tracker tracker;
+  REQUIRE(tracker.reserve(2000));
+  for (uint32_t slot = 0; slot < 600; ++slot) {
+    tracker.set(slot, {1, slot, 1, 1});
+  }
+  REQUIRE(tracker.plan_dirty() == std::vector<uint32_t>{0, 1, 2});
+  tracker.set(3, {2, 3, 2, 2});
+  tracker.set(4, {2, 4, 2, 2});
+  tracker.set(600, {2, 600, 2, 2});  // the page of others, and behind what was planned
+  tracker.set(1500, {2, 1500, 2, 2});
+  CHECK(tracker.fresh(3));
+  CHECK(!tracker.fresh(5));
+  for (uint32_t page = 0; page < 3; ++page) {
+    const TrackerPage image = tracker.copy_planned(page);
+    for (uint32_t i = 0; i < gridstore::k_page_entries; ++i) {
+      const uint32_t slot = page * gridstore::k_page_entries + i;
+      REQUIRE(image.entries[i] == (slot < 600 ? Entry{1, slot, 1, 1} : Entry{}));
+    }
+  }
+  // What changed meanwhile is for the next.
+  const auto pages = tracker.plan_dirty();
+  REQUIRE(pages == std::vector<uint32_t>{0, 2, 3, 4, 5});
+  CHECK(tracker.copy_planned(0).entries[3] == Entry{2, 3, 2, 2});
+  // Given up, with a copy that nobody asks for.
+  tracker.set(600, {3, 600, 3, 3});
+  for (const uint32_t page : pages) {
+    tracker.touch(page);
+  }
+  REQUIRE(tracker.plan_dirty() == pages);
+  CHECK(tracker.copy_planned(2).entries[90] == Entry{3, 600, 3, 3});
+  tracker.set(1500, {3, 1500, 3, 3});  // the tracker goes with a copy
+}
+
+TEST_CASE("gridstore tracker: the writer and who copies planned pages race for each") {
+  constexpr uint32_t k_slots = 40 * gridstore::k_page_entries;
+#if defined(__SANITIZE_THREAD__)
+  constexpr uint32_t k_turns = 150;
+#else
+  constexpr uint32_t k_turns = 1000;
+#endif
+  Tracker tracker;
+  REQUIRE(tracker.reserve(k_slots));
+  std::vector<uint32_t> now(k_slots);
+  std::mt19937_64 random(1);
+  uint64_t wrong = 0;
+  uint32_t value = 0;
+  const auto change = [&](uint32_t slot) {
+    now[slot] = ++value;
+    tracker.set(slot, {value % 1000 + 1, value, value, value});
+  };
+  for (uint32_t slot = 0; slot < k_slots; ++slot) {
+    change(slot);
+  }
+  for (uint32_t turn = 0; turn < k_turns; ++turn) {
+    const std::vector<uint32_t> before = now;
+    const auto pages = tracker.plan_dirty();
+    std::vector<TrackerPage> images;
+    std::thread copier([&] {
+      for (const uint32_t page : pages) {
+        images.push_back(tracker.copy_planned(page));
+      }
+    });
+    // From the end, so that both meet in the middle; then anywhere.
+    for (uint32_t page = 40; page > 0; --page) {
+      change((page - 1) * gridstore::k_page_entries + static_cast<uint32_t>(random() % 255));
+    }
+    for (int i = 0; i < 100; ++i) {
+      change(static_cast<uint32_t>(random() % k_slots));
+    }
+    copier.join();
+    for (const TrackerPage& image : images) {
+      for (uint32_t i = 0; i < gridstore::k_page_entries; ++i) {
+        wrong += image.entries[i].block != before[image.number * gridstore::k_page_entries + i];
+      }
+    }
+  }
+  CHECK(wrong == 0);
+}
+
