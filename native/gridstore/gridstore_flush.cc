@@ -1,6 +1,7 @@
 // The order of a flush; what a crash after each step leaves.
 //
 //   prepare: values synced     the old flush; the new values are in blocks that it does not use
+//            new dictionaries  the same, and files that no journal tells of: removed at open
 //            N.flush synced    the same, and an orphan
 //            folder synced     the same
 //   (caller commits N)         flush N: its journal is laid over the tracker at open
@@ -31,6 +32,8 @@ std::unique_ptr<FlushPlan> Gridstore::plan_flush() {
   plan->previous_ = flush_number_;
   plan->slots_ = tracker_.slot_count();
   plan->unsynced_ = page_files_.take_unsynced();
+  plan->dictionaries_ = codec_.dictionary_count();
+  plan->lacking_ = lacking_dictionaries();
   plan->obsolete_ = std::exchange(journals_, {});
   plan->folder_is_new_ = std::exchange(folder_is_new_, false);
   return plan;
@@ -53,10 +56,15 @@ Status Gridstore::prepare(FlushPlan& plan, uint64_t number) const {
       TRY(file->sync());
     }
   }
+  // In force with the manifest, as their names are durable with that of the journal.
+  for (const DictionaryFile& file : plan.lacking_) {
+    TRY(write_dictionary(*storage_, file.path, options_.owner, *file.dictionary));
+  }
   plan.journal_ = flush_path(folder_, number);
   std::erase(plan.obsolete_, plan.journal_);  // of a flush with this number that was given up
   TRY(write_journal(*storage_, plan.journal_, options_.owner,
-                    {number, plan.slots_, plan.images_.size(), options_.page_file_bytes},
+                    {number, plan.slots_, plan.images_.size(), options_.page_file_bytes,
+                     plan.dictionaries_},
                     plan.images_));
   TRY(storage_->sync_folder(folder_));
   return plan.folder_is_new_ ? storage_->sync_folder(io::parent_folder(folder_)) : Status();
@@ -96,6 +104,7 @@ void Gridstore::committed(std::unique_ptr<FlushPlan> plan) {
   ASSERT(planned_ && plan->number_ != 0);
   planned_ = false;
   flush_number_ = plan->number_;
+  dictionaries_saved_.store(plan->dictionaries_, std::memory_order_relaxed);
   journals_ = std::move(plan->obsolete_);
   journals_.push_back(plan->journal_);
   if (plan->finished_) {

@@ -18,7 +18,7 @@ using gridstore::ValueCodec;
 
 TEST_CASE("gridstore values: what is decoded is what was encoded") {
   std::mt19937_64 random(1);
-  ValueCodec codec(9, true);
+  ValueCodec codec(9, true, 256);
   std::vector<std::byte> target;
   Value decoded;
   uint64_t compressed = 0;
@@ -48,7 +48,8 @@ TEST_CASE("gridstore values: what is decoded is what was encoded") {
       target.clear();
     }
   }
-  CHECK(compressed > 300);
+  CHECK(compressed > 1500);
+  CHECK(codec.dictionary_count() > 0);
 }
 
 TEST_CASE("gridstore values: compressed only where it helps") {
@@ -79,6 +80,81 @@ TEST_CASE("gridstore values: a lying length neither crashes nor takes memory") {
     static_cast<void>(codec.decode(3, entry, target, decoded));
     REQUIRE(decoded.capacity() <= 2 * 60 * 255);
   }
+}
+
+namespace {
+
+// Encodes texts until the codec has so many dictionaries; nothing when it takes too long.
+bool learn(ValueCodec& codec, std::mt19937_64& random, uint64_t dialect, uint32_t count) {
+  std::vector<std::byte> target;
+  for (int i = 0; i < 20'000 && codec.dictionary_count() < count; ++i) {
+    target.clear();
+    codec.encode(0, some_text(random, dialect), target);
+  }
+  return codec.dictionary_count() == count;
+}
+
+}  // namespace
+
+TEST_CASE("gridstore values: a dictionary is made of values that are alike, and replaced in time") {
+  std::mt19937_64 random(3);
+  ValueCodec codec(5, true, 2048);
+  std::vector<std::vector<std::byte>> stored;
+  std::vector<Entry> entries;
+  std::vector<Value> values;
+  for (const uint64_t dialect : {0, 1}) {
+    REQUIRE(learn(codec, random, dialect, static_cast<uint32_t>(dialect) + 1));
+    for (int i = 0; i < 200; ++i) {
+      values.push_back(some_text(random, dialect));
+      const auto slot = static_cast<uint32_t>(entries.size());
+      entries.push_back(codec.encode(slot, values.back(), stored.emplace_back()));
+      REQUIRE(entries.back().lz4());
+      REQUIRE(stored.back().size() < values.back().size() * 3 / 4);
+    }
+  }
+  REQUIRE(codec.dictionary_count() == 2);
+  ValueCodec reader(5, true);
+  ValueCodec lacking(5, true);
+  ValueCodec mistaken(5, true);
+  reader.add_dictionary(codec.dictionary(1));
+  reader.add_dictionary(codec.dictionary(2));
+  lacking.add_dictionary(nullptr);
+  lacking.add_dictionary(codec.dictionary(2));
+  auto changed = *codec.dictionary(1);
+  changed.crc ^= 1;
+  mistaken.add_dictionary(std::make_shared<gridstore::Dictionary>(changed));
+  Value value;
+  for (uint32_t slot = 0; slot < values.size(); ++slot) {
+    for (const ValueCodec* each : {&codec, &reader}) {
+      REQUIRE(each->decode(slot, entries[slot], stored[slot], value));
+      const bool same = value == values[slot];
+      REQUIRE(same);
+    }
+    REQUIRE(lacking.decode(slot, entries[slot], stored[slot], value) == (slot >= 200));
+    REQUIRE(!mistaken.decode(slot, entries[slot], stored[slot], value));
+  }
+}
+
+TEST_CASE("gridstore values: no dictionary where none helps, or where all numbers are taken") {
+  std::mt19937_64 random(4);
+  ValueCodec codec(5, true, 256);
+  std::vector<std::byte> target;
+  for (int i = 0; i < 5000; ++i) {
+    target.clear();
+    Value value(200 + random() % 400);
+    for (auto& byte : value) {
+      byte = static_cast<std::byte>(random());
+    }
+    codec.encode(0, value, target);
+  }
+  CHECK(codec.dictionary_count() == 0);
+  ValueCodec without(5, false, 256);
+  CHECK(!learn(without, random, 0, 1));
+  ValueCodec full(5, true, 256);
+  for (uint32_t i = 0; i < gridstore::k_dictionaries_max; ++i) {
+    full.add_dictionary(nullptr);
+  }
+  CHECK(!learn(full, random, 0, gridstore::k_dictionaries_max + 1));
 }
 
 TEST_CASE("gridstore tracker: pages know their number and their owner") {
@@ -122,6 +198,7 @@ TEST_CASE("gridstore tracker: dirty pages come once, with the pages that were pa
   CHECK(!tracker.fresh(600));
   CHECK(tracker.plan_dirty().empty());
   tracker.set(0, {});
+  CHECK(tracker.fresh(0));
   tracker.touch(2);
   CHECK(!tracker.fresh(600));
   images = copy_all();
@@ -139,35 +216,6 @@ TEST_CASE("gridstore tracker: dirty pages come once, with the pages that were pa
   CHECK(loaded.find(601).absent());
 }
 
-TEST_CASE("gridstore tracker: readers never see half of an entry") {
-  Tracker tracker;
-  REQUIRE(tracker.reserve(4));
-  tracker.set(1, {1, 1, 1, 1});
-  std::atomic<bool> stop{false};
-  std::atomic<bool> mixed{false};
-  std::vector<std::thread> readers;
-  readers.reserve(2);
-  for (int i = 0; i < 2; ++i) {
-    readers.emplace_back([&] {
-      while (!stop.load(std::memory_order_relaxed)) {
-        const Entry entry = tracker.find(1);
-        if (entry.page != entry.block || entry.page != entry.length_word ||
-            entry.page != entry.crc) {
-          mixed = true;
-        }
-      }
-    });
-  }
-  for (uint32_t i = 1; i < 300'000; ++i) {
-    tracker.set(1, {i, i, i, i});
-  }
-  stop = true;
-  for (auto& reader : readers) {
-    reader.join();
-  }
-  CHECK(!mixed);
-}
-  CHECK(tracker.fresh(0));
 TEST_CASE("gridstore tracker: a planned page is copied as it was, whatever comes after") {
   Tracker tracker;
   REQUIRE(tracker.reserve(2000));
@@ -248,3 +296,31 @@ TEST_CASE("gridstore tracker: the writer and who copies planned pages race for e
   CHECK(wrong == 0);
 }
 
+TEST_CASE("gridstore tracker: readers never see half of an entry") {
+  Tracker tracker;
+  REQUIRE(tracker.reserve(4));
+  tracker.set(1, {1, 1, 1, 1});
+  std::atomic<bool> stop{false};
+  std::atomic<bool> mixed{false};
+  std::vector<std::thread> readers;
+  readers.reserve(2);
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&] {
+      while (!stop.load(std::memory_order_relaxed)) {
+        const Entry entry = tracker.find(1);
+        if (entry.page != entry.block || entry.page != entry.length_word ||
+            entry.page != entry.crc) {
+          mixed = true;
+        }
+      }
+    });
+  }
+  for (uint32_t i = 1; i < 300'000; ++i) {
+    tracker.set(1, {i, i, i, i});
+  }
+  stop = true;
+  for (auto& reader : readers) {
+    reader.join();
+  }
+  CHECK(!mixed);
+}
