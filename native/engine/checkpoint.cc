@@ -17,8 +17,7 @@ namespace {
 // Whether replacing the manifest failed before it was renamed. After that, a crash may show either
 // of the two, and a further flush of the payload would overwrite what one of them needs.
 bool manifest_stands(Collection& collection) {
-  const auto content =
-      io::read_file(collection.storage(), collection.manifest_path(), UINT32_MAX);
+  const auto content = io::read_file(collection.storage(), collection.manifest_path(), UINT32_MAX);
   return content.ok() && content.value() == encode(collection.saved_manifest());
 }
 

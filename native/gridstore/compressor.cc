@@ -54,8 +54,8 @@ uint32_t Compressor::compress(Bytes value, MutableBytes target, bool with_dictio
     LZ4_attach_dictionary(stream, state_->dictionary.get());
     written = LZ4_compress_fast_continue(stream, chars(value), chars(target), size, room, 1);
   } else {
-    written = LZ4_compress_fast_extState_fastReset(stream, chars(value), chars(target), size, room,
-                                                   1);
+    written =
+        LZ4_compress_fast_extState_fastReset(stream, chars(value), chars(target), size, room, 1);
   }
   if (written <= 0) {
     // After a failure the state must be cleared.

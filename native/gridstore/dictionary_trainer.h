@@ -34,8 +34,8 @@ class DictionaryTrainer {
 
   uint32_t dictionary_bytes_;
   State state_ = State::sampling;
-  uint64_t left_;         // bytes of values until the state ends
-  uint64_t rest_bytes_;   // of the next rest
+  uint64_t left_;          // bytes of values until the state ends
+  uint64_t rest_bytes_;    // of the next rest
   uint64_t piece_in_ = 0;  // bytes of values until the next piece
   std::vector<std::byte> pieces_;
   std::unique_ptr<Compressor> compressor_;  // while proving

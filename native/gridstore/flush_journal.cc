@@ -46,8 +46,7 @@ Result<FlushJournal> FlushJournal::open(io::Storage& storage, const std::string&
       file.payload_bytes() != images * k_tracker_page_bytes) {
     return base::corruption(path, 32, "the header's numbers do not fit together");
   }
-  const FlushInfo info{number, slots, images, static_cast<uint32_t>(page_file_bytes),
-                       dictionaries};
+  const FlushInfo info{number, slots, images, static_cast<uint32_t>(page_file_bytes), dictionaries};
   return FlushJournal(std::move(file), info, owner);
 }
 

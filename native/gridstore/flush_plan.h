@@ -31,7 +31,7 @@ class FlushPlan {
   uint64_t number_ = 0;
   uint64_t previous_ = 0;  // flush that was committed before
   uint32_t slots_ = 0;
-  uint32_t dictionaries_ = 0;           // that values may need
+  uint32_t dictionaries_ = 0;            // that values may need
   std::vector<DictionaryFile> lacking_;  // not on disk so far
   std::vector<uint32_t> pages_;          // of the tracker, that changed
   std::vector<TrackerPage> images_;      // of these; prepare() makes them, finish() drops them

@@ -17,8 +17,8 @@ Status Gridstore::load_dictionaries(uint32_t count) {
     std::optional<Error> damage;
     std::optional<DictionaryCopy> damaged;
     for (const DictionaryCopy copy : k_dictionary_copies) {
-      auto read = read_dictionary(*storage_, dictionary_path(folder_, number, copy),
-                                  options_.owner, number);
+      auto read = read_dictionary(*storage_, dictionary_path(folder_, number, copy), options_.owner,
+                                  number);
       if (!read.ok()) {
         damage = std::move(read.error());
         damaged = copy;

@@ -62,10 +62,10 @@ Status Gridstore::prepare(FlushPlan& plan, uint64_t number) const {
   }
   plan.journal_ = flush_path(folder_, number);
   std::erase(plan.obsolete_, plan.journal_);  // of a flush with this number that was given up
-  TRY(write_journal(*storage_, plan.journal_, options_.owner,
-                    {number, plan.slots_, plan.images_.size(), options_.page_file_bytes,
-                     plan.dictionaries_},
-                    plan.images_));
+  TRY(write_journal(
+      *storage_, plan.journal_, options_.owner,
+      {number, plan.slots_, plan.images_.size(), options_.page_file_bytes, plan.dictionaries_},
+      plan.images_));
   TRY(storage_->sync_folder(folder_));
   return plan.folder_is_new_ ? storage_->sync_folder(io::parent_folder(folder_)) : Status();
 }

@@ -53,7 +53,7 @@ struct Gridstore::Names {
   std::vector<std::string> journals;
   std::vector<std::string> pages;
   std::vector<std::pair<std::string, uint64_t>> dictionaries;  // with their numbers
-  uint32_t page_max = 0;  // the highest number of a page file
+  uint32_t page_max = 0;                                       // the highest number of a page file
 
   static Names of(const std::vector<std::string>& names, const std::string& folder);
 };
@@ -137,8 +137,7 @@ Status Gridstore::load(const Names& names, uint64_t flush_number) {
       dictionaries = std::max(dictionaries, static_cast<uint32_t>(number));
     }
   }
-  TRY(has(unfinished) ? load_unfinished(unfinished, dictionaries)
-                      : load_done(done, dictionaries));
+  TRY(has(unfinished) ? load_unfinished(unfinished, dictionaries) : load_done(done, dictionaries));
   TRY(load_dictionaries(dictionaries));
   for (const auto& [path, number] : names.dictionaries) {
     if (number == 0 || number > dictionaries) {

@@ -164,8 +164,7 @@ bool ValueCodec::decode_lz4(uint32_t slot, const Entry& entry, Bytes stored,
   uint32_t word;
   std::memcpy(&word, stored.data(), k_header_bytes);
   const Header header = Header::of(word);
-  const Dictionary* const dictionary =
-      known_[header.dictionary].load(std::memory_order_acquire);
+  const Dictionary* const dictionary = known_[header.dictionary].load(std::memory_order_acquire);
   if (dictionary == nullptr && word != header.size) {
     return false;
   }

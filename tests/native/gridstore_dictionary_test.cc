@@ -97,7 +97,9 @@ TEST_CASE("gridstore dictionary: one that no flush committed is gone at open") {
   REQUIRE(fixture.store().prepare(*plan, fixture.next_number()).ok());
   CHECK(dictionary_files(folder / "grid") == k_first);
   SUBCASE("after a crash") {}
-  SUBCASE("given up, then a crash") { fixture.store().abandon(std::move(plan)); }
+  SUBCASE("given up, then a crash") {
+    fixture.store().abandon(std::move(plan));
+  }
   plan.reset();
   REQUIRE(fixture.open().ok());
   CHECK(dictionary_files(folder / "grid").empty());
