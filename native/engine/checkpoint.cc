@@ -12,6 +12,17 @@ namespace asyncstore::engine {
 using base::Status;
 using segment::Segment;
 
+namespace {
+
+// Whether replacing the manifest failed before it was renamed. After that, a crash may show either
+// of the two, and a further flush of the payload would overwrite what one of them needs.
+bool manifest_stands(Collection& collection) {
+  const auto content = io::read_file(collection.storage(), collection.manifest_path(), UINT32_MAX);
+  return content.ok() && content.value() == encode(collection.saved_manifest());
+}
+
+}  // namespace
+
 Status Maintenance::checkpoint(Collection& collection, PointTables tables) {
   std::optional<CheckpointPlan> plan;
   Status writable;
@@ -55,7 +66,12 @@ Status Maintenance::save(CheckpointPlan& plan, Collection& collection, PointTabl
   TRY(save_values(plan, collection, manifest));
   TRY(after_sync(collection, collection.storage().sync_folder(collection.segments_folder())));
   TRY(after_sync(collection, collection.storage().sync_folder(collection.folder() + "/points")));
-  TRY(io::replace_file(collection.storage(), collection.manifest_path(), encode(manifest)));
+  Status replaced =
+      io::replace_file(collection.storage(), collection.manifest_path(), encode(manifest));
+  if (!replaced.ok()) {
+    const bool stands = manifest_stands(collection);
+    return stands ? std::move(replaced) : after_sync(collection, std::move(replaced));
+  }
   collection.set_saved_manifest(std::move(manifest));
   for (size_t at = 0; at < plan.values.size(); ++at) {
     if (!plan.values[at]) {

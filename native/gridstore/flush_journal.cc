@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "gridstore/dictionary.h"
 #include "gridstore/tracker.h"
 
 namespace asyncstore::gridstore {
@@ -28,7 +29,8 @@ Status write_journal(io::Storage& storage, const std::string& path, uint64_t own
                      const FlushInfo& info, const std::vector<TrackerPage>& images) {
   TRY_ASSIGN(auto file, io::CheckedFileWriter::create(
                             storage, path, {k_magic, owner},
-                            {info.number, info.slots, info.images, info.page_file_bytes}));
+                            {info.number, info.slots | uint64_t{info.dictionaries} << 32,
+                             info.images, info.page_file_bytes}));
   TRY(file.append(std::as_bytes(std::span(images))));
   return file.finish();
 }
@@ -36,14 +38,15 @@ Status write_journal(io::Storage& storage, const std::string& path, uint64_t own
 Result<FlushJournal> FlushJournal::open(io::Storage& storage, const std::string& path,
                                         uint64_t owner, uint64_t number) {
   TRY_ASSIGN(io::CheckedFile file, io::CheckedFile::open(storage, path, {k_magic, owner}));
-  const auto [file_number, slots, images, page_file_bytes] = file.fields();
-  if (file_number != number || slots > k_slots_max ||
-      images > pages_of(static_cast<uint32_t>(slots)) || page_file_bytes > UINT32_MAX ||
+  const auto [file_number, counts, images, page_file_bytes] = file.fields();
+  const auto slots = static_cast<uint32_t>(counts);
+  const auto dictionaries = static_cast<uint32_t>(counts >> 32);
+  if (file_number != number || slots > k_slots_max || dictionaries > k_dictionaries_max ||
+      images > pages_of(slots) || page_file_bytes > UINT32_MAX ||
       file.payload_bytes() != images * k_tracker_page_bytes) {
     return base::corruption(path, 32, "the header's numbers do not fit together");
   }
-  const FlushInfo info{number, static_cast<uint32_t>(slots), images,
-                       static_cast<uint32_t>(page_file_bytes)};
+  const FlushInfo info{number, slots, images, static_cast<uint32_t>(page_file_bytes), dictionaries};
   return FlushJournal(std::move(file), info, owner);
 }
 

@@ -2,8 +2,8 @@
 // and synced before a page is changed in place, so that no page is ever torn without a remedy.
 //
 // A checked file (io/checked_file.h) with the magic "ASGFLUSH" and the header fields flush number,
-// slots, images I, bytes of a page file; the payload is I tracker pages in the order of their
-// numbers, from 4,096 · i on.
+// slots | dictionaries ≪ 32, images I, bytes of a page file; the payload is I tracker pages in the
+// order of their numbers, from 4,096 · i on.
 //
 // `N.flush` holds what the tracker may lack; it is renamed to `N.done` once the tracker has it all
 // and was synced. So the name says whether damage to the journal matters.
@@ -27,6 +27,7 @@ struct FlushInfo {
   uint32_t slots = 0;
   uint64_t images = 0;
   uint32_t page_file_bytes = 0;
+  uint32_t dictionaries = 0;  // that values may need: 1 … this
 };
 
 std::string flush_path(const std::string& folder, uint64_t number);

@@ -2,13 +2,21 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "gridstore/dictionary.h"
 #include "gridstore/page_files.h"
 #include "gridstore/tracker_page.h"
 
 namespace asyncstore::gridstore {
+
+// A dictionary that is to be written, and where.
+struct DictionaryFile {
+  std::shared_ptr<const Dictionary> dictionary;
+  std::string path;
+};
 
 // Made by Gridstore::plan_flush(); opaque to others.
 class FlushPlan {
@@ -23,7 +31,10 @@ class FlushPlan {
   uint64_t number_ = 0;
   uint64_t previous_ = 0;  // flush that was committed before
   uint32_t slots_ = 0;
-  std::vector<TrackerPage> images_;
+  uint32_t dictionaries_ = 0;            // that values may need
+  std::vector<DictionaryFile> lacking_;  // not on disk so far
+  std::vector<uint32_t> pages_;          // of the tracker, that changed
+  std::vector<TrackerPage> images_;      // of these; prepare() makes them, finish() drops them
   std::vector<UnsyncedPage> unsynced_;
   std::vector<std::string> obsolete_;  // journals to remove once this one is committed
   std::string journal_;                // path; empty: not begun

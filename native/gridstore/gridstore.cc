@@ -28,7 +28,7 @@ Gridstore::Gridstore(std::shared_ptr<io::Storage> storage, std::string folder, O
       folder_(std::move(folder)),
       options_(options),
       page_files_(storage_, folder_, options.page_file_bytes, options.direct_io),
-      codec_(options.owner, options.compress),
+      codec_(options.owner, options.compress, options.dictionary_bytes),
       space_(options.region_blocks) {}
 
 // --- any thread ---
@@ -84,13 +84,10 @@ Statistics Gridstore::statistics() const {
   const auto of = [](const std::atomic<uint64_t>& number) {
     return number.load(std::memory_order_relaxed);
   };
-  return {of(values_),
-          of(live_bytes_),
-          of(live_blocks_),
-          of(waiting_blocks_),
-          of(free_blocks_),
-          of(file_bytes_),
-          of(space_ram_bytes_) + tracker_.ram_bytes()};
+  return {of(values_),       of(live_bytes_),
+          of(live_blocks_),  of(waiting_blocks_),
+          of(free_blocks_),  of(file_bytes_),
+          of(dictionaries_), of(space_ram_bytes_) + tracker_.ram_bytes()};
 }
 
 // --- the writer's group ---
@@ -316,8 +313,10 @@ void Gridstore::note_space() {
   waiting_blocks_.store(waiting_.blocks(), std::memory_order_relaxed);
   free_blocks_.store(space_.free_blocks(), std::memory_order_relaxed);
   file_bytes_.store(page_files_.file_bytes() + tracker_file_bytes_, std::memory_order_relaxed);
-  space_ram_bytes_.store(space_.ram_bytes() + waiting_.ram_bytes() + is_pending_.capacity() * 8,
-                         std::memory_order_relaxed);
+  dictionaries_.store(codec_.dictionary_count(), std::memory_order_relaxed);
+  space_ram_bytes_.store(
+      space_.ram_bytes() + waiting_.ram_bytes() + is_pending_.capacity() * 8 + codec_.ram_bytes(),
+      std::memory_order_relaxed);
 }
 
 }  // namespace asyncstore::gridstore

@@ -5,6 +5,7 @@
 //   tracker            for each slot, where its value is (tracker_page.h)
 //   00000001.page, …   the values, in blocks of 128 bytes (page_files.h)
 //   N.flush or N.done  the tracker pages that flush N changed (flush_journal.h)
+//   D.dictionary, D.mirror  what values were compressed with (dictionary.h)
 //
 // put() writes to free blocks only and changes a pointer in memory. Until the next flush the disk
 // knows nothing of it, so a crash gives back exactly the last flush that was committed. What is
@@ -14,8 +15,9 @@
 //
 // A flush, in order:
 //
-//   1 plan_flush  writer      takes images of the tracker pages that changed
-//   2 prepare     any thread  syncs the values, writes N.flush and syncs it, syncs the folder
+//   1 plan_flush  writer      notes which tracker pages changed
+//   2 prepare     any thread  copies these pages, as they were at 1; syncs the values, writes and
+//                             syncs new dictionaries, then N.flush; syncs the folder
 //   3 (caller)                names N in its manifest: this commits the flush
 //   4 finish      any thread  writes the images in place, syncs; N.flush becomes N.done
 //   5 committed   writer      blocks that only older flushes knew may be used again
@@ -35,6 +37,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "gridstore/dictionary.h"
 #include "gridstore/entry.h"
 #include "gridstore/flush_journal.h"
 #include "gridstore/flush_plan.h"
@@ -54,6 +57,7 @@ struct Options {
   // Other sizes are for tests: multiples of k_block_bytes and of 64.
   uint32_t page_file_bytes = k_page_file_bytes;
   uint32_t region_blocks = k_region_blocks;
+  uint32_t dictionary_bytes = k_dictionary_bytes;
 };
 
 struct Statistics {
@@ -63,6 +67,7 @@ struct Statistics {
   uint64_t waiting_blocks = 0;  // of old values, for readers or a flush
   uint64_t free_blocks = 0;
   uint64_t file_bytes = 0;  // of the page files and the tracker
+  uint64_t dictionaries = 0;
   uint64_t ram_bytes = 0;
 };
 
@@ -98,7 +103,8 @@ class Gridstore {
   // thread; the caller has a holder. An error is one of opening a file.
   using Report = std::function<void(uint32_t slot, const base::Error&)>;
   base::Status check(uint32_t begin, uint32_t end, const Report& report) const;
-  // The same for the pages of the tracker file. While no finish() runs.
+  // The same for the pages of the tracker file, and for the files of dictionaries. While no
+  // finish() runs.
   base::Status check_tracker(const std::function<void(const base::Error&)>& report) const;
 
   // --- writer: changes ---
@@ -167,12 +173,18 @@ class Gridstore {
   void count_value(const Entry& entry, bool added);
   void note_space();
 
+  // gridstore_dictionaries.cc
+  base::Status load_dictionaries(uint32_t count);
+  bool mend_dictionary(const Dictionary& dictionary, DictionaryCopy damaged);
+  std::vector<DictionaryFile> lacking_dictionaries() const;
+  void check_dictionaries(const std::function<void(const base::Error&)>& report) const;
+
   // gridstore_open.cc
   struct Names;
   base::Status make_new(const Names& names);
   base::Status load(const Names& names, uint64_t flush_number);
-  base::Status load_unfinished(const std::string& path);
-  base::Status load_done(const std::string& path);
+  base::Status load_unfinished(const std::string& path, uint32_t& dictionaries);
+  base::Status load_done(const std::string& path, uint32_t& dictionaries);
   base::Status fits(const FlushJournal& journal) const;
   base::Result<uint32_t> slots_of_tracker() const;
   base::Result<std::vector<uint32_t>> load_tracker(uint32_t slots);
@@ -200,7 +212,8 @@ class Gridstore {
   uint64_t reserved_values_ = 0;
 
   uint64_t flush_number_ = 0;
-  uint32_t plans_ = 0;  // so far
+  std::atomic<uint32_t> dictionaries_saved_{0};  // by that flush
+  uint32_t plans_ = 0;                           // so far
   bool planned_ = false;
   std::vector<std::string> journals_;  // on disk, committed or not
   bool folder_is_new_ = false;
@@ -216,6 +229,7 @@ class Gridstore {
   std::atomic<uint64_t> free_blocks_{0};
   std::atomic<uint64_t> file_bytes_{0};
   std::atomic<uint64_t> space_ram_bytes_{0};
+  std::atomic<uint64_t> dictionaries_{0};
 };
 
 }  // namespace asyncstore::gridstore

@@ -50,6 +50,7 @@ Status Gridstore::check(uint32_t begin, uint32_t end, const Report& report) cons
 }
 
 Status Gridstore::check_tracker(const std::function<void(const base::Error&)>& report) const {
+  check_dictionaries(report);
   const uint32_t pages = tracker_pages_.load(std::memory_order_relaxed);
   if (pages == 0) {
     return {};

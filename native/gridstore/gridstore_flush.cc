@@ -1,6 +1,7 @@
 // The order of a flush; what a crash after each step leaves.
 //
 //   prepare: values synced     the old flush; the new values are in blocks that it does not use
+//            new dictionaries  the same, and files that no journal tells of: removed at open
 //            N.flush synced    the same, and an orphan
 //            folder synced     the same
 //   (caller commits N)         flush N: its journal is laid over the tracker at open
@@ -22,8 +23,8 @@ using base::Status;
 std::unique_ptr<FlushPlan> Gridstore::plan_flush() {
   ASSERT(pending_.empty() && !planned_);
   auto plan = std::make_unique<FlushPlan>();
-  plan->images_ = tracker_.take_dirty();
-  if (plan->images_.empty()) {
+  plan->pages_ = tracker_.plan_dirty();
+  if (plan->pages_.empty()) {
     return nullptr;
   }
   planned_ = true;
@@ -31,6 +32,8 @@ std::unique_ptr<FlushPlan> Gridstore::plan_flush() {
   plan->previous_ = flush_number_;
   plan->slots_ = tracker_.slot_count();
   plan->unsynced_ = page_files_.take_unsynced();
+  plan->dictionaries_ = codec_.dictionary_count();
+  plan->lacking_ = lacking_dictionaries();
   plan->obsolete_ = std::exchange(journals_, {});
   plan->folder_is_new_ = std::exchange(folder_is_new_, false);
   return plan;
@@ -39,6 +42,11 @@ std::unique_ptr<FlushPlan> Gridstore::plan_flush() {
 Status Gridstore::prepare(FlushPlan& plan, uint64_t number) const {
   ASSERT(number > plan.previous_ && plan.number_ == 0);
   plan.number_ = number;
+  // Before the slow part: until a page is copied here, the writer copies it before it changes it.
+  plan.images_.reserve(plan.pages_.size());
+  for (const uint32_t page : plan.pages_) {
+    seal(plan.images_.emplace_back(tracker_.copy_planned(page)), options_.owner);
+  }
   for (const UnsyncedPage& unsynced : plan.unsynced_) {
     if (unsynced.file) {
       TRY(unsynced.file->sync());
@@ -48,14 +56,16 @@ Status Gridstore::prepare(FlushPlan& plan, uint64_t number) const {
       TRY(file->sync());
     }
   }
-  for (TrackerPage& image : plan.images_) {
-    seal(image, options_.owner);
+  // In force with the manifest, as their names are durable with that of the journal.
+  for (const DictionaryFile& file : plan.lacking_) {
+    TRY(write_dictionary(*storage_, file.path, options_.owner, *file.dictionary));
   }
   plan.journal_ = flush_path(folder_, number);
   std::erase(plan.obsolete_, plan.journal_);  // of a flush with this number that was given up
-  TRY(write_journal(*storage_, plan.journal_, options_.owner,
-                    {number, plan.slots_, plan.images_.size(), options_.page_file_bytes},
-                    plan.images_));
+  TRY(write_journal(
+      *storage_, plan.journal_, options_.owner,
+      {number, plan.slots_, plan.images_.size(), options_.page_file_bytes, plan.dictionaries_},
+      plan.images_));
   TRY(storage_->sync_folder(folder_));
   return plan.folder_is_new_ ? storage_->sync_folder(io::parent_folder(folder_)) : Status();
 }
@@ -94,6 +104,7 @@ void Gridstore::committed(std::unique_ptr<FlushPlan> plan) {
   ASSERT(planned_ && plan->number_ != 0);
   planned_ = false;
   flush_number_ = plan->number_;
+  dictionaries_saved_.store(plan->dictionaries_, std::memory_order_relaxed);
   journals_ = std::move(plan->obsolete_);
   journals_.push_back(plan->journal_);
   if (plan->finished_) {
@@ -101,8 +112,8 @@ void Gridstore::committed(std::unique_ptr<FlushPlan> plan) {
   } else {
     // The next journal replaces this one, so it must have what the tracker lacks.
     tracker_pages_.store(0, std::memory_order_relaxed);
-    for (const TrackerPage& image : plan->images_) {
-      tracker_.touch(image.number);
+    for (const uint32_t page : plan->pages_) {
+      tracker_.touch(page);
     }
   }
   waiting_.committed(plan->order_, [this](BlockRun run) { space_.free(run); });
@@ -116,8 +127,8 @@ void Gridstore::abandon(std::unique_ptr<FlushPlan> plan) {
   if (!plan->journal_.empty()) {
     journals_.push_back(plan->journal_);
   }
-  for (const TrackerPage& image : plan->images_) {
-    tracker_.touch(image.number);
+  for (const uint32_t page : plan->pages_) {
+    tracker_.touch(page);
   }
   page_files_.give_back(plan->unsynced_);
   folder_is_new_ = plan->folder_is_new_;

@@ -52,7 +52,8 @@ struct Gridstore::Names {
   bool tracker = false;
   std::vector<std::string> journals;
   std::vector<std::string> pages;
-  uint32_t page_max = 0;  // the highest number of a page file
+  std::vector<std::pair<std::string, uint64_t>> dictionaries;  // with their numbers
+  uint32_t page_max = 0;                                       // the highest number of a page file
 
   static Names of(const std::vector<std::string>& names, const std::string& folder);
 };
@@ -69,6 +70,11 @@ Gridstore::Names Gridstore::Names::of(const std::vector<std::string>& names,
     } else if (const auto number = number_in(name, ".page")) {
       ours.pages.push_back(std::string(folder).append("/").append(name));
       numbers.push_back(*number);
+    }
+    for (const DictionaryCopy copy : k_dictionary_copies) {
+      if (const auto dictionary = number_in(name, suffix_of(copy))) {
+        ours.dictionaries.emplace_back(std::string(folder).append("/").append(name), *dictionary);
+      }
     }
   }
   std::sort(numbers.begin(), numbers.end());
@@ -107,6 +113,9 @@ Status Gridstore::make_new(const Names& names) {
       TRY(storage_->remove(path));
     }
   }
+  for (const auto& [path, number] : names.dictionaries) {
+    TRY(storage_->remove(path));
+  }
   folder_is_new_ = true;  // its name need not be durable yet
   return {};
 }
@@ -121,7 +130,20 @@ Status Gridstore::load(const Names& names, uint64_t flush_number) {
   if (!has(unfinished) && !has(done)) {
     return base::corruption(unfinished, 0, "the journal of the last flush is missing");
   }
-  TRY(has(unfinished) ? load_unfinished(unfinished) : load_done(done));
+  // Should the journal not tell: as many as there are.
+  uint32_t dictionaries = 0;
+  for (const auto& [path, number] : names.dictionaries) {
+    if (number <= k_dictionaries_max) {
+      dictionaries = std::max(dictionaries, static_cast<uint32_t>(number));
+    }
+  }
+  TRY(has(unfinished) ? load_unfinished(unfinished, dictionaries) : load_done(done, dictionaries));
+  TRY(load_dictionaries(dictionaries));
+  for (const auto& [path, number] : names.dictionaries) {
+    if (number == 0 || number > dictionaries) {
+      TRY(storage_->remove(path));  // of a flush that was not committed
+    }
+  }
   TRY(load_space(names));
   for (const std::string& path : names.journals) {
     if (path == (has(unfinished) ? unfinished : done)) {
@@ -134,10 +156,11 @@ Status Gridstore::load(const Names& names, uint64_t flush_number) {
 }
 
 // The tracker may be of any age and torn: what the journal has counts.
-Status Gridstore::load_unfinished(const std::string& path) {
+Status Gridstore::load_unfinished(const std::string& path, uint32_t& dictionaries) {
   TRY_ASSIGN(const FlushJournal journal,
              FlushJournal::open(*storage_, path, options_.owner, flush_number_));
   TRY(fits(journal));
+  dictionaries = journal.info().dictionaries;
   TRY_ASSIGN(auto lacking, load_tracker(journal.info().slots));
   TRY(journal.visit([&](const TrackerPage& image) {
     tracker_.load(image.number, image);
@@ -150,7 +173,7 @@ Status Gridstore::load_unfinished(const std::string& path) {
 }
 
 // The tracker has it all; the journal helps where the tracker was damaged since.
-Status Gridstore::load_done(const std::string& path) {
+Status Gridstore::load_done(const std::string& path, uint32_t& dictionaries) {
   auto journal = FlushJournal::open(*storage_, path, options_.owner, flush_number_);
   if (!journal.ok() && journal.error().code != Code::corruption) {
     return std::move(journal.error());
@@ -159,6 +182,7 @@ Status Gridstore::load_done(const std::string& path) {
   if (journal.ok()) {
     TRY(fits(journal.value()));
     slots = journal.value().info().slots;
+    dictionaries = journal.value().info().dictionaries;
   } else {
     note_damage(journal.error());
     TRY_ASSIGN(slots, slots_of_tracker());

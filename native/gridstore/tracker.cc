@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <memory>
 #include <thread>
 
 #include "base/bytes.h"
@@ -26,6 +27,15 @@ Entry of_words(uint64_t w0, uint64_t w1) {
 constexpr uint64_t k_busy = Entry::k_busy_page;
 
 }  // namespace
+
+Tracker::~Tracker() {
+  for (uint32_t page = 0; page < pages_of(reserved_); ++page) {
+    const uint64_t word = planned_[page].load(std::memory_order_relaxed);
+    if (word > k_planned) {
+      delete reinterpret_cast<TrackerPage*>(word);
+    }
+  }
+}
 
 Entry Tracker::find(uint32_t slot) const {
   if (slot >= slot_count()) {
@@ -54,7 +64,7 @@ void Tracker::store(uint32_t slot, const Entry& entry) {
 
 uint64_t Tracker::ram_bytes() const {
   const uint64_t pages = pages_of(slot_count());
-  return uint64_t{slot_count()} * sizeof(Entry) + pages * k_fresh_words * 8 + pages / 8;
+  return uint64_t{slot_count()} * sizeof(Entry) + pages * (k_fresh_words + 1) * 8 + pages / 8;
 }
 
 bool Tracker::reserve(uint32_t slots) {
@@ -64,10 +74,10 @@ bool Tracker::reserve(uint32_t slots) {
   ASSERT(slots <= k_slots_max);
   slots = static_cast<uint32_t>(
       std::min<uint64_t>(base::round_up(slots, k_reserve_slots), k_slots_max));
-  if (!words_.grow(uint64_t{slots} * 2)) {
+  const uint32_t pages = pages_of(slots);
+  if (!words_.grow(uint64_t{slots} * 2) || !planned_.grow(pages)) {
     return false;
   }
-  const uint32_t pages = pages_of(slots);
   dirty_.resize(pages / 64 + 1);
   fresh_.resize(uint64_t{pages} * k_fresh_words);
   reserved_ = slots;
@@ -80,56 +90,104 @@ void Tracker::set(uint32_t slot, const Entry& entry) {
   const uint32_t count = slot_count_.load(std::memory_order_relaxed);
   if (slot >= count) {
     for (uint32_t passed = pages_of(count); passed < page; ++passed) {
-      touch(passed);
+      mark_dirty(passed);
     }
   }
+  save_if_planned(page);
   store(slot, entry);
   if (slot >= count) {
     slot_count_.store(slot + 1, std::memory_order_release);
   }
-  touch(page);
+  mark_dirty(page);
   const uint32_t bit = slot % k_page_entries;
   fresh_[uint64_t{page} * k_fresh_words + bit / 64] |= uint64_t{1} << bit % 64;
 }
 
 bool Tracker::fresh(uint32_t slot) const {
-  const uint32_t bit = slot % k_page_entries;
-  const uint64_t word = uint64_t{slot / k_page_entries} * k_fresh_words + bit / 64;
-  return word < fresh_.size() && (fresh_[word] >> bit % 64 & 1) != 0;
-}
-
-void Tracker::touch(uint32_t page) {
-  dirty_[page / 64] |= uint64_t{1} << page % 64;
-}
-
-std::vector<TrackerPage> Tracker::take_dirty() {
-  size_t count = 0;
-  for (const uint64_t word : dirty_) {
-    count += static_cast<size_t>(std::popcount(word));
+  const uint32_t page = slot / k_page_entries;
+  if (page / 64 >= dirty_.size() || (dirty_[page / 64] >> page % 64 & 1) == 0) {
+    return false;
   }
-  std::vector<TrackerPage> images;
-  images.reserve(count);
-  const uint32_t slots = slot_count();
+  const uint32_t bit = slot % k_page_entries;
+  return (fresh_[uint64_t{page} * k_fresh_words + bit / 64] >> bit % 64 & 1) != 0;
+}
+
+void Tracker::mark_dirty(uint32_t page) {
+  uint64_t& word = dirty_[page / 64];
+  const uint64_t bit = uint64_t{1} << page % 64;
+  if ((word & bit) == 0) {
+    word |= bit;
+    std::fill_n(fresh_.begin() + static_cast<ptrdiff_t>(uint64_t{page} * k_fresh_words),
+                k_fresh_words, 0);
+  }
+}
+
+// --- planned pages ---
+
+std::vector<uint32_t> Tracker::plan_dirty() {
+  std::vector<uint32_t> pages;
   for (size_t index = 0; index < dirty_.size(); ++index) {
     for (uint64_t word = dirty_[index]; word != 0; word &= word - 1) {
-      TrackerPage image{};  // copied from the CPU's cache: large memory is touched only once
-      image.number =
+      const uint32_t page =
           static_cast<uint32_t>(index * 64) + static_cast<uint32_t>(std::countr_zero(word));
-      const uint64_t begin = uint64_t{image.number} * k_page_entries;
-      const uint64_t end = std::min<uint64_t>(begin + k_page_entries, slots);
-      for (uint64_t slot = begin; slot < end; ++slot) {
-        // Nobody else changes entries, so no second look is needed.
-        image.entries[slot - begin] =
-            of_words(words_[slot * 2].load(std::memory_order_relaxed),
-                     words_[slot * 2 + 1].load(std::memory_order_relaxed));
-      }
-      std::fill_n(fresh_.begin() + static_cast<ptrdiff_t>(uint64_t{image.number} * k_fresh_words),
-                  k_fresh_words, 0);
-      images.push_back(image);
+      ASSERT(planned_[page].load(std::memory_order_relaxed) == 0);
+      planned_[page].store(k_planned, std::memory_order_relaxed);
+      pages.push_back(page);
     }
     dirty_[index] = 0;
   }
-  return images;
+  return pages;
+}
+
+// While another thread may change the page, any mixture; to be thrown away then.
+TrackerPage Tracker::image_of(uint32_t page) const {
+  TrackerPage image{};
+  image.number = page;
+  const uint64_t begin = uint64_t{page} * k_page_entries;
+  const uint64_t end = std::min<uint64_t>(begin + k_page_entries, slot_count());
+  for (uint64_t slot = begin; slot < end; ++slot) {
+    image.entries[slot - begin] = of_words(words_[slot * 2].load(std::memory_order_relaxed),
+                                           words_[slot * 2 + 1].load(std::memory_order_relaxed));
+  }
+  return image;
+}
+
+TrackerPage Tracker::copy_planned(uint32_t page) const {
+  std::atomic<uint64_t>& planned = planned_[page];
+  uint64_t word = planned.load(std::memory_order_acquire);
+  if (word == k_planned) {
+    const TrackerPage image = image_of(page);
+    // Had one of these loads met a change, the writer's exchange would have come before this one.
+    if (planned.compare_exchange_strong(word, 0, std::memory_order_acq_rel)) {
+      return image;
+    }
+  }
+  ASSERT(word > k_planned);
+  const std::unique_ptr<TrackerPage> saved(reinterpret_cast<TrackerPage*>(word));
+  planned.store(0, std::memory_order_relaxed);  // the writer is done with it
+  return *saved;
+}
+
+void Tracker::save_if_planned(uint32_t page) {
+  std::atomic<uint64_t>& planned = planned_[page];
+  // Acquire: the copier's loads come before the change.
+  uint64_t word = planned.load(std::memory_order_acquire);
+  if (word != k_planned) {
+    return;
+  }
+  auto image = std::make_unique<TrackerPage>(image_of(page));
+  if (planned.compare_exchange_strong(word, reinterpret_cast<uint64_t>(image.get()),
+                                      std::memory_order_acq_rel)) {
+    static_cast<void>(image.release());
+  }
+}
+
+void Tracker::touch(uint32_t page) {
+  const uint64_t word = planned_[page].exchange(0, std::memory_order_acquire);
+  if (word > k_planned) {
+    delete reinterpret_cast<TrackerPage*>(word);
+  }
+  mark_dirty(page);
 }
 
 void Tracker::load_slots(uint32_t slots) {

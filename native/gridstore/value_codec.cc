@@ -1,10 +1,8 @@
 #include "gridstore/value_codec.h"
 
-#define LZ4_STATIC_LINKING_ONLY  // for a state that is used again without being cleared
-#include <lz4.h>
-
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/crc32c.h"
 
@@ -14,7 +12,6 @@ using base::Bytes;
 
 namespace {
 
-constexpr uint32_t k_header_bytes = sizeof(uint32_t);
 // No sequence of an LZ4 block gives more than 255 bytes for one.
 constexpr uint64_t k_lz4_ratio_max = 255;
 // A success makes up for two failures; after enough of those, one value in 16 is tried.
@@ -23,15 +20,33 @@ constexpr int32_t k_hope_success = 2;
 constexpr int32_t k_hope_max = 64;
 constexpr int32_t k_hope_tried_again = -16;
 
+// What stands before an LZ4 block.
+struct Header {
+  uint32_t size;
+  uint32_t dictionary;  // 0: none
+
+  static constexpr uint32_t k_dictionary_bit = uint32_t{1} << 31;
+  static constexpr uint32_t k_size_bits = 24;  // with a dictionary
+  static constexpr uint32_t k_size_mask = (uint32_t{1} << k_size_bits) - 1;
+
+  uint32_t word() const {
+    return dictionary == 0 ? size : size | dictionary << k_size_bits | k_dictionary_bit;
+  }
+  static Header of(uint32_t word) {
+    return (word & k_dictionary_bit) == 0
+               ? Header{word, 0}
+               : Header{word & k_size_mask, (word & ~k_dictionary_bit) >> k_size_bits};
+  }
+};
+static_assert(k_dictionary_value_bytes_max <= Header::k_size_mask);
+static_assert(k_dictionaries_max < uint32_t{1} << (31 - Header::k_size_bits));
+
 }  // namespace
 
-struct ValueCodec::Compressor {
-  Compressor() { LZ4_initStream(&stream, sizeof stream); }
-  LZ4_stream_t stream;
-};
-
-ValueCodec::ValueCodec(uint64_t owner, bool compress)
-    : owner_crc_(base::crc32c(std::as_bytes(std::span(&owner, 1)))), compress_(compress) {
+ValueCodec::ValueCodec(uint64_t owner, bool compress, uint32_t dictionary_bytes)
+    : owner_crc_(base::crc32c(std::as_bytes(std::span(&owner, 1)))),
+      compress_(compress),
+      trainer_(dictionary_bytes) {
   hope_.fill(k_hope_start);
 }
 
@@ -45,6 +60,7 @@ Entry ValueCodec::encode(uint32_t slot, Bytes value, std::vector<std::byte>& tar
   ASSERT(value.size() <= k_value_bytes_max);
   const size_t begin = target.size();
   Entry entry;
+  const Dictionary* const dictionary = newest_;
   const uint32_t compressed = compress(value, target);
   if (compressed > 0) {
     entry.length_word = compressed | Entry::k_lz4_bit;
@@ -53,11 +69,47 @@ Entry ValueCodec::encode(uint32_t slot, Bytes value, std::vector<std::byte>& tar
     entry.length_word = static_cast<uint32_t>(value.size());
   }
   entry.crc = crc_of(slot, Bytes(target).subspan(begin));
+  if (value.size() <= k_block_bytes || value.size() > k_dictionary_value_bytes_max || !compress_) {
+    return entry;
+  }
+  if (dictionary != nullptr && compressed > 0) {
+    entry.crc ^= dictionary->crc;
+  }
+  auto found = trainer_.see(value, blocks_of(entry.stored_bytes()));
+  if (!found.empty() && dictionary_count_ < k_dictionaries_max) {
+    const uint32_t crc = base::crc32c(found);
+    add_dictionary(std::make_shared<const Dictionary>(
+        Dictionary{dictionary_count_ + 1, std::move(found), crc}));
+  }
   return entry;
 }
 
+std::shared_ptr<const Dictionary> ValueCodec::dictionary(uint32_t number) const {
+  return dictionaries_[number - 1];
+}
+
+void ValueCodec::add_dictionary(std::shared_ptr<const Dictionary> dictionary) {
+  ASSERT(dictionary_count_ < k_dictionaries_max);
+  ASSERT(dictionary == nullptr || dictionary->number == dictionary_count_ + 1);
+  ++dictionary_count_;
+  newest_ = dictionary.get();
+  known_[dictionary_count_].store(newest_, std::memory_order_release);
+  dictionaries_.push_back(std::move(dictionary));
+  compressor_.reset();
+  hope_.fill(k_hope_start);
+}
+
+uint64_t ValueCodec::ram_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& dictionary : dictionaries_) {
+    bytes += dictionary ? dictionary->bytes.size() : 0;
+  }
+  return bytes;
+}
+
 uint32_t ValueCodec::compress(Bytes value, std::vector<std::byte>& target) {
-  if (!compress_ || value.size() <= k_block_bytes || value.size() > LZ4_MAX_INPUT_SIZE) {
+  const uint32_t room = room_for(value.size(), k_header_bytes);
+  if (!compress_ || room == 0) {
     return 0;
   }
   int32_t& hope = hope_[std::min<uint64_t>(blocks_of(value.size()), k_sizes) - 1];
@@ -68,54 +120,64 @@ uint32_t ValueCodec::compress(Bytes value, std::vector<std::byte>& target) {
     }
   }
   if (!compressor_) {
-    compressor_ = std::make_unique<Compressor>();
+    compressor_ = std::make_unique<Compressor>(newest_ != nullptr ? newest_->bytes : Bytes());
   }
+  const bool with_dictionary = newest_ != nullptr && value.size() <= k_dictionary_value_bytes_max;
+  const Header header{static_cast<uint32_t>(value.size()), with_dictionary ? newest_->number : 0};
+  const uint32_t word = header.word();
   // Given no more room than it may take, LZ4 stops early where the value does not compress.
-  const auto size = static_cast<uint32_t>(value.size());
-  const auto blocks = static_cast<uint32_t>(blocks_of(size));
-  const uint32_t room = std::min(size - size / 8, (blocks - 1) * k_block_bytes) - k_header_bytes;
   const size_t begin = target.size();
   target.resize(begin + k_header_bytes + room);
-  std::memcpy(target.data() + begin, &size, k_header_bytes);
-  const int written = LZ4_compress_fast_extState_fastReset(
-      &compressor_->stream, reinterpret_cast<const char*>(value.data()),
-      reinterpret_cast<char*>(target.data() + begin + k_header_bytes), static_cast<int>(size),
-      static_cast<int>(room), 1);
-  if (written <= 0) {
-    // After a failure the state must be cleared.
-    LZ4_initStream(&compressor_->stream, sizeof compressor_->stream);
+  std::memcpy(target.data() + begin, &word, k_header_bytes);
+  const uint32_t written = compressor_->compress(
+      value, base::MutableBytes(target).subspan(begin + k_header_bytes), with_dictionary);
+  if (written == 0) {
     target.resize(begin);
     hope = hope > 0 ? hope - 1 : 0;
     return 0;
   }
   hope = std::min(std::max(hope, 0) + k_hope_success, k_hope_max);
-  target.resize(begin + k_header_bytes + static_cast<size_t>(written));
-  return k_header_bytes + static_cast<uint32_t>(written);
+  target.resize(begin + k_header_bytes + written);
+  return k_header_bytes + written;
 }
 
 bool ValueCodec::decode(uint32_t slot, const Entry& entry, Bytes stored,
                         std::vector<std::byte>& value) const {
-  if (stored.size() != entry.stored_bytes() || crc_of(slot, stored) != entry.crc) {
+  if (stored.size() != entry.stored_bytes()) {
     return false;
   }
-  if (!entry.lz4()) {
-    value.assign(stored.begin(), stored.end());
-    return true;
+  if (entry.lz4()) {
+    return decode_lz4(slot, entry, stored, value);
   }
+  if (crc_of(slot, stored) != entry.crc) {
+    return false;
+  }
+  value.assign(stored.begin(), stored.end());
+  return true;
+}
+
+bool ValueCodec::decode_lz4(uint32_t slot, const Entry& entry, Bytes stored,
+                            std::vector<std::byte>& value) const {
   if (stored.size() <= k_header_bytes) {
     return false;
   }
-  uint32_t size;
-  std::memcpy(&size, stored.data(), k_header_bytes);
-  const Bytes block = stored.subspan(k_header_bytes);
-  if (size > k_value_bytes_max || size > LZ4_MAX_INPUT_SIZE ||
-      size > block.size() * k_lz4_ratio_max) {
+  uint32_t word;
+  std::memcpy(&word, stored.data(), k_header_bytes);
+  const Header header = Header::of(word);
+  const Dictionary* const dictionary = known_[header.dictionary].load(std::memory_order_acquire);
+  if (dictionary == nullptr && word != header.size) {
     return false;
   }
-  value.resize(size);
-  return LZ4_decompress_safe(reinterpret_cast<const char*>(block.data()),
-                             reinterpret_cast<char*>(value.data()), static_cast<int>(block.size()),
-                             static_cast<int>(size)) == static_cast<int>(size);
+  // The dictionary is a part of the value: another one is noticed.
+  if ((crc_of(slot, stored) ^ (dictionary != nullptr ? dictionary->crc : 0)) != entry.crc) {
+    return false;
+  }
+  const Bytes block = stored.subspan(k_header_bytes);
+  if (header.size > k_value_bytes_max || header.size > block.size() * k_lz4_ratio_max) {
+    return false;
+  }
+  value.resize(header.size);
+  return decompress(block, dictionary != nullptr ? dictionary->bytes : Bytes(), value);
 }
 
 }  // namespace asyncstore::gridstore

@@ -1,8 +1,8 @@
 """The store that is damaged: every kind of file, and every value that is in it.
 
 Two vector fields; sealed segments with codes and with deleted rows, an appendable segment, a point
-table with a base and changes, payloads of several flushes, and a log whose last operations no
-checkpoint includes. The folder is copied while the store is open, which is what a killed process
+table with a base and changes, payloads of several flushes, some compressed with a dictionary, and
+a log whose last operations no checkpoint includes. The folder is copied while the store is open, which is what a killed process
 leaves.
 """
 
@@ -20,6 +20,10 @@ from asyncstore.testing import open_test_store
 
 DIM_A, DIM_B = 8, 4
 WAL_CAPACITY_BYTES = 12 << 10
+# What texts are made of, and how much of them makes a dictionary.
+PIECES = 128
+PIECE_LETTERS = 60
+LEARNING_TEXTS, LEARNING_PIECES = 330, 65
 
 # A point's vectors as bytes, None where it has none, and its payload's text.
 Values = tuple[bytes, bytes | None, str]
@@ -60,6 +64,8 @@ class _Writer:
         self.docs = docs
         self.state = dict(state)
         self._rng = np.random.default_rng(seed)
+        letters = np.random.default_rng(7).integers(97, 123, (PIECES, PIECE_LETTERS), np.uint8)
+        self._pieces = [piece.tobytes().decode() for piece in letters]
 
     async def upsert(self, ids: range, *, with_b: bool) -> None:
         a = self._rng.standard_normal((len(ids), DIM_A)).astype(np.float32)
@@ -75,8 +81,20 @@ class _Writer:
 
     def _text(self, point_id: int) -> str:
         """Every seventh point has no payload; some fill several blocks."""
-        letters = self._rng.integers(97, 123, int(self._rng.integers(1, 400))).astype(np.uint8)
-        return "" if point_id % 7 == 0 else letters.tobytes().decode()
+        return "" if point_id % 7 == 0 else self._pieced(7)[: int(self._rng.integers(1, 400))]
+
+    def _pieced(self, pieces: int) -> str:
+        """Nothing repeats in a short text, but much in all of them."""
+        return "".join(self._rng.choice(self._pieces, pieces))
+
+    async def learn(self, point_id: int) -> None:
+        """Writes one payload again and again, until there is a dictionary."""
+        for _ in range(LEARNING_TEXTS):
+            text = self._pieced(LEARNING_PIECES)
+            await self.docs.overwrite_payload({"text": text}, points=[point_id])
+        await self.docs.clear_payload(points=[point_id])
+        first, second, _ = self.state[point_id]
+        self.state[point_id] = (first, second, "")
 
     async def delete(self, ids: range) -> None:
         await self.docs.delete(points=np.array(ids, np.uint64))
@@ -103,6 +121,7 @@ async def make_base(work: Path) -> Base:
     async with opening() as store:
         writer = _Writer(await store.create_collection("docs", vectors=_vectors()), 1, {})
         await writer.upsert(range(300), with_b=True)
+        await writer.learn(0)
         await writer.docs.optimize()
         await writer.upsert(range(250, 420), with_b=False)
         await writer.delete(range(0, 60, 2))

@@ -23,7 +23,8 @@ CASE_TIMEOUT_S = 60
 READER = Path(__file__).parent / "hostile_reader.py"
 REFUSALS = ("CorruptionError", "StorageIOError", "UnsupportedError")
 KINDS = (
-    "COLLECTION LOCK MANIFEST STORE codes deleted done page points rows spare tracker vectors wal"
+    "COLLECTION LOCK MANIFEST STORE codes deleted dictionary done mirror page points rows spare "
+    "tracker vectors wal"
 ).split()
 
 

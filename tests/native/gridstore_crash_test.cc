@@ -32,6 +32,7 @@ constexpr uint32_t k_slots = 2500;  // ten tracker pages
 struct History {
   uint64_t committed = 0;
   Model state;
+  uint64_t dictionaries = 0;
 };
 
 // Plans a flush, prepares it or not, and gives it up; false when something failed.
@@ -76,7 +77,7 @@ void run_script(Fixture& fixture, uint64_t seed, History& history) {
       }
     }
     const bool flushed = fixture.flush().ok();
-    history = {fixture.committed(), fixture.durable()};
+    history = {fixture.committed(), fixture.durable(), fixture.store().statistics().dictionaries};
     if (!flushed) {
       return;
     }
@@ -120,6 +121,7 @@ uint64_t count_calls(uint64_t seed) {
   const auto storage = std::make_shared<FailingStorage>(std::make_shared<PowerCutStorage>());
   const History history = run(storage, folder / "grid", seed);
   REQUIRE(history.committed > 8);  // counting those that were given up
+  REQUIRE(history.dictionaries > 0);
   return storage->board().changes();
 }
 

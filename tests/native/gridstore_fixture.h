@@ -26,12 +26,31 @@ inline gridstore::Options small_options() {
   options.owner = 0x123456789ABCDEF0;
   options.page_file_bytes = 24 << 10;
   options.region_blocks = 64;
+  options.dictionary_bytes = 256;
   return options;
 }
 
-// Of every kind: empty, small, compressible, not compressible, longer than a page file.
+// As payloads are: little in each that repeats, but much in all of them. Other words for another
+// `dialect`.
+inline Value some_text(std::mt19937_64& random, uint64_t dialect = 0) {
+  static const char* const k_phrases[][4] = {
+      {"\"registry\": \"pypi\", ", "\"released\": \"2024-0", "\"name\": \"asyncio-client-",
+       "\"text\": \"A library for the "},
+      {"<city>Reykjavik</city>", "<street number=", "<country code='IS'>", "<inhabitants since="}};
+  std::string text;
+  for (const char* phrase : k_phrases[dialect]) {
+    text += phrase + std::to_string(random() % 1'000'000'000'000'000'000);
+  }
+  const auto bytes = base::bytes_of(text);
+  return {bytes.begin(), bytes.end()};
+}
+
+// Of every kind: text, empty, small, compressible, not compressible, longer than a page file.
 inline Value some_value(std::mt19937_64& random) {
   const uint64_t kind = random() % 32;
+  if (kind >= 12) {
+    return some_text(random);
+  }
   const uint64_t size = kind == 0   ? 0
                         : kind == 1 ? random() % (60 << 10)
                         : kind < 6  ? random() % (8 << 10)

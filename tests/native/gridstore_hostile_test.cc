@@ -31,7 +31,8 @@ constexpr uint64_t k_rounds = 300;
 constexpr uint32_t k_slots = 900;
 const std::shared_ptr<io::Storage> g_storage = io::make_posix_storage();
 
-// A store with four tracker pages, several page files and a journal that is finished or not.
+// A store with four tracker pages, several page files, a dictionary and a journal that is finished
+// or not.
 void make_store(Fixture& fixture, bool finished) {
   std::mt19937_64 random(1);
   REQUIRE(fixture.open().ok());
@@ -49,6 +50,7 @@ void make_store(Fixture& fixture, bool finished) {
     REQUIRE(fixture.store().prepare(*plan, number).ok());
     fixture.set_committed(number, fixture.now());
   }
+  REQUIRE(fixture.store().statistics().dictionaries > 0);
   fixture.close();
 }
 
@@ -263,10 +265,11 @@ TEST_CASE("gridstore hostile: a damaged pointer is healed by a new value") {
   const std::byte wrong[1] = {std::byte{77}};
   REQUIRE(file->write_at(gridstore::page_offset(0) + 5, wrong).ok());
   const auto journal = gridstore::done_path(folder / "grid", fixture.committed());
-  std::filesystem::remove(journal);
-  REQUIRE(gridstore::write_journal(*g_storage, journal, fixture.options().owner,
-                                   {fixture.committed(), k_slots, 0, 24 << 10}, {})
-              .ok());
+  const auto read = gridstore::FlushJournal::open(*g_storage, journal, fixture.options().owner,
+                                                  fixture.committed());
+  gridstore::FlushInfo info = read.value().info();
+  info.images = 0;
+  REQUIRE(gridstore::write_journal(*g_storage, journal, fixture.options().owner, info, {}).ok());
   REQUIRE(fixture.open().ok());
   auto& store = fixture.store();
   REQUIRE(store.damaged().size() == 1);

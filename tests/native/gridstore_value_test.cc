@@ -18,7 +18,7 @@ using gridstore::ValueCodec;
 
 TEST_CASE("gridstore values: what is decoded is what was encoded") {
   std::mt19937_64 random(1);
-  ValueCodec codec(9, true);
+  ValueCodec codec(9, true, 256);
   std::vector<std::byte> target;
   Value decoded;
   uint64_t compressed = 0;
@@ -48,7 +48,8 @@ TEST_CASE("gridstore values: what is decoded is what was encoded") {
       target.clear();
     }
   }
-  CHECK(compressed > 300);
+  CHECK(compressed > 1500);
+  CHECK(codec.dictionary_count() > 0);
 }
 
 TEST_CASE("gridstore values: compressed only where it helps") {
@@ -81,6 +82,81 @@ TEST_CASE("gridstore values: a lying length neither crashes nor takes memory") {
   }
 }
 
+namespace {
+
+// Encodes texts until the codec has so many dictionaries; nothing when it takes too long.
+bool learn(ValueCodec& codec, std::mt19937_64& random, uint64_t dialect, uint32_t count) {
+  std::vector<std::byte> target;
+  for (int i = 0; i < 20'000 && codec.dictionary_count() < count; ++i) {
+    target.clear();
+    codec.encode(0, some_text(random, dialect), target);
+  }
+  return codec.dictionary_count() == count;
+}
+
+}  // namespace
+
+TEST_CASE("gridstore values: a dictionary is made of values that are alike, and replaced in time") {
+  std::mt19937_64 random(3);
+  ValueCodec codec(5, true, 2048);
+  std::vector<std::vector<std::byte>> stored;
+  std::vector<Entry> entries;
+  std::vector<Value> values;
+  for (const uint64_t dialect : {0, 1}) {
+    REQUIRE(learn(codec, random, dialect, static_cast<uint32_t>(dialect) + 1));
+    for (int i = 0; i < 200; ++i) {
+      values.push_back(some_text(random, dialect));
+      const auto slot = static_cast<uint32_t>(entries.size());
+      entries.push_back(codec.encode(slot, values.back(), stored.emplace_back()));
+      REQUIRE(entries.back().lz4());
+      REQUIRE(stored.back().size() < values.back().size() * 3 / 4);
+    }
+  }
+  REQUIRE(codec.dictionary_count() == 2);
+  ValueCodec reader(5, true);
+  ValueCodec lacking(5, true);
+  ValueCodec mistaken(5, true);
+  reader.add_dictionary(codec.dictionary(1));
+  reader.add_dictionary(codec.dictionary(2));
+  lacking.add_dictionary(nullptr);
+  lacking.add_dictionary(codec.dictionary(2));
+  auto changed = *codec.dictionary(1);
+  changed.crc ^= 1;
+  mistaken.add_dictionary(std::make_shared<gridstore::Dictionary>(changed));
+  Value value;
+  for (uint32_t slot = 0; slot < values.size(); ++slot) {
+    for (const ValueCodec* each : {&codec, &reader}) {
+      REQUIRE(each->decode(slot, entries[slot], stored[slot], value));
+      const bool same = value == values[slot];
+      REQUIRE(same);
+    }
+    REQUIRE(lacking.decode(slot, entries[slot], stored[slot], value) == (slot >= 200));
+    REQUIRE(!mistaken.decode(slot, entries[slot], stored[slot], value));
+  }
+}
+
+TEST_CASE("gridstore values: no dictionary where none helps, or where all numbers are taken") {
+  std::mt19937_64 random(4);
+  ValueCodec codec(5, true, 256);
+  std::vector<std::byte> target;
+  for (int i = 0; i < 5000; ++i) {
+    target.clear();
+    Value value(200 + random() % 400);
+    for (auto& byte : value) {
+      byte = static_cast<std::byte>(random());
+    }
+    codec.encode(0, value, target);
+  }
+  CHECK(codec.dictionary_count() == 0);
+  ValueCodec without(5, false, 256);
+  CHECK(!learn(without, random, 0, 1));
+  ValueCodec full(5, true, 256);
+  for (uint32_t i = 0; i < gridstore::k_dictionaries_max; ++i) {
+    full.add_dictionary(nullptr);
+  }
+  CHECK(!learn(full, random, 0, gridstore::k_dictionaries_max + 1));
+}
+
 TEST_CASE("gridstore tracker: pages know their number and their owner") {
   TrackerPage page{};
   page.number = 5;
@@ -106,16 +182,26 @@ TEST_CASE("gridstore tracker: dirty pages come once, with the pages that were pa
   CHECK(tracker.slot_count() == 601);
   CHECK(tracker.fresh(600));
   CHECK(!tracker.fresh(0));
-  auto images = tracker.take_dirty();
+  const auto copy_all = [&] {
+    std::vector<TrackerPage> images;
+    for (const uint32_t page : tracker.plan_dirty()) {
+      images.push_back(tracker.copy_planned(page));
+      REQUIRE(images.back().number == page);
+    }
+    return images;
+  };
+  auto images = copy_all();
   REQUIRE(images.size() == 3);
   CHECK(images[2].number == 2);
   CHECK(images[2].entries[90] == Entry{1, 2, 3, 4});
   CHECK(images[2].entries[91].absent());
   CHECK(!tracker.fresh(600));
-  CHECK(tracker.take_dirty().empty());
+  CHECK(tracker.plan_dirty().empty());
   tracker.set(0, {});
+  CHECK(tracker.fresh(0));
   tracker.touch(2);
-  images = tracker.take_dirty();
+  CHECK(!tracker.fresh(600));
+  images = copy_all();
   REQUIRE(images.size() == 2);
   CHECK(images[1].number == 2);
 
@@ -128,6 +214,86 @@ TEST_CASE("gridstore tracker: dirty pages come once, with the pages that were pa
   CHECK(loaded.find(300).damaged());
   CHECK(loaded.find(0).absent());
   CHECK(loaded.find(601).absent());
+}
+
+TEST_CASE("gridstore tracker: a planned page is copied as it was, whatever comes after") {
+  Tracker tracker;
+  REQUIRE(tracker.reserve(2000));
+  for (uint32_t slot = 0; slot < 600; ++slot) {
+    tracker.set(slot, {1, slot, 1, 1});
+  }
+  REQUIRE(tracker.plan_dirty() == std::vector<uint32_t>{0, 1, 2});
+  tracker.set(3, {2, 3, 2, 2});
+  tracker.set(4, {2, 4, 2, 2});
+  tracker.set(600, {2, 600, 2, 2});  // the page of others, and behind what was planned
+  tracker.set(1500, {2, 1500, 2, 2});
+  CHECK(tracker.fresh(3));
+  CHECK(!tracker.fresh(5));
+  for (uint32_t page = 0; page < 3; ++page) {
+    const TrackerPage image = tracker.copy_planned(page);
+    for (uint32_t i = 0; i < gridstore::k_page_entries; ++i) {
+      const uint32_t slot = page * gridstore::k_page_entries + i;
+      REQUIRE(image.entries[i] == (slot < 600 ? Entry{1, slot, 1, 1} : Entry{}));
+    }
+  }
+  // What changed meanwhile is for the next.
+  const auto pages = tracker.plan_dirty();
+  REQUIRE(pages == std::vector<uint32_t>{0, 2, 3, 4, 5});
+  CHECK(tracker.copy_planned(0).entries[3] == Entry{2, 3, 2, 2});
+  // Given up, with a copy that nobody asks for.
+  tracker.set(600, {3, 600, 3, 3});
+  for (const uint32_t page : pages) {
+    tracker.touch(page);
+  }
+  REQUIRE(tracker.plan_dirty() == pages);
+  CHECK(tracker.copy_planned(2).entries[90] == Entry{3, 600, 3, 3});
+  tracker.set(1500, {3, 1500, 3, 3});  // the tracker goes with a copy
+}
+
+TEST_CASE("gridstore tracker: the writer and who copies planned pages race for each") {
+  constexpr uint32_t k_slots = 40 * gridstore::k_page_entries;
+#if defined(__SANITIZE_THREAD__)
+  constexpr uint32_t k_turns = 150;
+#else
+  constexpr uint32_t k_turns = 1000;
+#endif
+  Tracker tracker;
+  REQUIRE(tracker.reserve(k_slots));
+  std::vector<uint32_t> now(k_slots);
+  std::mt19937_64 random(1);
+  uint64_t wrong = 0;
+  uint32_t value = 0;
+  const auto change = [&](uint32_t slot) {
+    now[slot] = ++value;
+    tracker.set(slot, {value % 1000 + 1, value, value, value});
+  };
+  for (uint32_t slot = 0; slot < k_slots; ++slot) {
+    change(slot);
+  }
+  for (uint32_t turn = 0; turn < k_turns; ++turn) {
+    const std::vector<uint32_t> before = now;
+    const auto pages = tracker.plan_dirty();
+    std::vector<TrackerPage> images;
+    std::thread copier([&] {
+      for (const uint32_t page : pages) {
+        images.push_back(tracker.copy_planned(page));
+      }
+    });
+    // From the end, so that both meet in the middle; then anywhere.
+    for (uint32_t page = 40; page > 0; --page) {
+      change((page - 1) * gridstore::k_page_entries + static_cast<uint32_t>(random() % 255));
+    }
+    for (int i = 0; i < 100; ++i) {
+      change(static_cast<uint32_t>(random() % k_slots));
+    }
+    copier.join();
+    for (const TrackerPage& image : images) {
+      for (uint32_t i = 0; i < gridstore::k_page_entries; ++i) {
+        wrong += image.entries[i].block != before[image.number * gridstore::k_page_entries + i];
+      }
+    }
+  }
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("gridstore tracker: readers never see half of an entry") {
