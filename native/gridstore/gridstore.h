@@ -98,8 +98,11 @@ class Gridstore {
   // thread; the caller has a holder. An error is one of opening a file.
   using Report = std::function<void(uint32_t slot, const base::Error&)>;
   base::Status check(uint32_t begin, uint32_t end, const Report& report) const;
-  // The same for the pages of the tracker file. While no finish() runs.
-  base::Status check_tracker(const std::function<void(const base::Error&)>& report) const;
+  // The same for the pages of the tracker file, and for the journal of the flush that was committed
+  // last. While no finish() runs.
+  using ReportPage = std::function<void(uint32_t page, const base::Error&)>;
+  void check_tracker(const ReportPage& report) const;
+  base::Status check_journal(uint64_t flush_number) const;
 
   // --- writer: changes ---
   // The space for `values` more values of `bytes` in all: until the end of the group, so much of
@@ -135,6 +138,9 @@ class Gridstore {
   base::Status finish(FlushPlan& plan) const;
   void committed(std::unique_ptr<FlushPlan> plan);
   void abandon(std::unique_ptr<FlushPlan> plan);
+
+  // Writer, between groups: the next flush writes this page of the tracker anew, and so a journal.
+  void rewrite_page(uint32_t page);
 
   // For tests: whether the blocks in use are those of all values and of those that wait, each once.
   // Between groups.
