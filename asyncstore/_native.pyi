@@ -238,8 +238,9 @@ class Engine:
         """→ None, once nothing is left to seal, merge or vacuum. Progress: Collection.statistics()."""
     def submit_prewarm(self, collection: Collection, budget_bytes: int) -> int:
         """→ int: bytes brought into the page cache. budget 0: all. Progress: Collection.statistics()."""
-    def submit_check(self, collection: Collection) -> int:
-        """→ list of findings, each (severity "error" | "note", file, offset_bytes, text). Reads all."""
+    def submit_check(self, collection: Collection, repair: bool) -> int:
+        """→ list of findings, each (severity "error" | "note", file, offset_bytes, text, repairable,
+        repaired). Reads all; with repair, what can be mended is mended, and then is a note."""
 
 WRITE_POINTS_MAX: int
 WRITE_BYTES_MAX: int

@@ -82,24 +82,44 @@ class Collection(Writes, PayloadWrites, Reads):
         )
         return cast(int, warmed)
 
-    async def check(self) -> list[Finding]:
-        """Reads all files of the collection and verifies every checksum.
+    async def check(self, *, repair: bool = False) -> list[Finding]:
+        """Reads all files of the collection and verifies every checksum; repairs them if asked to.
+
+        A repair writes anew what is derived or held twice: codes, ids, deleted rows, headers, the
+        places of payloads, the manifest, and operations of which the log's copy is damaged. A
+        checkpoint makes that durable, and what was repaired is read once more. Searches and writes
+        go on meanwhile. Vectors and payloads are held once: where one is damaged, the finding names
+        the point and says what can be done.
+
+        Args:
+            repair: Whether to repair what can be.
 
         Returns:
-            What was found; nothing when all is well.
+            What was found, and whether it was repaired; nothing when all is well.
 
         Raises:
-            StorageIOError: The disk fails.
+            StorageIOError: The disk fails or, during a repair, is full; what was repaired until
+                then stays, and nothing is lost.
+            StoreFailedError: A repair cannot begin, as writing has stopped after a failed sync.
 
-        Cancellation: the check goes on in the background, its result is dropped.
+        Cancellation: check and repair go on in the background, their result is dropped.
         """
         native = self._engine.native
         found = await self._engine.call(
-            self._engine.reads, lambda: native.submit_check(self._native)
+            self._engine.reads, lambda: native.submit_check(self._native, repair)
         )
         return [
-            Finding(severity=Severity(severity), file=file, offset_bytes=offset_bytes, text=text)
-            for severity, file, offset_bytes, text in cast("list[tuple[str, str, int, str]]", found)
+            Finding(
+                severity=Severity(severity),
+                file=file,
+                offset_bytes=offset_bytes,
+                text=text,
+                repairable=repairable,
+                repaired=repaired,
+            )
+            for severity, file, offset_bytes, text, repairable, repaired in cast(
+                "list[tuple[str, str, int, str, bool, bool]]", found
+            )
         ]
 
     async def info(self) -> CollectionInfo:

@@ -396,7 +396,7 @@ class Engine:
     def submit_prewarm(self, collection: Collection, budget_bytes: int) -> int:
         return self._submit("prewarm", lambda: budget_bytes)
 
-    def submit_check(self, collection: Collection) -> int:
+    def submit_check(self, collection: Collection, repair: bool) -> int:
         return self._submit("check_files", list)
 
     # ---- inside -------------------------------------------------------------------------------

@@ -107,9 +107,16 @@ def info_command(store: Store = _STORE, config: Config = None, json: Json = Fals
 
 
 @app.command("check")
-def check_command(store: Store = _STORE, config: Config = None, json: Json = False) -> None:
+def check_command(
+    store: Store = _STORE,
+    config: Config = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Write anew what is derived or held twice.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Verify every checksum of a store; the exit code is 1 when something is damaged."""
-    run(check, store, config, Output(is_json=json))
+    run(check, store, config, repair, Output(is_json=json))
 
 
 @app.command("bench")

@@ -1,4 +1,4 @@
-"""``asyncstore check``: verifies every checksum of a store."""
+"""``asyncstore check``: verifies every checksum of a store, and repairs what can be."""
 
 from __future__ import annotations
 
@@ -20,26 +20,29 @@ class CollectionFindings(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Finding]
 
 
-async def check(path: Path, config: Path | None, output: Output) -> int:
-    """Prints what was found; returns 1 when something is damaged."""
+async def check(path: Path, config: Path | None, is_repair: bool, output: Output) -> int:
+    """Prints what was found; returns 1 when something is damaged, and still is after a repair."""
     async with open_store(existing_store(path), config=config) as store:
         found = []
         with output.progress() as progress:
             names = await store.list_collections()
-            task = progress.add_task("Checking", total=len(names))
+            doing = "Repairing" if is_repair else "Checking"
+            task = progress.add_task(doing, total=len(names))
             for name in names:
-                findings = await _findings(store, name)
+                findings = await _findings(store, name, is_repair=is_repair)
                 found.append(CollectionFindings(collection=name, findings=findings))
                 progress.advance(task)
     output.json(found)
-    _print(found, output)
-    errors = [
-        finding for one in found for finding in one.findings if finding.severity is Severity.ERROR
-    ]
-    return 1 if errors else 0
+    _print(found, output, is_repair=is_repair)
+    return 1 if _errors(found) else 0
 
 
-async def _findings(store: Store, name: str) -> list[Finding]:
+def _errors(found: list[CollectionFindings]) -> list[Finding]:
+    findings = [finding for one in found for finding in one.findings]
+    return [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+async def _findings(store: Store, name: str, *, is_repair: bool) -> list[Finding]:
     """What a collection's own check finds, or why it cannot be opened at all."""
     try:
         collection = await store.get_collection(name)
@@ -49,26 +52,42 @@ async def _findings(store: Store, name: str) -> list[Finding]:
             file, offset_bytes = error.file, error.offset_bytes
         text = f"cannot be opened: {one_line(error)}"
         return [Finding(severity=Severity.ERROR, file=file, offset_bytes=offset_bytes, text=text)]
-    rebuilt = [
-        Finding(severity=Severity.NOTE, file="", offset_bytes=0, text=f"rebuilt at open: {what}")
-        for what in collection.statistics().rebuilt
-    ]
-    return rebuilt + await collection.check()
+    findings = await collection.check(repair=is_repair)
+    # What a checkpoint has written since the store was opened is no finding any more.
+    texts = {finding.text for finding in findings}
+    rebuilt = [f"rebuilt at open: {what}" for what in collection.statistics().rebuilt]
+    return [
+        Finding(severity=Severity.NOTE, file="", offset_bytes=0, text=text, repaired=True)
+        for text in rebuilt
+        if text not in texts
+    ] + findings
 
 
-def _print(found: list[CollectionFindings], output: Output) -> None:
+def _print(found: list[CollectionFindings], output: Output, *, is_repair: bool) -> None:
     table = Table("collection", "", "what", "file", "at byte")
     for one in found:
         for finding in one.findings:
-            colour = "red" if finding.severity is Severity.ERROR else "yellow"
             table.add_row(
                 one.collection,
-                f"[{colour}]{finding.severity.value}[/{colour}]",
+                _outcome(finding),
                 finding.text,
                 finding.file,
                 str(finding.offset_bytes) if finding.file else "",
             )
-    if table.row_count:
-        output.console.print(table)
-    else:
+    if not table.row_count:
         output.console.print(f"{len(found)} collections checked, every checksum is right.")
+        return
+    output.console.print(table)
+    errors = _errors(found)
+    repairable = sum(finding.repairable for finding in errors)
+    if repairable and not is_repair:
+        output.console.print(f"--repair would mend {repairable} of {len(errors)}.")
+
+
+def _outcome(finding: Finding) -> str:
+    """One word, in its colour."""
+    if finding.repaired:
+        return "[green]repaired[/green]"
+    if finding.severity is Severity.ERROR:
+        return "[red]error[/red]"
+    return "[yellow]note[/yellow]"

@@ -40,7 +40,7 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Severity(StrEnum):
-    """``error``: data cannot be read or is wrong; ``note``: nothing is lost."""
+    """``error``: something is damaged, and still is; ``note``: nothing is, or not any more."""
 
     ERROR = "error"
     NOTE = "note"
@@ -50,16 +50,21 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a check of the files found.
 
     Attributes:
-        severity: Whether anything is lost.
+        severity: Whether anything is damaged now.
         file: The file's path.
         offset_bytes: Where in the file.
-        text: What was found, in words.
+        text: What was found, in words; of what is lost also which point it belongs to, and what
+            can be done.
+        repairable: Whether ``check(repair=True)`` can mend it.
+        repaired: Whether it did.
     """
 
     severity: Severity
     file: str
     offset_bytes: int
     text: str
+    repairable: bool = False
+    repaired: bool = False
 
 
 class BackgroundWork(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,20 +2,21 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "engine/check_saved.h"
+#include "engine/check_values.h"
 #include "engine/errors.h"
-#include "io/checked_file.h"
-#include "wal/log_reader.h"
 
 namespace asyncstore::engine {
 
 using base::Error;
 using base::Result;
 using base::Status;
+using points::Location;
 using segment::Segment;
 
 namespace {
@@ -23,9 +24,9 @@ namespace {
 // How long a row that looks wrong is watched, and for how many of these spans in all.
 constexpr auto k_publish_wait = std::chrono::milliseconds(10);
 constexpr int k_publish_waits_max = 200;
-constexpr int k_tracker_attempts = 3;
-constexpr uint32_t k_payload_part = 256;  // values between two looks at `stopping`
-constexpr uint64_t k_small_file_bytes_max = 64 << 20;
+constexpr uint32_t k_part_rows = 4096;  // between two looks at `stopping`
+// Of one segment; of the rest only the number is told.
+constexpr uint32_t k_originals_named_max = 1000;
 
 enum class RowState : uint8_t { sound, live_elsewhere, deleted_here };
 
@@ -36,8 +37,8 @@ RowState state_of(Collection& collection, uint32_t field, const Segment& segment
   if (current == nullptr) {
     return RowState::sound;  // merged away
   }
-  const points::Location place = collection.table().location_or_none(segment.slot(row), field);
-  const bool here = place == points::Location{segment.id(), row};
+  const Location place = collection.table().location_or_none(segment.slot(row), field);
+  const bool here = place == Location{segment.id(), row};
   if (current->live(row) == here) {
     return RowState::sound;
   }
@@ -49,191 +50,231 @@ class Check {
   Check(Collection& collection, const std::function<bool()>& stopping)
       : collection_(collection), stopping_(stopping), view_(collection.view()) {}
 
-  Status run() {
-    for (const auto& what : collection_.statistics().rebuilt) {
-      findings_.push_back({false, collection_.folder(), 0, "rebuilt at open: " + what});
-    }
-    for (uint32_t field = 0; field < view_->fields.size(); ++field) {
-      for (const SegmentView& segment : view_->fields[field].segments) {
-        TRY(check_rows(field, segment));
-        if (segment.segment->sealed() && segment.segment->quantizer() != nullptr) {
-          report(segment.segment->check_codes());
-        }
-      }
-    }
-    for (size_t at = 0; at < collection_.values().size(); ++at) {
-      TRY(check_values(collection_.values()[at], collection_.values().folder(at)));
-    }
-    check_saved();
-    check_log();
-    return {};
-  }
-  std::vector<Finding> take() { return std::move(findings_); }
+  Status everything();
+  Status again(std::span<const Damage> places);
+  std::vector<Damage> take() { return std::move(found_); }
 
  private:
-  void report(const Status& status) {
-    if (!status.ok()) {
-      const Error& error = status.error();
-      findings_.push_back({true, error.file, error.offset_bytes, error.message});
-    }
+  void add(DamageKind kind, uint32_t field, const Segment& segment, uint32_t row,
+           const Error& error) {
+    found_.push_back({kind,
+                      {is_error(kind), error.file, error.offset_bytes, error.message},
+                      field,
+                      segment.id(),
+                      row,
+                      1});
   }
-  Status check_rows(uint32_t field, const SegmentView& segment);
-  Status check_values(const gridstore::Gridstore& payload, const std::string& folder);
-  void check_saved();
-  void check_log();
-  // A file that the last checkpoint names; `named` asks whether it still does.
-  void check_saved_file(const std::string& path, const std::function<bool()>& named);
+  Status check_rows(uint32_t field, const Segment& segment, uint32_t begin, uint32_t end);
+  void check_state(uint32_t field, const Segment& segment, uint32_t row);
+  void check_segment_files(uint32_t field, const Segment& segment);
+  void add_original(uint32_t field, const Segment& segment, uint32_t row, const Error& error);
+  void add_entry(uint32_t field, const Segment& segment, uint32_t row, const Error& error);
+  Status look_again(const Damage& place);
 
   Collection& collection_;
   const std::function<bool()>& stopping_;
   std::shared_ptr<const View> view_;
-  std::vector<Finding> findings_;
+  std::vector<Damage> found_;
+  size_t last_entry_ = SIZE_MAX;  // index into found_
+  uint32_t originals_ = 0;        // of the segment at hand
   int patience_ = k_publish_waits_max;
 };
 
-Status Check::check_rows(uint32_t field, const SegmentView& segment) {
-  Segment::StoredRows rows;
-  for (uint32_t row = 0; row < segment.rows; ++row) {
+Status Check::everything() {
+  for (const auto& what : collection_.unsaved_rebuilt()) {
+    found_.push_back(
+        {DamageKind::rebuilt, {false, collection_.folder(), 0, "rebuilt at open: " + what}});
+  }
+  for (uint32_t field = 0; field < view_->fields.size(); ++field) {
+    for (const SegmentView& segment : view_->fields[field].segments) {
+      originals_ = 0;
+      TRY(check_rows(field, *segment.segment, 0, segment.rows));
+      if (originals_ > k_originals_named_max) {
+        found_.back().finding.text += ", and so are " +
+                                      std::to_string(originals_ - k_originals_named_max) +
+                                      " more rows of this segment";
+      }
+      check_segment_files(field, *segment.segment);
+    }
+  }
+  const auto stores = static_cast<uint32_t>(stores_of(collection_).size());
+  for (uint32_t part = 0; part < stores; ++part) {
+    TRY(check_values(collection_, part, 0, UINT32_MAX, stopping_, found_));
+    check_pointers(collection_, part, found_);
+  }
+  check_saved(collection_, found_);
+  check_log(collection_, found_);
+  return {};
+}
+
+// --- segments ---
+
+Status Check::check_rows(uint32_t field, const Segment& segment, uint32_t begin, uint32_t end) {
+  for (uint32_t first = begin; first < end; first += std::min(k_part_rows, end - first)) {
     if (stopping_()) {
       return store_closed();
     }
-    Status read = segment.segment->read_rows(row, 1, rows);
-    if (!read.ok()) {
-      report(read);
-      continue;
-    }
-    RowState state = state_of(collection_, field, *segment.segment, row);
-    // A write changes the table first and publishes the view a moment later.
-    for (; state != RowState::sound && patience_ > 0 && !stopping_(); --patience_) {
-      std::this_thread::sleep_for(k_publish_wait);
-      state = state_of(collection_, field, *segment.segment, row);
-    }
-    if (state != RowState::sound) {
-      report(base::corruption(
-          segment.segment->path("rows"), row,
-          "row " + std::to_string(row) +
-              (state == RowState::live_elsewhere ? " is live, but its point lies elsewhere"
-                                                 : " is deleted, but a point lies there")));
+    const uint32_t last = first + std::min(k_part_rows, end - first);
+    segment.check_rows(first, last, [&](uint32_t row, Segment::Part part, const Error& error) {
+      if (part == Segment::Part::original) {
+        add_original(field, segment, row, error);
+      } else {
+        add_entry(field, segment, row, error);
+      }
+    });
+    for (uint32_t row = first; row < last; ++row) {
+      check_state(field, segment, row);
     }
   }
   return {};
 }
 
-// Every value, every page of the tracker, and that no value is without a point.
-Status Check::check_values(const gridstore::Gridstore& payload, const std::string& folder) {
-  for (const Error& damage : payload.damaged()) {
-    report(damage);
+void Check::check_state(uint32_t field, const Segment& segment, uint32_t row) {
+  RowState state = state_of(collection_, field, segment, row);
+  // A write changes the table first and publishes the view a moment later.
+  for (; state != RowState::sound && patience_ > 0 && !stopping_(); --patience_) {
+    std::this_thread::sleep_for(k_publish_wait);
+    state = state_of(collection_, field, segment, row);
   }
-  for (uint32_t begin = 0; begin < payload.slot_count(); begin += k_payload_part) {
-    if (stopping_()) {
-      return store_closed();
+  if (state != RowState::sound) {
+    add(DamageKind::row_state, field, segment, row,
+        base::corruption(
+            segment.path("rows"), row,
+            "row " + std::to_string(row) +
+                (state == RowState::live_elsewhere ? " is live, but its point lies elsewhere,"
+                                                   : " is deleted, but a point lies there,")));
+  }
+}
+
+void Check::add_original(uint32_t field, const Segment& segment, uint32_t row, const Error& error) {
+  if (++originals_ > k_originals_named_max) {
+    return;
+  }
+  const points::PointTable& table = collection_.table();
+  const auto lock = table.read_lock();
+  const uint32_t slot = segment.slot(row);
+  if (table.location_or_none(slot, field) != Location{segment.id(), row}) {
+    add(DamageKind::dead_original, field, segment, row, error);
+    found_.back().finding.text += ": the row belongs to no point any more";
+    return;
+  }
+  const std::string& name = segment.field().name;
+  add(DamageKind::original, field, segment, row, error);
+  found_.back().finding.text +=
+      ": the vector " + (name.empty() ? "" : "'" + name + "' ") + "of point " +
+      table.id(slot).text() +
+      " is lost. Write or delete the point, or put the file back from a copy while the store is "
+      "closed";
+}
+
+// Entries side by side are one finding: a file that was cut off may lack a million.
+void Check::add_entry(uint32_t field, const Segment& segment, uint32_t row, const Error& error) {
+  if (last_entry_ < found_.size()) {
+    Damage& last = found_[last_entry_];
+    if (last.part == field && last.segment == segment.id() && last.first + last.count == row) {
+      ++last.count;
+      last.finding.text = base::corruption(last.finding.file, last.finding.offset_bytes,
+                                           "the entries of " + std::to_string(last.count) +
+                                               " rows do not match their checksums")
+                              .message;
+      return;
     }
-    const uint32_t end = std::min(begin + k_payload_part, payload.slot_count());
-    const auto wrong = [&](uint32_t, const Error& error) { report(error); };
-    const auto view = collection_.view();  // holds the values that are looked at
-    report(payload.check(begin, end, wrong));
-    const auto lock = collection_.table().read_lock();
-    for (uint32_t slot = begin; slot < end; ++slot) {
-      const auto found = payload.find(slot);
-      const bool live = slot < collection_.table().slot_count() && collection_.table().live(slot);
-      if (found.ok() && found.value() && !live) {
-        report(base::corruption(folder, slot,
-                                "slot " + std::to_string(slot) + " has a value, but no point"));
-      }
+  }
+  last_entry_ = found_.size();
+  add(DamageKind::row_entry, field, segment, row, error);
+}
+
+void Check::check_segment_files(uint32_t field, const Segment& segment) {
+  for (const char* suffix : {"vectors", "rows"}) {
+    const Status sound = segment.check_header(suffix);
+    if (!sound.ok()) {
+      const bool gone = sound.error().code != base::Code::corruption;
+      add(gone ? DamageKind::file_gone : DamageKind::header, field, segment, 0, sound.error());
     }
   }
-  // A checkpoint may be writing what is read: only what is wrong again and again counts.
-  std::vector<Error> damage;
-  for (int attempt = 0; attempt < k_tracker_attempts && (attempt == 0 || !damage.empty());
-       ++attempt) {
-    std::this_thread::sleep_for(attempt * k_publish_wait);
-    damage.clear();
-    report(payload.check_tracker([&](const Error& error) { damage.push_back(error); }));
+  if (segment.sealed() && segment.quantizer() != nullptr) {
+    const Status sound = segment.check_codes();
+    if (!sound.ok()) {
+      add(DamageKind::codes, field, segment, 0, sound.error());
+    }
   }
-  for (const Error& error : damage) {
-    report(error);
+}
+
+// --- once more ---
+
+Status Check::again(std::span<const Damage> places) {
+  std::set<uint32_t> pointers;
+  bool saved = false;
+  bool log = false;
+  for (const Damage& place : places) {
+    switch (place.kind) {
+      case DamageKind::collection_file:
+      case DamageKind::manifest:
+      case DamageKind::deleted_rows:
+      case DamageKind::points:
+        saved = true;
+        break;
+      case DamageKind::log:
+        log = true;
+        break;
+      case DamageKind::tracker_page:
+      case DamageKind::dictionary:
+      case DamageKind::journal:
+        pointers.insert(place.part);
+        break;
+      case DamageKind::orphan_value:
+        TRY(check_values(collection_, place.part, place.first, place.first + 1, stopping_, found_));
+        break;
+      default:
+        TRY(look_again(place));
+    }
+  }
+  for (const uint32_t part : pointers) {
+    check_pointers(collection_, part, found_);
+  }
+  if (saved) {
+    check_saved(collection_, found_);
+  }
+  if (log) {
+    check_log(collection_, found_);
   }
   return {};
 }
 
-void Check::check_saved() {
-  const std::string manifest_path = collection_.manifest_path();
-  const auto content = io::read_file(collection_.storage(), manifest_path, k_small_file_bytes_max);
-  report(content.ok() ? Status() : Status(content.error()));
-  if (content.ok()) {
-    const auto manifest = parse_manifest(manifest_path, content.value(), collection_.identity(),
-                                         collection_.fields().size(), collection_.values().size());
-    report(manifest.ok() ? Status() : Status(manifest.error()));
+// At a place in a segment, unless it was merged away.
+Status Check::look_again(const Damage& place) {
+  const SegmentView* view = view_->fields[place.part].find(place.segment);
+  if (view == nullptr) {
+    return {};
   }
-  const std::string description = collection_.folder() + "/COLLECTION";
-  const auto described = io::read_file(collection_.storage(), description, k_small_file_bytes_max);
-  report(described.ok() ? Status() : Status(described.error()));
-  if (described.ok()) {
-    const auto parsed = parse_collection(description, described.value());
-    report(parsed.ok() ? Status() : Status(parsed.error()));
-  }
-  const Manifest saved = collection_.saved();
-  for (size_t field = 0; field < saved.fields.size(); ++field) {
-    for (const ManifestSegment& segment : saved.fields[field]) {
-      if (segment.deleted_lsn > 0) {
-        const auto named = [&] {
-          const auto now = collection_.saved().fields[field];
-          return std::any_of(now.begin(), now.end(), [&](const ManifestSegment& other) {
-            return other.id == segment.id && other.deleted_lsn == segment.deleted_lsn;
-          });
-        };
-        check_saved_file(
-            Segment::deleted_path(collection_.segments_folder(), segment.id, segment.deleted_lsn),
-            named);
-      }
-    }
-  }
-  for (const uint64_t number : saved.points) {
-    const auto named = [&] {
-      const auto now = collection_.saved().points;
-      return std::find(now.begin(), now.end(), number) != now.end();
-    };
-    check_saved_file(collection_.points_path(number), named);
-  }
-}
-
-void Check::check_saved_file(const std::string& path, const std::function<bool()>& named) {
-  const Status sound = io::check_file(collection_.storage(), path);
-  if (!sound.ok() && named()) {  // else a checkpoint replaced it meanwhile
-    report(sound);
-  }
-}
-
-// Frames that were synced, as later ones prove, and that no checkpoint includes.
-void Check::check_log() {
-  const std::string folder = collection_.folder() + "/wal";
-  const auto names = collection_.storage().list(folder);
-  for (const auto& name : names.ok() ? names.value() : std::vector<std::string>()) {
-    const uint64_t number = name.ends_with(".wal") ? std::strtoull(name.c_str(), nullptr, 10) : 0;
-    const std::string path = std::string(folder).append("/").append(name);
-    const auto content = io::read_file(collection_.storage(), path, UINT32_MAX);
-    if (number == 0 || !content.ok()) {
-      continue;  // a spare, or set aside meanwhile
-    }
-    wal::LogReader reader(content.value(), static_cast<uint32_t>(number));
-    auto lsn = reader.first_lsn();
-    while (lsn && reader.next(*lsn)) {
-      ++*lsn;
-    }
-    const uint64_t applied = collection_.saved().lsn;
-    if (lsn && *lsn > applied && reader.proves_durable(*lsn, applied)) {
-      report(base::corruption(path, reader.position(),
-                              "operation " + std::to_string(*lsn) + " of the log is damaged"));
-    }
+  switch (place.kind) {
+    case DamageKind::row_entry:
+      return check_rows(place.part, *view->segment, place.first, place.first + place.count);
+    case DamageKind::row_state:
+      check_state(place.part, *view->segment, place.first);
+      return {};
+    case DamageKind::header:
+    case DamageKind::codes:
+      check_segment_files(place.part, *view->segment);
+      return {};
+    default:
+      return {};
   }
 }
 
 }  // namespace
 
-Result<std::vector<Finding>> check_collection(Collection& collection,
-                                              const std::function<bool()>& stopping) {
+Result<std::vector<Damage>> check_collection(Collection& collection,
+                                             const std::function<bool()>& stopping) {
   Check check(collection, stopping);
-  TRY(check.run());
+  TRY(check.everything());
+  return check.take();
+}
+
+Result<std::vector<Damage>> check_again(Collection& collection, std::span<const Damage> places,
+                                        const std::function<bool()>& stopping) {
+  Check check(collection, stopping);
+  TRY(check.again(places));
   return check.take();
 }
 

@@ -102,13 +102,9 @@ Status Maintenance::save_values(CheckpointPlan& plan, Collection& collection, Ma
   return {};
 }
 
-// The kernel may have dropped what it could not write, and a second sync would not say so: what is
-// not durable yet lives on in the log alone.
+// What is not durable yet lives on in the log alone.
 Status Maintenance::after_sync(Collection& collection, Status synced) {
-  if (!synced.ok()) {
-    writer_of_(collection).run([&] { collection.fail_writes(synced.error()); });
-  }
-  return synced;
+  return engine::after_sync(writer_of_(collection), collection, std::move(synced));
 }
 
 Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collection,
@@ -130,14 +126,16 @@ Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collec
       if (view.deleted_count() > 0) {
         deleted_lsn = old != nullptr ? old->deleted_lsn : 0;
         if (collection.saved_deleted(segment.id()) != view.deleted) {
-          deleted_lsn = plan.view->lsn;
+          // Never the name that the manifest in force has: two checkpoints of one operation (after
+          // a merge, for a repair) need different ones.
+          deleted_lsn = std::max(plan.view->lsn, deleted_lsn + 1);
           TRY(view.deleted->write(collection.storage(), segment.deleted_path(deleted_lsn),
                                   collection.identity(), segment.id()));
-          if (old != nullptr && old->deleted_lsn > 0 && old->deleted_lsn != deleted_lsn) {
-            superfluous.push_back(segment.deleted_path(old->deleted_lsn));
-          }
           collection.set_saved_deleted(segment.id(), view.deleted);
         }
+      }
+      if (old != nullptr && old->deleted_lsn > 0 && old->deleted_lsn != deleted_lsn) {
+        superfluous.push_back(segment.deleted_path(old->deleted_lsn));
       }
       segments.push_back({segment.id(), view.rows, segment.rows_max(), sealed, deleted_lsn});
     }

@@ -154,16 +154,16 @@ void Chores::prewarm_now(uint64_t ticket, Collection& collection, uint64_t budge
   }
 }
 
-void Chores::check(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
-  add({ticket, [=, this] { check_now(ticket, *collection); }});
+void Chores::check(uint64_t ticket, const std::shared_ptr<Collection>& collection, Then then) {
+  add({ticket, [=, this, then = std::move(then)] { check_now(ticket, *collection, then); }});
 }
 
-void Chores::check_now(uint64_t ticket, Collection& collection) {
-  auto findings = check_collection(collection, [this] { return stopping(); });
-  if (findings.ok()) {
-    completions_.complete(ticket, std::move(findings.value()));
+void Chores::check_now(uint64_t ticket, Collection& collection, const Then& then) {
+  auto found = check_collection(collection, [this] { return stopping(); });
+  if (found.ok()) {
+    then(std::move(found.value()));
   } else {
-    completions_.fail(ticket, std::move(findings.error()));
+    completions_.fail(ticket, std::move(found.error()));
   }
 }
 

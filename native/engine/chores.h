@@ -9,9 +9,11 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
+#include "engine/damage.h"
 
 namespace asyncstore::engine {
 
@@ -28,8 +30,10 @@ class Chores {
   // half of the memory that is free). Ticket 0 answers nobody.
   void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                uint64_t budget_bytes);
-  // Verifies every checksum and every cross-reference.
-  void check(uint64_t ticket, const std::shared_ptr<Collection>& collection);
+  // Verifies every checksum and every cross-reference. What was found goes to `then`, which
+  // answers the ticket.
+  using Then = std::function<void(std::vector<Damage>)>;
+  void check(uint64_t ticket, const std::shared_ptr<Collection>& collection, Then then);
 
  private:
   struct Chore {
@@ -40,7 +44,7 @@ class Chores {
   void loop();
   bool stopping();
   void prewarm_now(uint64_t ticket, Collection& collection, uint64_t budget_bytes);
-  void check_now(uint64_t ticket, Collection& collection);
+  void check_now(uint64_t ticket, Collection& collection, const Then& then);
 
   CompletionQueue& completions_;
   std::mutex mutex_;

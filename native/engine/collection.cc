@@ -70,6 +70,11 @@ void Collection::add_rebuilt(std::string what) {
   repaired_.store(true, std::memory_order_relaxed);
 }
 
+std::vector<std::string> Collection::unsaved_rebuilt() const {
+  const std::lock_guard lock(progress_mutex_);
+  return repaired_.load(std::memory_order_relaxed) ? rebuilt_ : std::vector<std::string>();
+}
+
 CollectionStatistics Collection::statistics() const {
   CollectionStatistics statistics;
   const auto now = view();
@@ -194,6 +199,25 @@ void Collection::freeze(uint32_t field) {
   if (state.appendable && state.segments.back().segment->rows() > 0) {
     state.appendable = false;
   }
+}
+
+void Collection::follow_table(uint32_t field, uint32_t segment, std::span<const uint32_t> rows) {
+  for (SegmentState& state : states_[field].segments) {
+    if (state.segment->id() != segment) {
+      continue;
+    }
+    segment::DeletedRowsBuilder builder(state.deleted);
+    for (const uint32_t row : rows) {
+      const Location place = table_->location_or_none(state.segment->slot(row), field);
+      if (place == Location{segment, row}) {
+        builder.unmark(row);
+      } else {
+        builder.mark(row);
+      }
+    }
+    state.deleted = builder.build();
+  }
+  publish();
 }
 
 void Collection::replace(const Rewrite& rewrite) {

@@ -94,9 +94,13 @@ class Collection : public std::enable_shared_from_this<Collection> {
   const std::vector<std::string>& sparse_names() const { return file_.sparse; }
   Schema schema() const { return {file_.fields, static_cast<uint32_t>(file_.sparse.size())}; }
   const std::vector<std::byte>& config() const { return file_.config; }
+  // What COLLECTION holds.
+  const CollectionFile& file() const { return file_; }
   std::shared_ptr<const View> view() const;
   points::PointTable& table() { return *table_; }
   CollectionStatistics statistics() const;
+  // What was rebuilt at open and is in memory only, in words.
+  std::vector<std::string> unsaved_rebuilt() const;
   uint64_t wal_bytes() const { return wal_bytes_.load(std::memory_order_relaxed); }
   void set_progress(OptimizerProgress progress);
   void set_prewarm(OptimizerProgress progress);
@@ -119,6 +123,11 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // Puts the output in place of the inputs; rows deleted meanwhile are deleted in it.
   void replace(const Rewrite& rewrite);
   uint32_t take_segment_id() { return next_segment_++; }
+  // What a repair changes between two groups, for the checkpoint that it makes then: all points
+  // are written, rows are live or deleted as the point table says, the log goes on in a new file.
+  void rewrite_table() { whole_table_ = true; }
+  void follow_table(uint32_t field, uint32_t segment, std::span<const uint32_t> rows);
+  void end_log_file() { log_->end_file(); }
   // Writing stops until the store is opened again. So do checkpoints: what is in memory may be half
   // an operation, and a sync that failed must not be tried again. The log has everything.
   void fail_writes(const base::Error& cause);
@@ -137,6 +146,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint64_t take_flush_number() { return ++last_flush_number_; }
   // No manifest names what was written since the last one.
   void forget_saved_deleted() { saved_deleted_.clear(); }
+  // The file of this segment is damaged.
+  void forget_saved_deleted(uint32_t segment) { saved_deleted_.erase(segment); }
   void add_points_entries(uint64_t entries, bool base);
   // Whether the changes since the base outweigh it.
   bool points_need_merge(size_t files) const;

@@ -55,10 +55,12 @@ struct Batch {
 };
 
 struct Finding {
-  bool error = false;
+  bool error = false;  // something is damaged, and still is
   std::string file;
   uint64_t offset_bytes = 0;
   std::string text;
+  bool repairable = false;  // a repair can mend it, or could before it did
+  bool repaired = false;
 };
 
 using Value = std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows,

@@ -12,6 +12,7 @@
 
 #include "engine/errors.h"
 #include "engine/fetch.h"
+#include "engine/repair.h"
 #include "io/fault_plan.h"
 #include "io/fault_reader.h"
 
@@ -430,10 +431,17 @@ void Engine::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collect
   }
 }
 
-void Engine::check(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
-  if (!refused(ticket, *collection)) {
-    chores_->check(ticket, collection);
+void Engine::check(uint64_t ticket, const std::shared_ptr<Collection>& collection, bool repair) {
+  if (refused(ticket, *collection)) {
+    return;
   }
+  chores_->check(ticket, collection, [=, this](std::vector<Damage> found) {
+    if (repair) {
+      maintenance_->repair(ticket, collection, std::move(found));
+    } else {
+      completions_->complete(ticket, findings_of(std::move(found)));
+    }
+  });
 }
 
 }  // namespace asyncstore::engine

@@ -69,7 +69,8 @@ class Engine {
   void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
   void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                uint64_t budget_bytes);
-  void check(uint64_t ticket, const std::shared_ptr<Collection>& collection);
+  // With `repair`, mends what it can of what it finds.
+  void check(uint64_t ticket, const std::shared_ptr<Collection>& collection, bool repair);
 
  private:
   Engine(std::shared_ptr<io::Storage> storage, std::string path, Options options);

@@ -6,10 +6,13 @@
 #include <utility>
 
 #include "base/thread.h"
+#include "engine/check.h"
 #include "engine/errors.h"
+#include "engine/repair.h"
 
 namespace asyncstore::engine {
 
+using base::Result;
 using base::Status;
 using segment::Segment;
 
@@ -64,13 +67,22 @@ bool Maintenance::stopping() {
 }
 
 void Maintenance::optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
+  take({ticket, collection, std::nullopt});
+}
+
+void Maintenance::repair(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                         std::vector<Damage> damages) {
+  take({ticket, collection, std::move(damages)});
+}
+
+void Maintenance::take(Request request) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) {
-      completions_.fail(ticket, store_closed());
+      completions_.fail(request.ticket, store_closed());
       return;
     }
-    requests_.push_back({ticket, collection});
+    requests_.push_back(std::move(request));
   }
   changed_.notify_one();
 }
@@ -94,14 +106,26 @@ void Maintenance::loop() {
       tick();
       continue;
     }
-    Status status = optimize_now(*request->collection);
-    request->collection->set_progress(OptimizerProgress{status.ok() ? "idle" : "failed", 0, 0,
-                                                        status.ok() ? "" : status.error().message});
-    if (status.ok()) {
-      completions_.complete(request->ticket, std::monostate{});
-    } else {
-      completions_.fail(request->ticket, std::move(status.error()));
-    }
+    serve(*request);
+  }
+}
+
+void Maintenance::serve(Request& request) {
+  Value value;
+  Status status;
+  if (request.damages) {
+    auto repaired = repair_now(*request.collection, std::move(*request.damages));
+    status = repaired.ok() ? Status() : Status(std::move(repaired.error()));
+    value = repaired.ok() ? Value(std::move(repaired.value())) : Value();
+  } else {
+    status = optimize_now(*request.collection);
+  }
+  request.collection->set_progress(OptimizerProgress{status.ok() ? "idle" : "failed", 0, 0,
+                                                     status.ok() ? "" : status.error().message});
+  if (status.ok()) {
+    completions_.complete(request.ticket, std::move(value));
+  } else {
+    completions_.fail(request.ticket, std::move(status.error()));
   }
 }
 
@@ -163,6 +187,26 @@ Status Maintenance::optimize_now(Collection& collection) {
     }
   }
   return checkpoint(collection, PointTables::merge);
+}
+
+// --- repair ---
+
+Result<std::vector<Finding>> Maintenance::repair_now(Collection& collection,
+                                                     std::vector<Damage> damages) {
+  const bool rebuilt = !collection.unsaved_rebuilt().empty();
+  std::vector<Damage> places;
+  std::copy_if(damages.begin(), damages.end(), std::back_inserter(places),
+               [](const Damage& damage) { return is_repairable(damage.kind); });
+  if (places.empty() && !rebuilt) {
+    return findings_of(std::move(damages));
+  }
+  collection.set_progress({"repairing", 0, places.size(), "writing anew what a check found"});
+  Repair repair(collection, writer_of_(collection));
+  TRY(repair.mend(places));
+  TRY(checkpoint(collection));
+  TRY(repair.finish());
+  TRY_ASSIGN(auto after, check_again(collection, places, [this] { return stopping(); }));
+  return outcome(std::move(damages), std::move(after));
 }
 
 // --- sealing ---
@@ -303,7 +347,9 @@ Status Maintenance::copy_rows(Collection& collection, Rewrite& work, uint64_t li
         return store_closed();
       }
       const uint32_t count = std::min(part, input.rows - first);
-      Status read = input.segment->read_rows(first, count, rows);
+      // A damaged row that belongs to no point shall not keep the others from moving.
+      Status read = input.segment->read_rows(first, count, rows,
+                                             [&](uint32_t row) { return input.live(row); });
       if (!read.ok()) {
         if (read.error().code == base::Code::corruption) {
           input.segment->set_damaged();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <unordered_map>
@@ -14,6 +15,7 @@
 
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
+#include "engine/damage.h"
 #include "engine/options.h"
 #include "engine/writer.h"
 
@@ -40,6 +42,10 @@ class Maintenance {
   void stop();
   // Seals, merges and vacuums until nothing is left to do, then completes the ticket.
   void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
+  // Mends what a check found, makes it durable, looks again, and completes the ticket with what
+  // became of it.
+  void repair(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+              std::vector<Damage> damages);
   // Makes everything up to now durable outside the log. Only when the thread does not run.
   base::Status checkpoint(Collection& collection, PointTables tables = PointTables::as_due);
 
@@ -47,6 +53,7 @@ class Maintenance {
   struct Request {
     uint64_t ticket;
     std::shared_ptr<Collection> collection;
+    std::optional<std::vector<Damage>> damages;  // to be repaired; without: optimize
   };
   struct Activity {  // when a collection was last seen to change, in ticks
     uint64_t lsn = 0;
@@ -56,7 +63,11 @@ class Maintenance {
 
   void loop();
   void tick();
+  void take(Request request);
+  void serve(Request& request);
   base::Status optimize_now(Collection& collection);
+  base::Result<std::vector<Finding>> repair_now(Collection& collection,
+                                                std::vector<Damage> damages);
   bool stopping();
 
   base::Status save(CheckpointPlan& plan, Collection& collection, PointTables tables,

@@ -62,6 +62,13 @@ bool Writer::run(const std::function<void()>& work) {
   return true;
 }
 
+base::Status after_sync(Writer& writer, Collection& collection, base::Status synced) {
+  if (!synced.ok()) {
+    writer.run([&] { collection.fail_writes(synced.error()); });
+  }
+  return synced;
+}
+
 void Writer::loop() {
   base::describe_thread("as-writer", base::k_nice_work);
   while (true) {

@@ -53,4 +53,8 @@ class Writer {
   std::thread thread_;
 };
 
+// Of a sync outside the writer. The kernel may have dropped what it could not write, and a second
+// sync would not say so: where it failed, writing to the collection ends.
+base::Status after_sync(Writer& writer, Collection& collection, base::Status synced);
+
 }  // namespace asyncstore::engine

@@ -103,9 +103,17 @@ class Gridstore {
   // thread; the caller has a holder. An error is one of opening a file.
   using Report = std::function<void(uint32_t slot, const base::Error&)>;
   base::Status check(uint32_t begin, uint32_t end, const Report& report) const;
-  // The same for the pages of the tracker file, and for the files of dictionaries. While no
-  // finish() runs.
-  base::Status check_tracker(const std::function<void(const base::Error&)>& report) const;
+  // The same for the pages of the tracker file, and for the journal of the flush that was committed
+  // last. While no finish() runs.
+  using ReportPage = std::function<void(uint32_t page, const base::Error&)>;
+  void check_tracker(const ReportPage& report) const;
+  base::Status check_journal(uint64_t flush_number) const;
+  // And for the files of the dictionaries that flushes have saved.
+  using ReportDictionary = std::function<void(uint32_t number, const base::Error&)>;
+  void check_dictionaries(const ReportDictionary& report) const;
+  // Writes the files of a dictionary anew that are damaged, from memory, and syncs them; one that
+  // both files have lost stays lost. While nobody flushes.
+  base::Status mend_dictionary(uint32_t number);
 
   // --- writer: changes ---
   // The space for `values` more values of `bytes` in all: until the end of the group, so much of
@@ -142,6 +150,9 @@ class Gridstore {
   void committed(std::unique_ptr<FlushPlan> plan);
   void abandon(std::unique_ptr<FlushPlan> plan);
 
+  // Writer, between groups: the next flush writes this page of the tracker anew, and so a journal.
+  void rewrite_page(uint32_t page);
+
   // For tests: whether the blocks in use are those of all values and of those that wait, each once.
   // Between groups.
   bool space_is_sound() const;
@@ -175,9 +186,8 @@ class Gridstore {
 
   // gridstore_dictionaries.cc
   base::Status load_dictionaries(uint32_t count);
-  bool mend_dictionary(const Dictionary& dictionary, DictionaryCopy damaged);
+  base::Status rewrite_dictionary(const Dictionary& dictionary, DictionaryCopy damaged);
   std::vector<DictionaryFile> lacking_dictionaries() const;
-  void check_dictionaries(const std::function<void(const base::Error&)>& report) const;
 
   // gridstore_open.cc
   struct Names;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <span>
 
+#include "gridstore/flush_journal.h"
 #include "gridstore/gridstore.h"
 
 namespace asyncstore::gridstore {
@@ -49,25 +50,44 @@ Status Gridstore::check(uint32_t begin, uint32_t end, const Report& report) cons
   return {};
 }
 
-Status Gridstore::check_tracker(const std::function<void(const base::Error&)>& report) const {
-  check_dictionaries(report);
+void Gridstore::check_tracker(const ReportPage& report) const {
   const uint32_t pages = tracker_pages_.load(std::memory_order_relaxed);
   if (pages == 0) {
-    return {};
+    return;
   }
-  TRY_ASSIGN(const auto file, storage_->open(tracker_path(), io::Open::read));
+  const auto file = storage_->open(tracker_path(), io::Open::read);
   TrackerPage page;
   for (uint32_t number = 0; number < pages; ++number) {
-    const Status read =
-        file->read_at(page_offset(number), std::as_writable_bytes(std::span(&page, 1)));
-    if (!read.ok()) {
-      report(read.error());
-    } else if (!holds(page, number, options_.owner)) {
-      report(base::corruption(tracker_path(), page_offset(number),
-                              "a tracker page does not match its checksum"));
+    Status sound = file.ok() ? file.value()->read_at(page_offset(number),
+                                                     std::as_writable_bytes(std::span(&page, 1)))
+                             : Status(file.error());
+    if (sound.ok() && !holds(page, number, options_.owner)) {
+      sound = base::corruption(tracker_path(), page_offset(number),
+                               "a tracker page does not match its checksum");
+    }
+    if (!sound.ok()) {
+      report(number, sound.error());
     }
   }
-  return {};
+}
+
+Status Gridstore::check_journal(uint64_t flush_number) const {
+  if (flush_number == 0) {
+    return {};
+  }
+  const std::string unfinished = flush_path(folder_, flush_number);
+  const std::string path =
+      storage_->exists(unfinished) ? unfinished : done_path(folder_, flush_number);
+  TRY_ASSIGN(const FlushJournal journal,
+             FlushJournal::open(*storage_, path, options_.owner, flush_number));
+  return journal.visit([](const TrackerPage&) {});
+}
+
+void Gridstore::rewrite_page(uint32_t page) {
+  ASSERT(pending_.empty());
+  if (page < pages_of(tracker_.slot_count())) {
+    tracker_.touch(page);
+  }
 }
 
 bool Gridstore::space_is_sound() const {

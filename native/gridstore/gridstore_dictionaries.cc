@@ -27,7 +27,7 @@ Status Gridstore::load_dictionaries(uint32_t count) {
       }
     }
     // What cannot be mended now, on a full disk say, is mended at the next open.
-    if (damage && !(found && mend_dictionary(*found, *damaged))) {
+    if (damage && !(found && rewrite_dictionary(*found, *damaged).ok())) {
       note_damage(*damage);
     }
     codec_.add_dictionary(std::move(found));
@@ -37,10 +37,22 @@ Status Gridstore::load_dictionaries(uint32_t count) {
 }
 
 // The sound file is not touched.
-bool Gridstore::mend_dictionary(const Dictionary& dictionary, DictionaryCopy damaged) {
+Status Gridstore::rewrite_dictionary(const Dictionary& dictionary, DictionaryCopy damaged) {
   const std::string path = dictionary_path(folder_, dictionary.number, damaged);
-  return write_dictionary(*storage_, path, options_.owner, dictionary).ok() &&
-         storage_->sync_folder(folder_).ok();
+  TRY(write_dictionary(*storage_, path, options_.owner, dictionary));
+  return storage_->sync_folder(folder_);
+}
+
+Status Gridstore::mend_dictionary(uint32_t number) {
+  const auto dictionary = codec_.dictionary(number);
+  for (const DictionaryCopy copy : k_dictionary_copies) {
+    const auto read =
+        read_dictionary(*storage_, dictionary_path(folder_, number, copy), options_.owner, number);
+    if (dictionary && !read.ok()) {
+      TRY(rewrite_dictionary(*dictionary, copy));
+    }
+  }
+  return {};
 }
 
 std::vector<DictionaryFile> Gridstore::lacking_dictionaries() const {
@@ -54,14 +66,14 @@ std::vector<DictionaryFile> Gridstore::lacking_dictionaries() const {
   return files;
 }
 
-void Gridstore::check_dictionaries(const std::function<void(const Error&)>& report) const {
+void Gridstore::check_dictionaries(const ReportDictionary& report) const {
   const uint32_t count = dictionaries_saved_.load(std::memory_order_relaxed);
   for (uint32_t number = 1; number <= count; ++number) {
     for (const DictionaryCopy copy : k_dictionary_copies) {
       const auto read = read_dictionary(*storage_, dictionary_path(folder_, number, copy),
                                         options_.owner, number);
       if (!read.ok()) {
-        report(read.error());
+        report(number, read.error());
       }
     }
   }

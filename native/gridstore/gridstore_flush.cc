@@ -74,7 +74,7 @@ Status Gridstore::finish(FlushPlan& plan) const {
   ASSERT(plan.number_ != 0 && !plan.finished_);
   const std::span<const TrackerPage> images = plan.images_;
   {
-    TRY_ASSIGN(const auto file, storage_->open(tracker_path(), io::Open::read_write));
+    TRY_ASSIGN(const auto file, storage_->open(tracker_path(), io::Open::create_or_open));
     for (size_t begin = 0, end = 0; begin < images.size(); begin = end) {
       // Pages that lie side by side go in one write.
       end = begin + 1;

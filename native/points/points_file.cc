@@ -151,6 +151,11 @@ Status load_points(io::Storage& storage, const std::vector<PointsFile>& files, u
   return {};
 }
 
+Status check_points(io::Storage& storage, const PointsFile& file, uint64_t owner, uint32_t fields) {
+  TRY_ASSIGN(const OpenPoints points, open_points(storage, file, owner, fields));
+  return visit_entries(points, fields, [](const PointEntry&, Bytes) -> Status { return {}; });
+}
+
 Result<uint64_t> merge_points(io::Storage& storage, const std::vector<PointsFile>& files,
                               uint64_t owner, uint32_t fields, const PointsFile& target) {
   ASSERT(!files.empty());

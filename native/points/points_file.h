@@ -51,6 +51,10 @@ class PointsBuffer {
 base::Status load_points(io::Storage& storage, const std::vector<PointsFile>& files, uint64_t owner,
                          PointTable& table);
 
+// Verifies a file and what it says of itself, without keeping what it holds.
+base::Status check_points(io::Storage& storage, const PointsFile& file, uint64_t owner,
+                          uint32_t fields);
+
 // Merges the files into a new base, `target`: the newest entry of each slot. Returns their number.
 base::Result<uint64_t> merge_points(io::Storage& storage, const std::vector<PointsFile>& files,
                                     uint64_t owner, uint32_t fields, const PointsFile& target);

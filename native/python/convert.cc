@@ -183,7 +183,8 @@ struct ToPython {
     for (const auto& finding : value) {
       findings.append(nb::make_tuple(
           finding.error ? "error" : "note", nb::str(finding.file.c_str(), finding.file.size()),
-          finding.offset_bytes, nb::str(finding.text.c_str(), finding.text.size())));
+          finding.offset_bytes, nb::str(finding.text.c_str(), finding.text.size()),
+          finding.repairable, finding.repaired));
     }
     return findings;
   }

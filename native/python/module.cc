@@ -146,11 +146,12 @@ void bind_engine(nb::module_& module) {
              self.get().prewarm(ticket, collection, budget_bytes);
              return ticket;
            })
-      .def("submit_check", [](EngineHandle& self, const std::shared_ptr<Collection>& collection) {
-        const uint64_t ticket = self.get().next_ticket();
-        self.get().check(ticket, collection);
-        return ticket;
-      });
+      .def("submit_check",
+           [](EngineHandle& self, const std::shared_ptr<Collection>& collection, bool repair) {
+             const uint64_t ticket = self.get().next_ticket();
+             self.get().check(ticket, collection, repair);
+             return ticket;
+           });
   bind_writes(engine);
   bind_reads(engine);
 }

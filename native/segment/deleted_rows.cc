@@ -65,6 +65,14 @@ base::Result<std::shared_ptr<const DeletedRows>> DeletedRows::read(io::Storage& 
 }
 
 void DeletedRowsBuilder::mark(uint32_t row) {
+  change(row, true);
+}
+
+void DeletedRowsBuilder::unmark(uint32_t row) {
+  change(row, false);
+}
+
+void DeletedRowsBuilder::change(uint32_t row, bool deleted) {
   const uint32_t index = row / DeletedRows::k_block_rows;
   if (!next_) {
     next_ = base_ ? std::make_shared<DeletedRows>(*base_) : std::make_shared<DeletedRows>();
@@ -81,8 +89,9 @@ void DeletedRowsBuilder::mark(uint32_t row) {
   }
   uint64_t& word = (*own_[index])[row % DeletedRows::k_block_rows / 64];
   const uint64_t bit = uint64_t{1} << (row % 64);
-  next_->count_ += (word & bit) == 0 ? 1 : 0;
-  word |= bit;
+  const bool was_deleted = (word & bit) != 0;
+  next_->count_ += static_cast<uint32_t>(deleted) - static_cast<uint32_t>(was_deleted);
+  word = deleted ? word | bit : word & ~bit;
 }
 
 std::shared_ptr<const DeletedRows> DeletedRowsBuilder::build() {

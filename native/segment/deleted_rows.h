@@ -48,10 +48,14 @@ class DeletedRowsBuilder {
   explicit DeletedRowsBuilder(std::shared_ptr<const DeletedRows> base) : base_(std::move(base)) {}
   // Marks a row; marking twice is marking once.
   void mark(uint32_t row);
-  // The base itself when nothing was marked.
+  // Takes a mark back.
+  void unmark(uint32_t row);
+  // The base itself when nothing was changed.
   std::shared_ptr<const DeletedRows> build();
 
  private:
+  void change(uint32_t row, bool deleted);
+
   std::shared_ptr<const DeletedRows> base_;
   std::shared_ptr<DeletedRows> next_;
   std::vector<DeletedRows::Block*> own_;  // blocks copied for next_

@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "base/limits.h"
 #include "io/checked_file.h"
+#include "segment/segment_format.h"
 
 namespace asyncstore::segment {
 
@@ -22,65 +23,6 @@ using base::Result;
 using base::Status;
 
 namespace {
-
-constexpr io::Magic k_vectors_magic = {'A', 'S', 'V', 'E', 'C', 'T', 'S', '1'};
-constexpr io::Magic k_rows_magic = {'A', 'S', 'R', 'O', 'W', 'S', '0', '1'};
-constexpr io::Magic k_codes_magic = {'A', 'S', 'C', 'O', 'D', 'E', 'S', '1'};
-
-// The first bytes of N.vectors (in a page of its own) and of N.rows.
-struct SegmentHeader {
-  io::Magic magic;
-  uint32_t format_version;
-  uint32_t segment;
-  uint32_t rows_max;
-  uint32_t dim;
-  uint8_t distance;
-  uint8_t datatype;
-  uint16_t zero;
-  uint32_t stride;
-  uint64_t owner;
-  uint8_t reserved[20];
-  uint32_t crc;
-};
-static_assert(sizeof(SegmentHeader) == 64);
-
-// A row in N.rows.
-struct RawRow {
-  uint64_t high;
-  uint64_t low;
-  uint64_t version;
-  uint32_t slot;
-  uint32_t row_crc;
-  uint32_t flags;  // 1: the id is a UUID
-  uint32_t crc;    // CRC-32C of the 36 bytes before
-};
-static_assert(sizeof(RawRow) == 40);
-
-uint64_t row_entry_offset(uint64_t row) {
-  return sizeof(SegmentHeader) + row * sizeof(RawRow);
-}
-
-uint32_t crc_of(const SegmentHeader& header) {
-  return base::crc32c(std::as_bytes(std::span(&header, 1)).first(offsetof(SegmentHeader, crc)));
-}
-uint32_t crc_of(const RawRow& row) {
-  return base::crc32c(std::as_bytes(std::span(&row, 1)).first(offsetof(RawRow, crc)));
-}
-
-RawRow to_raw(const RowEntry& entry) {
-  RawRow raw{entry.id.high,
-             entry.id.low,
-             entry.version,
-             entry.slot,
-             entry.crc,
-             entry.id.is_uuid ? 1U : 0U,
-             0};
-  raw.crc = crc_of(raw);
-  return raw;
-}
-RowEntry to_entry(const RawRow& raw) {
-  return {{(raw.flags & 1) != 0, raw.high, raw.low}, raw.version, raw.slot, raw.row_crc};
-}
 
 // How the names of all files of a segment begin.
 std::string prefix(const std::string& folder, uint32_t id) {
@@ -211,9 +153,9 @@ uint64_t Segment::disk_bytes(const char* suffix) const {
   return size.ok() ? size.value() : 0;
 }
 
-Status Segment::write_header(io::File& file) {
+SegmentHeader Segment::header(const io::Magic& magic) const {
   SegmentHeader header{};
-  header.magic = &file == vectors_.get() ? k_vectors_magic : k_rows_magic;
+  header.magic = magic;
   header.format_version = io::k_format_version;
   header.segment = options_.id;
   header.rows_max = options_.rows_max;
@@ -223,7 +165,12 @@ Status Segment::write_header(io::File& file) {
   header.stride = layout_.stride();
   header.owner = options_.owner;
   header.crc = crc_of(header);
-  return file.write_at(0, std::as_bytes(std::span(&header, 1)));
+  return header;
+}
+
+Status Segment::write_header(io::File& file) {
+  const SegmentHeader whole = header(&file == vectors_.get() ? k_vectors_magic : k_rows_magic);
+  return file.write_at(0, std::as_bytes(std::span(&whole, 1)));
 }
 
 Status Segment::read_header(io::File& file) {
@@ -375,20 +322,39 @@ Status Segment::sync() {
 
 Status Segment::seal(uint32_t rows) {
   if (quantizer_) {
-    const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
-    const auto kind = static_cast<uint64_t>(quantizer_->kind());
-    TRY_ASSIGN(auto file, io::CheckedFileWriter::create(*storage_, path("codes"),
-                                                        {k_codes_magic, options_.owner},
-                                                        {options_.id, rows, shape, kind}));
-    TRY(file.append(Bytes(codes_.as<std::byte>(), uint64_t{rows} * quantizer_->code_bytes())));
-    for (uint32_t term = 0; term < quantizer_->term_count(); ++term) {
-      const float* values = terms_.as<float>() + uint64_t{term} * options_.rows_max;
-      TRY(file.append(std::as_bytes(std::span(values, rows))));
-    }
-    TRY(file.finish());
+    TRY(write_codes(path("codes"), rows));
   }
   sealed_.store(true, std::memory_order_release);
   return {};
+}
+
+Status Segment::write_codes(const std::string& path, uint32_t rows) const {
+  const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
+  const auto kind = static_cast<uint64_t>(quantizer_->kind());
+  TRY_ASSIGN(auto file,
+             io::CheckedFileWriter::create(*storage_, path, {k_codes_magic, options_.owner},
+                                           {options_.id, rows, shape, kind}));
+  TRY(file.append(Bytes(codes_.as<std::byte>(), uint64_t{rows} * quantizer_->code_bytes())));
+  for (uint32_t term = 0; term < quantizer_->term_count(); ++term) {
+    const float* values = terms_.as<float>() + uint64_t{term} * options_.rows_max;
+    TRY(file.append(std::as_bytes(std::span(values, rows))));
+  }
+  return file.finish();
+}
+
+// The file of codes, if it is that of this segment with so many rows.
+Result<io::CheckedFile> Segment::open_codes(uint32_t rows) const {
+  TRY_ASSIGN(io::CheckedFile file,
+             io::CheckedFile::open(*storage_, path("codes"), {k_codes_magic, options_.owner}));
+  const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
+  const auto [segment, file_rows, file_shape, kind] = file.fields();
+  if (segment != options_.id || file_rows != rows || file_shape != shape ||
+      kind != static_cast<uint64_t>(quantizer_->kind()) ||
+      file.payload_bytes() != codes_bytes(rows)) {
+    return base::corruption(file.path(), 24,
+                            "the header belongs to another segment or kind of code");
+  }
+  return file;
 }
 
 Status Segment::load_codes(uint32_t rows) {
@@ -396,18 +362,9 @@ Status Segment::load_codes(uint32_t rows) {
     sealed_.store(true, std::memory_order_release);
     return {};
   }
-  TRY_ASSIGN(const io::CheckedFile file,
-             io::CheckedFile::open(*storage_, path("codes"), {k_codes_magic, options_.owner}));
-  const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
-  const auto [segment, file_rows, file_shape, kind] = file.fields();
+  TRY_ASSIGN(const io::CheckedFile file, open_codes(rows));
   const uint64_t code_bytes = uint64_t{rows} * quantizer_->code_bytes();
   const uint64_t term_bytes = uint64_t{rows} * sizeof(float);
-  if (segment != options_.id || file_rows != rows || file_shape != shape ||
-      kind != static_cast<uint64_t>(quantizer_->kind()) ||
-      file.payload_bytes() != code_bytes + term_bytes * quantizer_->term_count()) {
-    return base::corruption(file.path(), 24,
-                            "the header belongs to another segment or kind of code");
-  }
   // Large files by two threads: copying out of the page cache is bound by the core, not by memory.
   const uint64_t half = base::round_down(code_bytes / 2, io::CheckedFile::k_block_bytes);
   const uint64_t split = code_bytes < k_parallel_load_bytes ? 0 : half;
@@ -430,10 +387,6 @@ Status Segment::load_codes(uint32_t rows) {
   TRY(std::move(second));
   sealed_.store(true, std::memory_order_release);
   return {};
-}
-
-Status Segment::check_codes() const {
-  return io::check_file(*storage_, path("codes"));
 }
 
 Result<std::vector<uint32_t>> Segment::rebuild_codes(uint32_t rows) {
@@ -514,19 +467,24 @@ Result<bool> Segment::repair_entry(uint32_t row, RowEntry entry) {
   return sound;
 }
 
-Status Segment::read_rows(uint32_t first, uint32_t count, StoredRows& rows) const {
+Status Segment::read_rows(uint32_t first, uint32_t count, StoredRows& rows,
+                          const Wanted& wanted) const {
   // The last row's stride may reach past the end of the file.
   rows.vectors.resize(uint64_t{count} * layout_.stride());
-  const uint64_t wanted = uint64_t{count - 1} * layout_.stride() + layout_.row_bytes();
+  const uint64_t bytes = uint64_t{count - 1} * layout_.stride() + layout_.row_bytes();
   TRY_ASSIGN(const uint64_t size, vectors_->size());
-  if (size < layout_.offset(first) + wanted) {
+  if (size < layout_.offset(first) + bytes) {
     return base::corruption(path("vectors"), size, "the file ends before its last row");
   }
-  TRY(vectors_->read_at(layout_.offset(first), MutableBytes(rows.vectors).first(wanted)));
+  TRY(vectors_->read_at(layout_.offset(first), MutableBytes(rows.vectors).first(bytes)));
   std::vector<RawRow> raw(count);
   TRY(row_file_->read_at(row_entry_offset(first), std::as_writable_bytes(std::span(raw))));
   rows.entries.clear();
   for (uint32_t i = 0; i < count; ++i) {
+    if (wanted && !wanted(first + i)) {
+      rows.entries.emplace_back();
+      continue;
+    }
     if (crc_of(raw[i]) != raw[i].crc) {
       return base::corruption(path("rows"), row_entry_offset(first + i),
                               "the entry of a row does not match its checksum");

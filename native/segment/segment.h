@@ -5,7 +5,7 @@
 //   N.vectors  a header page, then the originals (row_layout.h)
 //   N.rows     a header, then 40 bytes a row: id, version, slot, checksum of the original, own one
 //   N.codes    codes and terms, once the segment is sealed (checked file, magic "ASCODES1")
-//   N.L.deleted  deleted rows as of operation L (deleted_rows.h)
+//   N.L.deleted  deleted rows as of operation L, or of a lower one if that name was in use
 //
 // Rows are only ever appended. A row's number is its place in every file and array.
 #pragma once
@@ -20,6 +20,7 @@
 
 #include "base/region.h"
 #include "base/result.h"
+#include "io/checked_file.h"
 #include "io/source.h"
 #include "io/storage.h"
 #include "points/location.h"
@@ -30,6 +31,8 @@
 #include "segment/row_layout.h"
 
 namespace asyncstore::segment {
+
+struct SegmentHeader;  // segment_format.h
 
 // A row's entry in N.rows.
 struct RowEntry {
@@ -96,8 +99,6 @@ class Segment {
   // Writes the codes of the first `rows` rows; from now on nothing is appended.
   base::Status seal(uint32_t rows);
   base::Status load_codes(uint32_t rows);
-  // Verifies the file of codes without keeping what it holds.
-  base::Status check_codes() const;
   // From the originals, which are read through and checked; rows that fail are returned.
   base::Result<std::vector<uint32_t>> rebuild_codes(uint32_t rows);
   // Calls for each row in order; entries that fail their checksum are passed over.
@@ -110,7 +111,7 @@ class Segment {
   // it is.
   base::Result<bool> repair_entry(uint32_t row, RowEntry entry);
   // Reads rows [first, first + count) as they lie on disk, stride() apart, with their entries; each
-  // is checked.
+  // that is `wanted` is checked, and the others are anything.
   struct StoredRows {
     std::vector<std::byte> vectors;
     std::vector<RowEntry> entries;
@@ -118,7 +119,27 @@ class Segment {
       return vectors.data() + uint64_t{index} * layout.stride();
     }
   };
-  base::Status read_rows(uint32_t first, uint32_t count, StoredRows& rows) const;
+  using Wanted = std::function<bool(uint32_t row)>;
+  base::Status read_rows(uint32_t first, uint32_t count, StoredRows& rows,
+                         const Wanted& wanted = nullptr) const;
+
+  // --- looking for damage, and mending it: segment_check.cc ---
+  // Calls `report` for each of rows [begin, end) whose original or entry on disk is not what it
+  // must be. Any thread.
+  enum class Part : uint8_t { original, entry };
+  using Report = std::function<void(uint32_t row, Part part, const base::Error&)>;
+  void check_rows(uint32_t begin, uint32_t end, const Report& report) const;
+  // Verifies the header of N.vectors or N.rows, as whoever opens the file next would find it.
+  base::Status check_header(const char* suffix) const;
+  // Of a sealed segment: verifies the file of codes without keeping what it holds.
+  base::Status check_codes() const;
+  // Writer: writes the entry of a row anew, with the slot and the checksum that are in memory, or
+  // both headers. For the next sync().
+  base::Status rewrite_entry(uint32_t row, const points::PointId& id, uint64_t version);
+  base::Status rewrite_headers();
+  // Of a sealed segment: writes the file of codes anew from memory. A new file beside it, synced,
+  // takes its name, durable with the next sync of the folder. By the thread that seals.
+  base::Status rewrite_codes();
 
   // An original is lost or does not match its checksum. Such a segment is not rewritten: its file
   // may be put back from a copy.
@@ -137,6 +158,7 @@ class Segment {
   Segment(std::shared_ptr<io::Storage> storage, std::string folder, const Field& field,
           Options options);
   base::Status create_files();
+  SegmentHeader header(const io::Magic& magic) const;
   base::Status write_header(io::File& file);
   base::Status read_header(io::File& file);
   base::Status open_source();
@@ -144,6 +166,9 @@ class Segment {
   base::Status allocate_rows(uint64_t rows);
   base::Status cut(uint64_t rows);
   void encode_code(uint32_t row, const std::byte* stored);
+  base::Status write_codes(const std::string& path, uint32_t rows) const;
+  base::Result<io::CheckedFile> open_codes(uint32_t rows) const;
+  bool check_part(uint32_t begin, uint32_t end, const Report& report) const;
 
   std::shared_ptr<io::Storage> storage_;
   std::string folder_;

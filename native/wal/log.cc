@@ -346,6 +346,12 @@ Status Log::roll(uint64_t frame_bytes) {
   return {};
 }
 
+void Log::end_file() {
+  if (!files_.empty()) {
+    files_.back().end = files_.back().size;
+  }
+}
+
 Status Log::forget_until(uint64_t lsn) {
   // The last file stays while frames may still go into it.
   while (!files_.empty() && files_.front().last_lsn <= lsn &&

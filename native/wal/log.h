@@ -67,6 +67,9 @@ class Log {
   // log is failed: every later call says so until the log is opened again.
   base::Status commit();
 
+  // Between groups: the next frame begins a new file, so that nothing more comes to depend on the
+  // one that is written to now, and forget_until() may free it.
+  void end_file();
   // Frees the files all of whose frames are ≤ lsn, for reuse.
   base::Status forget_until(uint64_t lsn);
 

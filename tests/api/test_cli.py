@@ -130,6 +130,42 @@ def test_check_finds_a_damaged_byte(run, numbers, tmp_path):
     assert any(finding["severity"] == "error" for finding in docs["findings"])
     assert "error" in run("check", code=1).stdout
 
+    # A vector is held once, so a repair cannot help; what can be done is said.
+    text = run("check", "--repair", "--json", code=1).stdout
+    (docs,) = json.loads(text)
+    (lost,) = docs["findings"]
+    assert (lost["severity"], lost["repairable"], lost["repaired"]) == ("error", False, False)
+    assert "of point" in lost["text"]
+    assert "--repair would" not in run("check", code=1).stdout
+
+
+def test_check_repairs_what_is_held_twice(run, numbers, tmp_path):
+    rows = "\n".join(json.dumps({"n": number}) for number in range(3000))
+    (tmp_path / "rows.jsonl").write_text(rows)
+    run("import", "vectors.npy", "--collection", "docs", "--payload", "rows.jsonl")
+    (tracker,) = (tmp_path / "storage").rglob("tracker")
+
+    def damage():
+        with tracker.open("r+b") as file:
+            file.seek(4096 + 100)
+            file.write(b"damaged")
+
+    damage()
+    for _ in range(2):
+        result = run("check", code=1)
+        assert "error" in result.stdout
+        assert result.stdout.rstrip().endswith("--repair would mend 1 of 1.")
+    result = run("check", "--repair")
+    assert "repaired" in result.stdout
+    assert "error" not in result.stdout
+    assert "every checksum is right" in run("check").stdout
+
+    damage()
+    (docs,) = json.loads(run("check", "--repair", "--json").stdout)
+    (finding,) = docs["findings"]
+    assert (finding["severity"], finding["repairable"], finding["repaired"]) == ("note", True, True)
+    assert json.loads(run("check", "--json").stdout) == [{"collection": "docs", "findings": []}]
+
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),

@@ -40,16 +40,14 @@ async def look(folder: Path, base: Base, number: int) -> dict[str, Verdict]:
     try:
         async with opening as store:
             return {
-                "docs": await look_at(store, "docs", base.states, is_rewritten=number % 5 == 0),
-                "calm": await look_at(store, "calm", [base.calm], is_rewritten=False),
+                "docs": await look_at(store, "docs", base.states, number),
+                "calm": await look_at(store, "calm", [base.calm], 2),
             }
     except asyncstore.AsyncStoreError as error:
         return {"store": _refusal(error)}
 
 
-async def look_at(
-    store: asyncstore.Store, name: str, states: list[State], *, is_rewritten: bool
-) -> Verdict:
+async def look_at(store: asyncstore.Store, name: str, states: list[State], number: int) -> Verdict:
     # Where its COLLECTION cannot be read, nobody knows the name, and its folder stands for it.
     listed = await store.list_collections()
     try:
@@ -61,8 +59,10 @@ async def look_at(
     if verdict["verdict"] == "right":
         verdict["searches"] = await search_for_some(docs, found)
     await docs.check()
+    if number % 3 == 1:
+        verdict |= await repair(docs, states, str(verdict["verdict"]))
     verdict["rebuilt"] = len(docs.statistics().rebuilt)
-    if verdict["verdict"] == "right" and is_rewritten:
+    if verdict["verdict"] == "right" and number % 5 == 0:
         # What was rebuilt must be good to write on: everything is read, sealed and merged.
         await docs.upsert_arrays([10**6], {"a": np.ones((1, 8), np.float32)})
         await docs.delete(points=[10**6])
@@ -70,6 +70,14 @@ async def look_at(
         again, damaged = await read_all(docs)
         verdict["again"] = judge(again, damaged, states)["verdict"]
     return verdict
+
+
+async def repair(docs: Collection, states: list[State], before: str) -> Verdict:
+    """What a repair should have mended and did not, and what became of the values; else nothing."""
+    await docs.check(repair=True)
+    left = [one.text for one in await docs.check() if one.repairable]
+    after = judge(*await read_all(docs), states)["verdict"]
+    return ({"left": left} if left else {}) | ({} if after == before else {"repaired": after})
 
 
 async def read_all(docs: Collection) -> tuple[State, dict[int, list[object]]]:

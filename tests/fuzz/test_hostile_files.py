@@ -98,6 +98,8 @@ def problem_of(case, seen, paths):
     calm, docs = seen["calm"], seen["docs"]
     if calm["verdict"] != "right" or calm["searches"] != "right":
         return f"another collection: {calm}"
+    if "left" in docs or "repaired" in docs:
+        return f"after a repair: {docs}"
     if docs["verdict"] == "right":
         is_right = docs["searches"] == "right" and docs.get("again", "right") == "right"
         return None if is_right and kind_of(case.path) not in NEVER_RIGHT else str(docs)

@@ -59,9 +59,10 @@ bool come_and_go(Store& store, const std::vector<segment::Field>& fields, Histor
 }
 
 // Upserts, overwrites, deletions, sealing, merging, checkpoints and closing, as far as it gets.
-// `group` writes are under way at once.
+// `group` writes are under way at once. With `damage`, that is done in the midst, and repaired.
 History run_script(const std::string& path, const std::shared_ptr<io::Storage>& storage,
-                   uint64_t seed, int group = 3) {
+                   uint64_t seed, int group = 3,
+                   const std::function<void(const engine::Collection&)>& damage = nullptr) {
   History history;
   std::mt19937_64 random(seed);
   auto options = small_options();
@@ -133,12 +134,51 @@ History run_script(const std::string& path, const std::shared_ptr<io::Storage>& 
     if (round == 4 && !come_and_go(*store, fields, history)) {
       return history;
     }
+    if (round == 6 && damage) {
+      damage(*collection);
+      if (store->check(collection, true).error) {
+        return history;
+      }
+    }
   }
   return history;
 }
 
+// Damages all files that are held twice, but only one of each pair, and durably so.
+void damage_derived(io::Storage& disk, const engine::Collection& collection) {
+  for (const auto& [part, suffix, offset] : {std::tuple("/segments", ".codes", 80),
+                                             {"/segments", ".deleted", 80},
+                                             {"/segments", ".rows", 64 + 40 * 3 + 9},
+                                             {"/payload", "tracker", 100}}) {
+    const std::string folder = collection.folder() + part;
+    const auto names = disk.list(folder);
+    for (const auto& name : names.ok() ? names.value() : std::vector<std::string>()) {
+      if (!name.ends_with(suffix)) {
+        continue;
+      }
+      const auto file = std::move(
+          disk.open(std::string(folder).append("/").append(name), io::Open::read_write).value());
+      const std::byte noise[] = {std::byte{0x5A}, std::byte{0xA5}, std::byte{0x5A}};
+      REQUIRE(file->write_at(static_cast<uint64_t>(offset), noise).ok());
+      REQUIRE(file->sync().ok());
+    }
+  }
+}
+
+// After a crash amid a repair: what is still damaged is rebuilt, and a repair leaves nothing.
+void repair_rest(Store& store, const std::shared_ptr<engine::Collection>& collection) {
+  for (const bool again : {false, true}) {
+    const Completion checked = store.check(collection, !again);
+    REQUIRE(ok(checked));
+    for (const auto& finding : std::get<std::vector<engine::Finding>>(checked.value)) {
+      REQUIRE_MESSAGE((!again && !finding.error), finding.text);
+    }
+  }
+}
+
 // The store holds a state that the history allows, and goes on working.
-void check_history(const std::string& path, const History& history, uint64_t seed) {
+void check_history(const std::string& path, const History& history, uint64_t seed,
+                   bool damaged = false) {
   const auto storage = std::make_shared<FailingStorage>();
   auto opened = Store::open(path, small_options(), storage);
   if (!opened.ok()) {
@@ -156,13 +196,16 @@ void check_history(const std::string& path, const History& history, uint64_t see
     return;
   }
   const auto rebuilt = collection->statistics().rebuilt;
-  REQUIRE_MESSAGE(rebuilt.empty(), rebuilt.front());
+  REQUIRE_MESSAGE((damaged || rebuilt.empty()), rebuilt.front());
   Model found = scroll_all(*store, collection);
   const auto allowed =
       std::find(history.states.begin() + static_cast<ptrdiff_t>(history.acknowledged),
                 history.states.end(), found);
   REQUIRE(allowed != history.states.end());
   check_store(*store, collection, found, seed);
+  if (damaged) {
+    repair_rest(*store, collection);
+  }
   if (seed % 4 != 0) {
     return;
   }
@@ -232,6 +275,45 @@ TEST_CASE("crash: the power is cut at any call, and nothing acknowledged is lost
       const std::string image = folder / (how == Cut::nothing ? "durable" : "mixed");
       disk->cut(folder / "store", image, how, k);
       check_history(image, history, k);
+    }
+  }
+}
+
+TEST_CASE("crash: the power is cut at any call, with damage and a repair in the midst") {
+  constexpr uint64_t k_seed = 4;
+  CAPTURE(k_seed);
+  const auto run = [&](const std::string& path, const std::shared_ptr<PowerCutStorage>& disk,
+                       const std::shared_ptr<FailingStorage>& storage) {
+    uint64_t begin = 0;
+    const History history = run_script(path, storage, k_seed, 3, [&](const auto& collection) {
+      damage_derived(*disk, collection);
+      begin = storage->board().changes();
+    });
+    return std::pair(history, begin);
+  };
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  {
+    const QuickFolder folder;
+    const auto disk = std::make_shared<PowerCutStorage>();
+    const auto storage = std::make_shared<FailingStorage>(disk);
+    begin = run(folder / "store", disk, storage).second;
+    end = storage->board().changes();
+  }
+  REQUIRE(begin > 0);
+  REQUIRE(end > begin + 50);
+  for (uint64_t k = begin + 1; k <= end + 1; k += k_stride) {
+    const QuickFolder folder;
+    const auto disk = std::make_shared<PowerCutStorage>();
+    const auto storage = std::make_shared<FailingStorage>(disk);
+    storage->board().die_at(k);
+    const History history = run(folder / "store", disk, storage).first;
+    for (const auto how : {Cut::nothing, Cut::any}) {
+      CAPTURE(k);
+      CAPTURE(static_cast<int>(how));
+      const std::string image = folder / (how == Cut::nothing ? "durable" : "mixed");
+      disk->cut(folder / "store", image, how, k);
+      check_history(image, history, k, true);
     }
   }
 }

@@ -49,7 +49,7 @@ struct Fixture {
     return std::move(io::read_file(*storage, collection->manifest_path(), UINT32_MAX).value());
   }
   std::vector<std::string> payload_files() const {
-    return storage->list(collection->payload_folder()).value();
+    return storage->list(collection->values().folder(0)).value();
   }
 
   QuickFolder folder;

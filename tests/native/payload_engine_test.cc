@@ -190,7 +190,10 @@ TEST_CASE("payload: a damaged value is reported where it is read, and by check")
   const auto findings = engine::check_collection(*fixture.collection, [] { return false; });
   REQUIRE(findings.ok());
   REQUIRE(findings.value().size() == 1);
-  CHECK(findings.value()[0].file == page);
+  CHECK(findings.value()[0].kind == engine::DamageKind::value);
+  CHECK(findings.value()[0].finding.file == page);
+  CHECK(findings.value()[0].finding.text.find("the payload of point 2 is lost") !=
+        std::string::npos);
   // Who writes it again has it back.
   REQUIRE(ok(fixture.write(change({2}, PayloadChange::Action::replace, R"({"new":1})"))));
   CHECK(fixture.payload(2) == R"({"new":1})");

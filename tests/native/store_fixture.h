@@ -117,9 +117,9 @@ class Store {
       return true;
     });
   }
-  Completion check(const std::shared_ptr<engine::Collection>& collection) {
+  Completion check(const std::shared_ptr<engine::Collection>& collection, bool repair = false) {
     return call([&](uint64_t ticket) {
-      engine_->check(ticket, collection);
+      engine_->check(ticket, collection, repair);
       return true;
     });
   }
