@@ -74,7 +74,12 @@ async def look_at(store: asyncstore.Store, name: str, states: list[State], numbe
 
 async def repair(docs: Collection, states: list[State], before: str) -> Verdict:
     """What a repair should have mended and did not, and what became of the values; else nothing."""
-    await docs.check(repair=True)
+    try:
+        await docs.check(repair=True)
+    except asyncstore.StorageIOError as error:
+        if not Path(error.filename).is_dir():
+            raise
+        return {}  # a folder in the place of a file is not ours to remove
     left = [one.text for one in await docs.check() if one.repairable]
     after = judge(*await read_all(docs), states)["verdict"]
     return ({"left": left} if left else {}) | ({} if after == before else {"repaired": after})
