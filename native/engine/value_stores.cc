@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::string_view k_payload_folder = "payload";
 constexpr std::string_view k_sparse_prefix = "sparse-";
+// Files of two stores of one collection must not pass for each other; that of payload is 0.
+constexpr uint64_t k_owner_step = 0x9E3779B97F4A7C15;
 
 Status put_into(Gridstore& store, const Values* given, std::span<const uint32_t> slots,
                 bool removes) {
@@ -48,7 +50,8 @@ Result<std::unique_ptr<ValueStores>> ValueStores::open(const std::shared_ptr<io:
   }
   for (size_t at = 0; at < stores->folders_.size(); ++at) {
     const uint64_t flush = flushes.empty() ? 0 : flushes[at];
-    TRY_ASSIGN(auto store, Gridstore::open(storage, stores->folders_[at], {owner}, flush));
+    const uint64_t owner_of_store = owner + at * k_owner_step;
+    TRY_ASSIGN(auto store, Gridstore::open(storage, stores->folders_[at], {owner_of_store}, flush));
     stores->stores_.push_back(std::move(store));
   }
   return stores;

@@ -1,9 +1,9 @@
 """The store that is damaged: every kind of file, and every value that is in it.
 
-Two vector fields; sealed segments with codes and with deleted rows, an appendable segment, a point
-table with a base and changes, payloads of several flushes, some compressed with a dictionary, and
-a log whose last operations no checkpoint includes. The folder is copied while the store is open,
-which is what a killed process leaves.
+Two vector fields and a sparse vector; sealed segments with codes and with deleted rows, an
+appendable segment, a point table with a base and changes, payloads of several flushes, some
+compressed with a dictionary, and a log whose last operations no checkpoint includes. The folder is
+copied while the store is open, which is what a killed process leaves.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ PIECES = 128
 PIECE_LETTERS = 60
 LEARNING_TEXTS, LEARNING_PIECES = 330, 65
 
-# A point's vectors as bytes, None where it has none, and its payload's text.
-Values = tuple[bytes, bytes | None, str]
+# A point's vectors as bytes, None where it has none, its payload's text, and its sparse vector.
+Values = tuple[bytes, bytes | None, str, bytes | None]
 State = dict[int, Values]
 
 
@@ -74,10 +74,21 @@ class _Writer:
         given = {"a": a, "b": b} if with_b else {"a": a}
         texts = [self._text(point_id) for point_id in ids]
         payloads = [{"text": text} if text else None for text in texts]
-        await self.docs.upsert_arrays(np.array(ids, np.uint64), given, payloads)
+        words = [self._words(point_id) for point_id in ids]
+        vectors = {**given, "s": words}
+        await self.docs.upsert_arrays(np.array(ids, np.uint64), vectors, payloads)
         for row, point_id in enumerate(ids):
             second = b[row].tobytes() if with_b else None
-            self.state[point_id] = (a[row].tobytes(), second, texts[row])
+            sparse = bytes_of(words[row])
+            self.state[point_id] = (a[row].tobytes(), second, texts[row], sparse)
+
+    def _words(self, point_id: int) -> m.SparseVector | None:
+        """Every fifth point has none."""
+        if point_id % 5 == 0:
+            return None
+        indices = np.cumsum(self._rng.integers(1, 1000, int(self._rng.integers(0, 40))))
+        values = self._rng.standard_normal(len(indices)).astype(np.float32)
+        return m.SparseVector(indices=indices.tolist(), values=values.tolist())
 
     def _text(self, point_id: int) -> str:
         """Every seventh point has no payload; some fill several blocks."""
@@ -93,13 +104,20 @@ class _Writer:
             text = self._pieced(LEARNING_PIECES)
             await self.docs.overwrite_payload({"text": text}, points=[point_id])
         await self.docs.clear_payload(points=[point_id])
-        first, second, _ = self.state[point_id]
-        self.state[point_id] = (first, second, "")
+        first, second, _, sparse = self.state[point_id]
+        self.state[point_id] = (first, second, "", sparse)
 
     async def delete(self, ids: range) -> None:
         await self.docs.delete(points=np.array(ids, np.uint64))
         for point_id in ids:
             self.state.pop(point_id, None)
+
+
+def bytes_of(vector: m.SparseVector | None) -> bytes | None:
+    if vector is None:
+        return None
+    values = np.asarray(vector.values, np.float32)
+    return np.asarray(vector.indices, np.uint32).tobytes() + values.tobytes()
 
 
 def _vectors() -> dict[str, m.VectorParams]:
@@ -112,6 +130,12 @@ def _vectors() -> dict[str, m.VectorParams]:
     }
 
 
+async def _create(store: asyncstore.Store, name: str) -> asyncstore.Collection:
+    return await store.create_collection(
+        name, vectors=_vectors(), sparse_vectors={"s": m.SparseVectorParams()}
+    )
+
+
 async def make_base(work: Path) -> Base:
     live, folder = work / "live", work / "base"
 
@@ -119,7 +143,7 @@ async def make_base(work: Path) -> Base:
         return open_test_store(live, config=config(), wal_capacity_bytes=WAL_CAPACITY_BYTES)
 
     async with opening() as store:
-        writer = _Writer(await store.create_collection("docs", vectors=_vectors()), 1, {})
+        writer = _Writer(await _create(store, "docs"), 1, {})
         await writer.upsert(range(300), with_b=True)
         await writer.learn(0)
         await writer.docs.optimize()
@@ -127,7 +151,7 @@ async def make_base(work: Path) -> Base:
         await writer.delete(range(0, 60, 2))
         await writer.docs.optimize()
         await writer.upsert(range(400, 500), with_b=True)
-        calm = _Writer(await store.create_collection("calm", vectors=_vectors()), 2, {})
+        calm = _Writer(await _create(store, "calm"), 2, {})
         await calm.upsert(range(40), with_b=True)
     async with opening() as store:
         writer = _Writer(await store.get_collection("docs"), 3, writer.state)

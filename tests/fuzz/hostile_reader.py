@@ -9,6 +9,7 @@ what they are. For each case, one line of JSON: a verdict of each collection, se
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import pickle
 import resource
@@ -22,7 +23,7 @@ import asyncstore
 from asyncstore import models as m
 from asyncstore.collection import Collection
 from asyncstore.testing import open_test_store
-from hostile_base import WAL_CAPACITY_BYTES, Base, State, Values, config
+from hostile_base import WAL_CAPACITY_BYTES, Base, State, Values, bytes_of, config
 from hostile_cases import Case
 
 # Beyond what the process has when it begins; the maps and reservations of a sound store fit twice.
@@ -77,7 +78,7 @@ async def repair(docs: Collection, states: list[State], before: str) -> Verdict:
     try:
         await docs.check(repair=True)
     except asyncstore.StorageIOError as error:
-        if not Path(error.filename).is_dir():
+        if error.errno not in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
             raise
         return {}  # a folder in the place of a file is not ours to remove
     left = [one.text for one in await docs.check() if one.repairable]
@@ -141,11 +142,13 @@ async def search_for_some(docs: Collection, found: State) -> str:
 
 def _values(record: m.Record) -> Values:
     assert isinstance(record.vector, dict)
-    a, b = (record.vector.get(name) for name in ("a", "b"))
+    a, b, sparse = (record.vector.get(name) for name in ("a", "b", "s"))
+    assert sparse is None or isinstance(sparse, m.SparseVector)
     return (
         np.asarray(a, np.float32).tobytes() if a is not None else b"",
         np.asarray(b, np.float32).tobytes() if b is not None else None,
         (record.payload or {}).get("text", ""),
+        bytes_of(sparse),
     )
 
 
