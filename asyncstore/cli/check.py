@@ -47,12 +47,12 @@ async def _findings(store: Store, name: str, *, is_repair: bool) -> list[Finding
     try:
         collection = await store.get_collection(name)
     except AsyncStoreError as error:
-        file, offset_bytes = "", 0
-        if isinstance(error, CorruptionError):
-            file, offset_bytes = error.file, error.offset_bytes
-        text = f"cannot be opened: {one_line(error)}"
-        return [Finding(severity=Severity.ERROR, file=file, offset_bytes=offset_bytes, text=text)]
-    findings = await collection.check(repair=is_repair)
+        return [_failure("cannot be opened", error)]
+    try:
+        findings = await collection.check(repair=is_repair)
+    except AsyncStoreError as error:
+        # The other collections are looked at all the same.
+        return [_failure("cannot be repaired" if is_repair else "cannot be checked", error)]
     # What a checkpoint has written since the store was opened is no finding any more.
     texts = {finding.text for finding in findings}
     rebuilt = [f"rebuilt at open: {what}" for what in collection.statistics().rebuilt]
@@ -61,6 +61,14 @@ async def _findings(store: Store, name: str, *, is_repair: bool) -> list[Finding
         for text in rebuilt
         if text not in texts
     ] + findings
+
+
+def _failure(what: str, error: AsyncStoreError) -> Finding:
+    file, offset_bytes = "", 0
+    if isinstance(error, CorruptionError):
+        file, offset_bytes = error.file, error.offset_bytes
+    text = f"{what}: {one_line(error)}"
+    return Finding(severity=Severity.ERROR, file=file, offset_bytes=offset_bytes, text=text)
 
 
 def _print(found: list[CollectionFindings], output: Output, *, is_repair: bool) -> None:

@@ -139,8 +139,15 @@ void check_log(Collection& collection, std::vector<Damage>& found) {
     }
     if (const auto first = reader.first_lsn()) {
       uint64_t end = *first;
-      while (reader.next(end)) {
-        ++end;
+      const uint64_t saved = collection.saved().lsn;
+      while (true) {
+        if (reader.next(end)) {
+          ++end;
+        } else if (const auto behind = reader.skip_to(end + 1, saved + 1)) {
+          end = *behind;  // what is damaged there is in the checkpoint
+        } else {
+          break;
+        }
       }
       spans.push_back({*first, end, path, reader.position()});
     }

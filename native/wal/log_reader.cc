@@ -98,6 +98,18 @@ std::optional<LogReader::Frame> LogReader::next(uint64_t lsn) {
   return frame;
 }
 
+std::optional<uint64_t> LogReader::skip_to(uint64_t first, uint64_t last) {
+  for (uint64_t position = position_; position + sizeof(FrameHeader) <= content_.size();
+       position += k_frame_alignment) {
+    const auto frame = frame_at(position);
+    if (frame && frame->header.lsn >= first && frame->header.lsn <= last) {
+      position_ = position;
+      return frame->header.lsn;
+    }
+  }
+  return std::nullopt;
+}
+
 bool LogReader::proves_durable(uint64_t lsn, uint64_t applied_lsn) const {
   for (uint64_t position = position_; position + sizeof(FrameHeader) <= content_.size();
        position += k_frame_alignment) {

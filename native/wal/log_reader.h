@@ -29,12 +29,16 @@ class LogReader {
   };
   // The frame at the present position if it holds and has this lsn; moves behind it.
   std::optional<Frame> next(uint64_t lsn);
+  // Passes over damage: moves to the first frame from here on whose lsn is in [first, last], and
+  // tells its lsn.
+  std::optional<uint64_t> skip_to(uint64_t first, uint64_t last);
 
   // Whether any frame after `applied_lsn`, from the present position on, proves that frame `lsn`
   // had been synced. Frames up to `applied_lsn` are not needed, so what is lost among them is no
   // loss.
   bool proves_durable(uint64_t lsn, uint64_t applied_lsn) const;
 
+  // Where next() looks.
   uint64_t position() const { return position_; }
 
  private:

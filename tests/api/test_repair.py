@@ -18,8 +18,12 @@ KINDS = [
     "*.rows",
     "*.deleted",
     "*.points",
-    "tracker",
-    "*.done",
+    "payload/tracker",
+    "payload/*.done",
+    "payload/*.dictionary",
+    "payload/*.mirror",
+    "sparse-0/tracker",
+    "sparse-0/*.done",
     "MANIFEST",
     "COLLECTION",
 ]
@@ -31,12 +35,29 @@ def vectors_of(ids, version=0):
     return np.array([row / np.linalg.norm(row) for row in rows], np.float32)
 
 
+def payload_of(n):
+    """Nothing repeats in a text, but words do in all of them: there is a dictionary soon."""
+    words = np.random.default_rng(n).integers(0, 300, 90)
+    return {"n": n, "text": " ".join(f"{word * 7919 % 100003:x}-{word}" for word in words.tolist())}
+
+
+def sparse_of(n):
+    return m.SparseVector(indices=[n, n + 7 + n % 5], values=[n / 2, 1.0])
+
+
+async def write(docs, ids, version=0):
+    vectors = {"": vectors_of(ids, version), "s": [sparse_of(n) for n in ids]}
+    await docs.upsert_arrays(list(ids), vectors, [payload_of(n) for n in ids])
+
+
 async def filled(store, unnamed):
     docs = await store.create_collection(
-        "docs", vectors=unnamed(size=DIM), quantization_config=INT8
+        "docs",
+        vectors=unnamed(size=DIM),
+        sparse_vectors={"s": m.SparseVectorParams()},
+        quantization_config=INT8,
     )
-    payloads = [{"n": n} for n in range(ROWS)]
-    await docs.upsert_arrays(np.arange(ROWS), vectors_of(range(ROWS)), payloads)
+    await write(docs, range(ROWS))
     await docs.optimize()
     await docs.delete(points=range(100))
     await docs.optimize()
@@ -49,17 +70,19 @@ def damage(tmp_path, pattern, *, at=80):
     for path in files:
         with path.open("r+b") as file:
             file.seek(at)
-            byte = file.read(1)[0]
-            file.seek(at)
-            file.write(bytes([byte ^ 255]))
+            byte = file.read(1)
+            if byte:  # else a checkpoint is just writing it
+                file.seek(at)
+                file.write(bytes([byte[0] ^ 255]))
 
 
 async def assert_all_there(docs, *, version=0):
     ids = list(range(100, ROWS))
     records = await docs.retrieve(ids, with_vectors=True)
-    assert [record.payload for record in records] == [{"n": n} for n in ids]
-    found = np.array([record.vector for record in records], np.float32)
+    assert [record.payload for record in records] == [payload_of(n) for n in ids]
+    found = np.array([record.vector[""] for record in records], np.float32)
     assert np.array_equal(found, vectors_of(ids, version))
+    assert [record.vector["s"] for record in records] == [sparse_of(n) for n in ids]
     for point_id in ids[::300]:
         hits = await docs.search(vectors_of([point_id], version)[0], limit=1)
         assert hits[0].id == point_id
@@ -103,8 +126,7 @@ async def test_searches_and_writes_go_on_beside_a_repair(open_store, unnamed, tm
                 group.start_soon(repair)
                 for begin in range(100, ROWS, 100):
                     ids = range(begin, begin + 100)
-                    payloads = [{"n": n} for n in ids]
-                    await docs.upsert_arrays(list(ids), vectors_of(ids, version), payloads)
+                    await write(docs, ids, version)
                     hits = await docs.search(vectors_of([begin], version)[0], limit=1)
                     assert hits[0].id == begin
             assert findings
@@ -129,8 +151,7 @@ async def test_a_vector_that_is_lost_is_named_until_it_is_written_again(
         point_id = int(lost.text.split("of point ")[1].split()[0])
         with pytest.raises(asyncstore.CorruptionError):
             await docs.retrieve([point_id], with_vectors=True)
-        vectors = vectors_of([point_id])
-        await docs.upsert_arrays([point_id], vectors, [{"n": point_id}])
+        await write(docs, [point_id])
         (left,) = await docs.check()
         assert left.severity is m.Severity.NOTE
         await assert_all_there(docs)
@@ -141,12 +162,12 @@ async def test_a_payload_that_is_lost_is_named_until_it_is_written_again(
 ):
     async with open_store() as store:
         docs = await filled(store, unnamed)
-        damage(tmp_path, "*.page", at=150 * 128)
+        damage(tmp_path, "payload/*.page", at=2000 * 128)
         (lost,) = await docs.check(repair=True)
         assert (lost.severity, lost.repairable, lost.repaired) == (m.Severity.ERROR, False, False)
         point_id = int(lost.text.split("of point ")[1].split()[0])
         with pytest.raises(asyncstore.CorruptionError):
             await docs.retrieve([point_id])
-        await docs.overwrite_payload({"n": point_id}, points=[point_id])
+        await docs.overwrite_payload(payload_of(point_id), points=[point_id])
         assert await docs.check() == []
         await assert_all_there(docs)
