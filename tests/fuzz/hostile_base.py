@@ -2,8 +2,8 @@
 
 Two vector fields; sealed segments with codes and with deleted rows, an appendable segment, a point
 table with a base and changes, payloads of several flushes, some compressed with a dictionary, and
-a log whose last operations no checkpoint includes. The folder is copied while the store is open, which is what a killed process
-leaves.
+a log whose last operations no checkpoint includes. The folder is copied while the store is open,
+which is what a killed process leaves.
 """
 
 from __future__ import annotations
