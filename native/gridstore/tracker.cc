@@ -175,10 +175,10 @@ void Tracker::save_if_planned(uint32_t page) {
   if (word != k_planned) {
     return;
   }
-  auto image = std::make_unique<TrackerPage>(image_of(page));
-  if (planned.compare_exchange_strong(word, reinterpret_cast<uint64_t>(image.get()),
-                                      std::memory_order_acq_rel)) {
-    static_cast<void>(image.release());
+  auto* const image = new TrackerPage(image_of(page));
+  if (!planned.compare_exchange_strong(word, reinterpret_cast<uint64_t>(image),
+                                       std::memory_order_acq_rel)) {
+    delete image;
   }
 }
 

@@ -271,7 +271,7 @@ TEST_CASE("gridstore tracker: the writer and who copies planned pages race for e
     change(slot);
   }
   for (uint32_t turn = 0; turn < k_turns; ++turn) {
-    const std::vector<uint32_t> before = now;
+    const std::vector<uint32_t> before(now.begin(), now.end());
     const auto pages = tracker.plan_dirty();
     std::vector<TrackerPage> images;
     std::thread copier([&] {
