@@ -223,7 +223,7 @@ void measure_mix(const Settings& settings, const Mix& mix, uint32_t threads, std
     if (own.empty()) {
       continue;
     }
-    std::printf("| %-12s | %u | %-9s | %7.2f | %7.1f | %8.1f | %8.0f | %8.0f |", mix.name, threads,
+    std::printf("| %-12s | %u | %-14s | %7.2f | %7.1f | %8.1f | %8.0f | %8.0f |", mix.name, threads,
                 kind.name, median_of(own, &Outcome::mean_us), median_of(own, &Outcome::p99_us),
                 median_of(own, &Outcome::p999_us), median_of(own, &Outcome::rate),
                 median_of(own, &Outcome::disk_mib));
@@ -246,9 +246,11 @@ void measure_mixes(const Settings& settings) {
     std::printf("%s: %s\n", kind.name, kind.durability);
   }
   std::printf(
-      "\n| mix          | t | store     | mean us | p99 us  | p99.9 us | op/s     | disk MiB |\n");
+      "\n| mix          | t | store          | mean us | p99 us  | p99.9 us | op/s     | disk MiB "
+      "|\n");
   std::printf(
-      "|--------------|---|-----------|---------|---------|----------|----------|----------|\n");
+      "|--------------|---|----------------|---------|---------|----------|----------|----------|"
+      "\n");
   std::FILE* json = settings.json.empty() ? nullptr : std::fopen(settings.json.c_str(), "w");
   for (const Mix& mix : k_mixes) {
     for (uint32_t threads = 1; threads <= settings.threads; ++threads) {

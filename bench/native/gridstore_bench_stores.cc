@@ -107,9 +107,11 @@ class GridstoreStore final : public Store {
 
 #ifdef ASYNCSTORE_BENCH_ROCKSDB
 
-class RocksStore final : public Store {
+// With its own log, or without: as Gridstore, whose caller has a log.
+class RocksStore : public Store {
  public:
-  explicit RocksStore(const std::string& folder) {
+  RocksStore(const std::string& folder, bool with_log) {
+    writing_.disableWAL = !with_log;
     rocksdb::Options options;
     options.create_if_missing = true;
     options.compression = rocksdb::kLZ4Compression;
@@ -124,7 +126,7 @@ class RocksStore final : public Store {
 
   void put(uint32_t key, base::Bytes value) override {
     const uint32_t ordered = __builtin_bswap32(key);  // sequential inserts stay sequential
-    must(store_->Put(rocksdb::WriteOptions(), slice(ordered),
+    must(store_->Put(writing_, slice(ordered),
                      {reinterpret_cast<const char*>(value.data()), value.size()}));
   }
 
@@ -142,7 +144,9 @@ class RocksStore final : public Store {
     return true;
   }
 
-  void flush() override { must(store_->FlushWAL(true)); }
+  void flush() override {
+    must(writing_.disableWAL ? store_->Flush(rocksdb::FlushOptions()) : store_->FlushWAL(true));
+  }
 
  private:
   static rocksdb::Slice slice(const uint32_t& key) {
@@ -154,6 +158,16 @@ class RocksStore final : public Store {
     }
   }
   std::unique_ptr<rocksdb::DB> store_;
+  rocksdb::WriteOptions writing_;
+};
+
+class RocksStoreWithLog final : public RocksStore {
+ public:
+  explicit RocksStoreWithLog(const std::string& folder) : RocksStore(folder, true) {}
+};
+class RocksStoreWithoutLog final : public RocksStore {
+ public:
+  explicit RocksStoreWithoutLog(const std::string& folder) : RocksStore(folder, false) {}
 };
 
 #endif
@@ -221,9 +235,10 @@ std::unique_ptr<Store> open_store(const std::string& folder) {
 
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
-      {"gridstore", "page cache; plan, prepare, manifest, finish", &open_store<GridstoreStore>},
+      {"gridstore", "the last flush: its caller has a log", &open_store<GridstoreStore>},
 #ifdef ASYNCSTORE_BENCH_ROCKSDB
-      {"rocksdb", "log without sync; FlushWAL(sync)", &open_store<RocksStore>},
+      {"rocksdb", "log without sync; FlushWAL(sync)", &open_store<RocksStoreWithLog>},
+      {"rocksdb-no-log", "the last flush: disableWAL; Flush", &open_store<RocksStoreWithoutLog>},
 #endif
 #ifdef ASYNCSTORE_BENCH_LMDB
       {"lmdb", "MDB_NOSYNC (power loss may damage it); mdb_env_sync", &open_store<LmdbStore>},

@@ -1,7 +1,9 @@
 // The stores that gridstore_bench compares, behind one interface.
 //
-// Each is set to the same durability: a write survives the death of the process; power loss only
-// what the last flush() synced, which another thread calls every so many operations.
+// What power loss leaves is the same for all: what the last flush() synced, which another thread
+// calls every so many operations. Of the death of the process Gridstore and RocksDB without its log
+// survive likewise only what the last flush() wrote: who uses them has a log of its own. RocksDB with
+// its log, as Qdrant used it before its Gridstore, and LMDB survive it with every write.
 #pragma once
 
 #include <cstdint>

@@ -70,6 +70,11 @@ Status Collection::recover() {
   last_flush_number_ = *std::max_element(manifest.flushes.begin(), manifest.flushes.end());
   TRY_ASSIGN(values_,
              ValueStores::open(storage_, folder_, identity(), schema().sparse, manifest.flushes));
+  for (size_t at = 0; at < values_->size(); ++at) {
+    for (const base::Error& mended : (*values_)[at].mended()) {
+      add_rebuilt("dictionary, from its other file: " + mended.message);
+    }
+  }
 
   // The two large parts at once: codes are bound by the disk and by copying, the table by the core.
   std::vector<Status> codes;

@@ -98,6 +98,8 @@ class Gridstore {
   Statistics statistics() const;
   // Found at open; the same as long as the store is open.
   const std::vector<base::Error>& damaged() const { return damaged_; }
+  // Damage found at open that was mended then; likewise.
+  const std::vector<base::Error>& mended() const { return mended_; }
 
   // Calls `report` for each value of slots [begin, end) that cannot be read as it was put. Any
   // thread; the caller has a holder. An error is one of opening a file.
@@ -211,6 +213,7 @@ class Gridstore {
   FreeSpace space_;
   WaitingBlocks waiting_;
   std::vector<base::Error> damaged_;
+  std::vector<base::Error> mended_;
 
   // The group.
   std::vector<std::byte> gathered_;

@@ -27,7 +27,9 @@ Status Gridstore::load_dictionaries(uint32_t count) {
       }
     }
     // What cannot be mended now, on a full disk say, is mended at the next open.
-    if (damage && !(found && rewrite_dictionary(*found, *damaged).ok())) {
+    if (damage && found && rewrite_dictionary(*found, *damaged).ok()) {
+      mended_.push_back(std::move(*damage));
+    } else if (damage) {
       note_damage(*damage);
     }
     codec_.add_dictionary(std::move(found));
