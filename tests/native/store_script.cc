@@ -229,6 +229,7 @@ class Run {
     if (!all() && store_ && collection_ && script_.failed) {
       script_.failed(*store_, collection_, history_);
     }
+    close();
     return std::move(history_);
   }
 
@@ -277,9 +278,19 @@ class Run {
     return true;
   }
   bool reopen() {
+    close();
+    return open();
+  }
+  void close() {
+    say_closing(true);
     collection_.reset();
     store_.reset();
-    return open();
+    say_closing(false);
+  }
+  void say_closing(bool closing) {
+    if (script_.closing) {
+      script_.closing(closing);
+    }
   }
 
   // Writes that go as a group, or as groups, as the writer finds them.
@@ -311,6 +322,7 @@ class Run {
   // Closed in the midst of writes and of sealing, of which nobody hears how they ended.
   bool interrupted() {
     std::vector<std::unique_ptr<Step>> steps;
+    say_closing(true);
     static_cast<void>(submit(steps));
     static_cast<void>(store_->submit([&](uint64_t ticket) {
       store_->engine().optimize(ticket, collection_);

@@ -29,6 +29,8 @@ struct Script {
   // be opened, or when its collection could not.
   std::function<void(Store&, const std::shared_ptr<engine::Collection>&, History&)> failed =
       nullptr;
+  // Called before and after the store is closed: what fails then, nobody hears of.
+  std::function<void(bool closing)> closing = nullptr;
 };
 
 std::vector<segment::Field> script_fields();
