@@ -218,6 +218,20 @@ TEST_CASE("recovery: a damaged original is reported where it is read; the rest s
   check_store(*store, collection, model, 4);
 }
 
+TEST_CASE("recovery: a file STORE that was cut off, to nothing as well, is corruption") {
+  const ClosedStore closed;
+  for (const uint64_t size : {0, 1, 11, 19}) {
+    CAPTURE(size);
+    const std::string path = closed.copy();
+    fs::resize_file(path + "/STORE", size);
+    const auto opened =
+        Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>());
+    REQUIRE(!opened.ok());
+    CHECK(opened.error().code == Code::corruption);
+    CHECK(opened.error().file == path + "/STORE");
+  }
+}
+
 TEST_CASE("recovery: originals that were cut off are reported where they are read") {
   const ClosedStore closed;
   const std::string path = closed.copy();
