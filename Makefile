@@ -8,11 +8,13 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export PATH := $(abspath $(BIN)):$(PATH)
 
 PACKAGES := g++ make python3-dev python3-venv liburing-dev liblz4-dev doctest-dev libsimdjson-dev
+FUZZ_PACKAGES := clang libclang-rt-dev
+FUZZ := store log gridstore manifest operation payload
 NATIVE := $(shell find native -name '*.cc' -o -name '*.h' -o -name CMakeLists.txt)
 CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h')
 
 
-.PHONY: help demo test lint tidy format build native-unit native-test tsan crash model wheel
+.PHONY: help demo test lint tidy format build native-unit native-test tsan power fuzz crash model wheel
 .PHONY: bench-native bench-gridstore bench clean
 .DEFAULT_GOAL := help
 
@@ -96,6 +98,32 @@ native-test: $(STAMPS)/python ## the native tests under AddressSanitizer and UBS
 tsan: $(STAMPS)/python ## the native tests under ThreadSanitizer
 	$(call native_build,tsan,thread)
 	build/tsan/native_tests
+
+power: $(STAMPS)/python ## cut the power in other scripts: SEEDS=100 (FROM=1000)
+	$(call native_build,tests,)
+	ASYNCSTORE_POWER_SEEDS=$(or $(SEEDS),100) ASYNCSTORE_POWER_FROM=$(or $(FROM),1000) \
+	  build/tests/native_tests -tc="*random calls of other scripts"
+
+# What was found stays in build/fuzz/found; `build/fuzz/TARGET FILE` repeats it. The corpus stays too.
+fuzz: $(STAMPS)/python ## fuzz files, log, operations and payloads under ASan and UBSan: MINUTES=1 each
+	@if command -v dpkg >/dev/null && ! dpkg -s $(FUZZ_PACKAGES) >/dev/null 2>&1; then \
+	  $(SUDO) apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq $(FUZZ_PACKAGES) >/dev/null; \
+	fi
+	$(BIN)/cmake -S native -B build/fuzz -G Ninja -DASYNCSTORE_PYTHON=OFF -DASYNCSTORE_FUZZ=ON \
+	  -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >/dev/null
+	$(BIN)/cmake --build build/fuzz
+	build/fuzz/fuzz_seeds build/fuzz/seeds
+	@for target in $(FUZZ); do \
+	  mkdir -p build/fuzz/corpus/$$target build/fuzz/found && \
+	  echo "$$target: $(or $(MINUTES),1) min" && \
+	  build/fuzz/$${target}_fuzz -max_total_time=$$((60 * $(or $(MINUTES),1))) -timeout=20 \
+	    -rss_limit_mb=2048 -malloc_limit_mb=1024 -max_len=4096 -verbosity=0 \
+	    -print_final_stats=1 -artifact_prefix=build/fuzz/found/$$target- \
+	    build/fuzz/corpus/$$target build/fuzz/seeds/$$target || \
+	  { echo "repeat with: build/fuzz/$${target}_fuzz $$(ls -t build/fuzz/found/$$target-* | head -1)"; \
+	    exit 1; }; \
+	done
 
 crash: build ## kill a writing process 200 times and compare every value (ARGS: --minutes N --seed S)
 	$(BIN)/python tests/crash/crasher.py $(ARGS)

@@ -107,8 +107,8 @@ Status Engine::prepare_folder() {
   }
   TRY(take_lock());
   TRY_ASSIGN(const auto content, io::read_file(*storage_, store, k_store_file_bytes));
-  const std::string text(reinterpret_cast<const char*>(content.data()),
-                         strnlen(reinterpret_cast<const char*>(content.data()), content.size()));
+  const std::string_view all(reinterpret_cast<const char*>(content.data()), content.size());
+  const std::string text(all.substr(0, all.find('\0')));
   if (text != k_store_text) {
     constexpr std::string_view k_begin = "asyncstore\nformat ";
     const size_t end = text.find('\n', k_begin.size());

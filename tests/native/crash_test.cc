@@ -1,12 +1,14 @@
 // Stores that end in the middle of something: everything acknowledged must be there afterwards.
 #include <doctest/doctest.h>
 
-#include <functional>
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
 
 #include "failing_storage.h"
 #include "power_cut_storage.h"
 #include "quick_folder.h"
-#include "store_fixture.h"
+#include "store_script.h"
 
 using namespace asyncstore;
 using namespace asyncstore::engine_test;
@@ -24,125 +26,6 @@ constexpr uint64_t k_stride = 15;  // of the places to fail at, sanitizers look 
 #else
 constexpr uint64_t k_stride = 1;
 #endif
-
-std::vector<segment::Field> script_fields() {
-  return {make_field("a", 6), make_field("b", 3, segment::Distance::euclid)};
-}
-
-// What was done to a store: the state after each operation that was submitted, in order.
-struct History {
-  bool created = false;  // acknowledged
-  std::vector<Model> states = {{}};
-  size_t acknowledged = 0;  // operations; those behind may have happened or not
-  bool removed = false;     // the collection "gone", which came and went in between: acknowledged
-};
-
-// Makes another collection, writes to it and deletes it; false when something failed.
-bool come_and_go(Store& store, const std::vector<segment::Field>& fields, History& history) {
-  if (store.create("gone", fields).error) {
-    return false;
-  }
-  const auto collection = store.collection("gone");
-  UpsertBatch batch(fields);
-  batch.add(PointId::integer(1), {{0, {1, 2, 3, 4, 5, 6}}});
-  if (store
-          .call([&](uint64_t ticket) {
-            return store.engine().write(ticket, collection, batch.job());
-          })
-          .error ||
-      store.call([&](uint64_t ticket) { return store.engine().delete_collection(ticket, "gone"); })
-          .error) {
-    return false;
-  }
-  history.removed = true;
-  return true;
-}
-
-// Upserts, overwrites, deletions, sealing, merging, checkpoints and closing, as far as it gets.
-// `group` writes are under way at once. With `damage`, that is done in the midst, and repaired.
-History run_script(const std::string& path, const std::shared_ptr<io::Storage>& storage,
-                   uint64_t seed, int group = 3,
-                   const std::function<void(const engine::Collection&)>& damage = nullptr) {
-  History history;
-  std::mt19937_64 random(seed);
-  auto options = small_options();
-  options.wal_capacity_bytes = 8 << 10;
-  auto opened = Store::open(path, options, storage);
-  if (!opened.ok()) {
-    return history;
-  }
-  auto store = std::move(opened.value());
-  const auto fields = script_fields();
-  if (store->create("c", fields).error) {
-    return history;
-  }
-  history.created = true;
-  const auto collection = store->collection("c");
-  for (int round = 0; round < 9; ++round) {
-    // A few at once, so that they go as a group.
-    std::vector<std::unique_ptr<UpsertBatch>> batches;
-    std::vector<std::unique_ptr<std::vector<std::byte>>> texts;
-    std::vector<uint64_t> tickets;
-    for (int i = 0; i < group; ++i) {
-      Model next = history.states.back();
-      if (random() % 4 == 0 && !next.empty()) {
-        // A payload that is written anew, in two halves of a group or of a flush.
-        const auto& [id, vectors] =
-            *std::next(next.begin(), static_cast<ptrdiff_t>(random() % next.size()));
-        texts.push_back(std::make_unique<std::vector<std::byte>>(payload_of(id, vectors)));
-        tickets.push_back(store->submit([&](uint64_t ticket) {
-          return store->engine().write(ticket, collection, overwrite_job(id, *texts.back()));
-        }));
-      } else if (random() % 4 == 0) {
-        std::vector<PointId> ids;
-        for (int point = 0; point < 10; ++point) {
-          ids.push_back(PointId::integer(random() % 60));
-          next.erase(ids.back());
-        }
-        tickets.push_back(store->submit([&](uint64_t ticket) {
-          return store->engine().write(ticket, collection, delete_job(ids));
-        }));
-      } else {
-        auto batch = std::make_unique<UpsertBatch>(fields);
-        for (int point = 0; point < 25; ++point) {
-          Vectors vectors = {{0, random_vector(6, random)}};
-          if (random() % 3 > 0) {
-            vectors[1] = random_vector(3, random);
-          }
-          batch->add(PointId::integer(random() % 60), vectors);
-        }
-        batch->apply(next);
-        tickets.push_back(store->submit([&](uint64_t ticket) {
-          return store->engine().write(ticket, collection, batch->job());
-        }));
-        batches.push_back(std::move(batch));
-      }
-      history.states.push_back(std::move(next));
-    }
-    bool failed = false;
-    for (const uint64_t ticket : tickets) {
-      if (store->wait(ticket).error) {
-        failed = true;
-      } else {
-        REQUIRE(!failed);
-        ++history.acknowledged;
-      }
-    }
-    if (failed || (round % 2 == 1 && store->optimize(collection).error)) {
-      return history;
-    }
-    if (round == 4 && !come_and_go(*store, fields, history)) {
-      return history;
-    }
-    if (round == 6 && damage) {
-      damage(*collection);
-      if (store->check(collection, true).error) {
-        return history;
-      }
-    }
-  }
-  return history;
-}
 
 // Damages all files that are held twice, but only one of each pair, and durably so.
 void damage_derived(io::Storage& disk, const engine::Collection& collection) {
@@ -165,130 +48,96 @@ void damage_derived(io::Storage& disk, const engine::Collection& collection) {
   }
 }
 
-// After a crash amid a repair: what is still damaged is rebuilt, and a repair leaves nothing.
-void repair_rest(Store& store, const std::shared_ptr<engine::Collection>& collection) {
-  for (const bool again : {false, true}) {
-    const Completion checked = store.check(collection, !again);
-    REQUIRE(ok(checked));
-    for (const auto& finding : std::get<std::vector<engine::Finding>>(checked.value)) {
-      REQUIRE_MESSAGE((!again && !finding.error), finding.text);
-    }
-  }
+uint64_t number_from_environment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-// The store holds a state that the history allows, and goes on working.
-void check_history(const std::string& path, const History& history, uint64_t seed,
-                   bool damaged = false) {
-  const auto storage = std::make_shared<FailingStorage>();
-  auto opened = Store::open(path, small_options(), storage);
-  if (!opened.ok()) {
-    FAIL(opened.error().message);
+// Calls of a script that change something. Threads take turns as they like, so that from run to run
+// it is a few more or less.
+uint64_t calls_of(const Script& script) {
+  const QuickFolder folder;
+  const auto storage = std::make_shared<FailingStorage>(std::make_shared<PowerCutStorage>());
+  const History history = run_script(folder / "store", storage, script);
+  REQUIRE(history.acknowledged + 1 == history.states.size());
+  REQUIRE(history.removed);
+  check_history(folder / "store", history, script.seed);
+  REQUIRE(storage->board().changes() > 200);
+  return storage->board().changes();
+}
+
+// Runs the script up to its k-th call, and opens all that the power cut may leave.
+void cut_power(const Script& script, uint64_t k) {
+  const QuickFolder folder;
+  const auto disk = std::make_shared<PowerCutStorage>();
+  const auto storage = std::make_shared<FailingStorage>(disk);
+  storage->board().die_at(k);
+  const History history = run_script(folder / "store", storage, script);
+  for (const auto how : {Cut::synced, Cut::prefix, Cut::mixture}) {
+    INFO("image " << static_cast<int>(how) << "; repeat with: ASYNCSTORE_POWER=" << script.seed
+                  << ":" << k << ":" << script.group
+                  << " build/tests/native_tests -tc='*random calls of other scripts'");
+    const std::string image = folder / std::to_string(static_cast<int>(how));
+    disk->cut(folder / "store", image, how, k);
+    check_history(image, history, k);
   }
-  auto store = std::move(opened.value());
-  for (const auto& broken : store->engine().broken()) {
-    FAIL(broken.error.message);
-  }
-  REQUIRE((!history.removed || store->collection("gone") == nullptr));
-  auto collection = store->collection("c");
-  if (collection == nullptr) {
-    REQUIRE(!history.created);
-    REQUIRE(ok(store->create("c", script_fields())));
-    return;
-  }
-  const auto rebuilt = collection->statistics().rebuilt;
-  REQUIRE_MESSAGE((damaged || rebuilt.empty()), rebuilt.front());
-  Model found = scroll_all(*store, collection);
-  const auto allowed =
-      std::find(history.states.begin() + static_cast<ptrdiff_t>(history.acknowledged),
-                history.states.end(), found);
-  REQUIRE(allowed != history.states.end());
-  check_store(*store, collection, found, seed);
-  if (damaged) {
-    repair_rest(*store, collection);
-  }
-  if (seed % 4 != 0) {
-    return;
-  }
-  // It can be written, optimized and opened again.
-  UpsertBatch batch(collection->fields());
-  batch.add(PointId::integer(1000), {{0, {1, 2, 3, 4, 5, 6}}});
-  REQUIRE(ok(store->call(
-      [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
-  batch.apply(found);
-  if (seed % 8 == 0) {
-    REQUIRE(ok(store->optimize(collection)));
-  }
-  collection.reset();
-  store.reset();
-  store = std::move(Store::open(path, small_options(), storage).value());
-  collection = store->collection("c");
-  REQUIRE(collection != nullptr);
-  REQUIRE(collection->statistics().rebuilt.empty());
-  check_store(*store, collection, found, seed);
 }
 
 }  // namespace
 
 TEST_CASE("crash: the process dies at any call, and nothing acknowledged is lost") {
-  constexpr uint64_t k_seed = 1;
-  CAPTURE(k_seed);
-  uint64_t calls = 0;
-  {
-    const QuickFolder folder;
-    const auto storage = std::make_shared<FailingStorage>();
-    const History history = run_script(folder / "store", storage, k_seed);
-    REQUIRE(history.acknowledged == history.states.size() - 1);
-    calls = storage->board().changes();
-    check_history(folder / "store", history, k_seed);
-  }
-  REQUIRE(calls > 200);
+  const Script script{.seed = 1};
+  const uint64_t calls = calls_of(script);
   for (uint64_t k = 1; k <= calls; k += k_stride) {
     CAPTURE(k);
     const QuickFolder folder;
     const auto storage = std::make_shared<FailingStorage>();
     storage->board().die_at(k);
-    const History history = run_script(folder / "store", storage, k_seed);
+    const History history = run_script(folder / "store", storage, script);
     check_history(folder / "store", history, k);
   }
 }
 
 TEST_CASE("crash: the power is cut at any call, and nothing acknowledged is lost") {
-  constexpr uint64_t k_seed = 2;
-  CAPTURE(k_seed);
-  uint64_t calls = 0;
-  {
-    const QuickFolder folder;
-    const auto storage = std::make_shared<FailingStorage>(std::make_shared<PowerCutStorage>());
-    run_script(folder / "store", storage, k_seed);
-    calls = storage->board().changes();
+  const Script script{.seed = 2};
+  const uint64_t calls = calls_of(script);
+  for (uint64_t k = 1; k <= calls + 1; k += k_stride) {
+    cut_power(script, k);
   }
-  REQUIRE(calls > 200);
-  for (uint64_t k = 1; k <= calls + 1; k += 3 * k_stride) {
-    const QuickFolder folder;
-    const auto disk = std::make_shared<PowerCutStorage>();
-    const auto storage = std::make_shared<FailingStorage>(disk);
-    storage->board().die_at(k);
-    const History history = run_script(folder / "store", storage, k_seed);
-    for (const auto how : {Cut::nothing, Cut::any}) {
-      CAPTURE(k);
-      CAPTURE(static_cast<int>(how));
-      const std::string image = folder / (how == Cut::nothing ? "durable" : "mixed");
-      disk->cut(folder / "store", image, how, k);
-      check_history(image, history, k);
+}
+
+TEST_CASE("crash: the power is cut at random calls of other scripts") {
+  // ASYNCSTORE_POWER=SEED:K:GROUP repeats one case; ASYNCSTORE_POWER_SEEDS=N runs so many scripts.
+  uint64_t seed = 0;
+  uint64_t k = 0;
+  const char* repeated = std::getenv("ASYNCSTORE_POWER");
+  if (repeated != nullptr) {
+    int group = 0;
+    REQUIRE(std::sscanf(repeated, "%" SCNu64 ":%" SCNu64 ":%d", &seed, &k, &group) == 3);
+    cut_power({.seed = seed, .group = group}, k);
+    return;
+  }
+  const uint64_t seeds = number_from_environment("ASYNCSTORE_POWER_SEEDS", 3);
+  const uint64_t first = number_from_environment("ASYNCSTORE_POWER_FROM", 1000);
+  for (seed = first; seed < first + seeds; ++seed) {
+    std::mt19937_64 random(seed);
+    const Script script{.seed = seed, .group = 1 + static_cast<int>(seed % 4)};
+    const uint64_t calls = calls_of(script);
+    for (uint64_t i = 0; i < std::max<uint64_t>(40 / k_stride, 2); ++i) {
+      cut_power(script, 1 + random() % (calls + 1));
     }
   }
 }
 
 TEST_CASE("crash: the power is cut at any call, with damage and a repair in the midst") {
-  constexpr uint64_t k_seed = 4;
-  CAPTURE(k_seed);
   const auto run = [&](const std::string& path, const std::shared_ptr<PowerCutStorage>& disk,
                        const std::shared_ptr<FailingStorage>& storage) {
     uint64_t begin = 0;
-    const History history = run_script(path, storage, k_seed, 3, [&](const auto& collection) {
-      damage_derived(*disk, collection);
-      begin = storage->board().changes();
-    });
+    const Script script{.seed = 4, .damage = [&](const auto& collection) {
+                          damage_derived(*disk, collection);
+                          begin = storage->board().changes();
+                        }};
+    const History history = run_script(path, storage, script);
     return std::pair(history, begin);
   };
   uint64_t begin = 0;
@@ -308,32 +157,12 @@ TEST_CASE("crash: the power is cut at any call, with damage and a repair in the 
     const auto storage = std::make_shared<FailingStorage>(disk);
     storage->board().die_at(k);
     const History history = run(folder / "store", disk, storage).first;
-    for (const auto how : {Cut::nothing, Cut::any}) {
+    for (const auto how : {Cut::synced, Cut::prefix, Cut::mixture}) {
       CAPTURE(k);
       CAPTURE(static_cast<int>(how));
-      const std::string image = folder / (how == Cut::nothing ? "durable" : "mixed");
+      const std::string image = folder / std::to_string(static_cast<int>(how));
       disk->cut(folder / "store", image, how, k);
       check_history(image, history, k, true);
-    }
-  }
-}
-
-TEST_CASE("crash: a disk that fails one call, and then works again") {
-  // The store goes on or refuses to write; what it acknowledged is there in any case.
-  constexpr uint64_t k_seed = 3;
-  CAPTURE(k_seed);
-  for (const Call call :
-       {Call::write, Call::sync, Call::allocate, Call::sync_folder, Call::rename, Call::open}) {
-    uint64_t met = 1;
-    for (uint64_t at = 1; met > 0; at += k_stride * (call == Call::write ? 4 : 2)) {
-      CAPTURE(static_cast<int>(call));
-      CAPTURE(at);
-      const QuickFolder folder;
-      const auto storage = std::make_shared<FailingStorage>();
-      storage->board().arm({call, at, call == Call::allocate ? ENOSPC : EIO, 100});
-      const History history = run_script(folder / "store", storage, k_seed, 1);
-      met = storage->board().faults_met();
-      check_history(folder / "store", history, at);
     }
   }
 }
@@ -382,9 +211,10 @@ TEST_CASE("crash: after a failed sync writing has ended, reading goes on, reopen
     store = std::move(Store::open(folder / "store", small_options(), storage).value());
     collection = store->collection("c");
     const Model found = scroll_all(*store, collection);
-    for (const auto& [id, vectors] : model) {
+    require_derived(found);
+    for (const auto& [id, point] : model) {
       REQUIRE(found.contains(id));
-      CHECK(found.at(id) == vectors);
+      CHECK(found.at(id) == point);
     }
     CHECK(found.size() <= model.size() + 1);
     CHECK(write(300) == Code::unsupported);

@@ -263,7 +263,7 @@ TEST_CASE("engine: retrieve keeps the order asked and leaves out what is not the
           std::vector<PointId>{PointId::integer(9), PointId::integer(3), PointId::integer(9)});
   for (const auto& field : rows.vectors) {
     for (size_t i = 0; i < rows.ids.size(); ++i) {
-      const auto& stored = model[rows.ids[i]];
+      const auto& stored = model[rows.ids[i]].vectors;
       REQUIRE((field.present[i] != 0) == stored.contains(field.field));
       if (field.present[i] != 0) {
         CHECK(std::equal(stored.at(field.field).begin(), stored.at(field.field).end(),
@@ -528,8 +528,9 @@ TEST_CASE("engine: searches beside writes and optimize see every point exactly o
       for (uint64_t i = 0; i < k_steady; ++i) {
         REQUIRE(scrolled.contains(PointId::integer(i)));
       }
-      for (const auto& [id, vectors] : scrolled) {
-        REQUIRE((id.low >= k_steady || vectors.contains(0)));
+      require_derived(scrolled);
+      for (const auto& [id, point] : scrolled) {
+        REQUIRE((id.low >= k_steady || point.vectors.contains(0)));
       }
     }
     for (const uint64_t ticket : writes) {

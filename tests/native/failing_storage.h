@@ -30,8 +30,16 @@ enum class Call : uint8_t {
   sync_folder,
 };
 
+// How much of a transfer that fails is done all the same.
+enum class Torn : uint8_t {
+  bytes,  // as many as the fault says
+  half,
+  all_but_one,
+};
+
 // What goes wrong: the `at`-th call of the kind from now on (1: the next) whose path contains
-// `path_part`. Of a write that fails, the first `torn_bytes` reach the file.
+// `path_part`. Of a write that fails, the first `torn_bytes` reach the file; of a read, the caller.
+// A read that fails with the number 0 finds the end of the file there.
 struct Fault {
   Call call = Call::write;
   uint64_t at = 1;
@@ -39,6 +47,13 @@ struct Fault {
   uint64_t torn_bytes = 0;
   std::string path_part = {};
   bool sticky = false;  // all later calls of the kind as well
+  Torn torn = Torn::bytes;
+
+  uint64_t done_of(uint64_t bytes) const {
+    return torn == Torn::half          ? bytes / 2
+           : torn == Torn::all_but_one ? bytes - std::min<uint64_t>(bytes, 1)
+                                       : std::min(bytes, torn_bytes);
+  }
 };
 
 // What the faults of all files of one storage share. Any thread.
@@ -71,6 +86,10 @@ class FaultBoard {
     const std::lock_guard lock(mutex_);
     return met_;
   }
+  std::string last_path_met() const {
+    const std::lock_guard lock(mutex_);
+    return last_path_met_;
+  }
 
   // The fault that this call meets, if any; `bytes` of a write.
   std::optional<Fault> meet(Call call, const std::string& path, uint64_t bytes = 0) {
@@ -93,6 +112,7 @@ class FaultBoard {
       if (fault.at == 1) {
         fault.at = fault.sticky ? 1 : 0;
         ++met_;
+        last_path_met_ = path;
         return fault;
       }
     }
@@ -105,6 +125,7 @@ class FaultBoard {
   uint64_t changes_ = 0;
   uint64_t die_at_ = 0;
   uint64_t met_ = 0;
+  std::string last_path_met_;
   bool dead_ = false;
 };
 
@@ -117,15 +138,20 @@ class FailingFile final : public io::File {
   int fd() const override { return file_->fd(); }
   base::Status read_at(uint64_t offset, base::MutableBytes target) override {
     const auto fault = board_->meet(Call::read, path());
-    return fault ? error(*fault, offset) : file_->read_at(offset, target);
+    if (!fault) {
+      return file_->read_at(offset, target);
+    }
+    const auto part = target.first(fault->done_of(target.size()));
+    static_cast<void>(file_->read_at(offset, part).ok());
+    return fault->os_errno == 0 ? base::io_error("injected end of", path(), offset + part.size(), 0)
+                                : error(*fault, offset);
   }
   base::Status write_at(uint64_t offset, base::Bytes source) override {
     const auto fault = board_->meet(Call::write, path(), source.size());
     if (!fault) {
       return file_->write_at(offset, source);
     }
-    const uint64_t torn = std::min<uint64_t>(fault->torn_bytes, source.size());
-    static_cast<void>(file_->write_at(offset, source.first(torn)).ok());
+    static_cast<void>(file_->write_at(offset, source.first(fault->done_of(source.size()))).ok());
     return error(*fault, offset);
   }
   base::Status sync() override {

@@ -63,7 +63,9 @@ void check_broken(const ClosedStore& closed, const std::string& path, const std:
   CHECK(store->collection("c") == nullptr);
   const auto other = store->collection("other");
   REQUIRE(other != nullptr);
-  CHECK(scroll_all(*store, other).size() == 1);
+  const Model single = scroll_all(*store, other);
+  CHECK(single.size() == 1);
+  require_derived(single);
   UpsertBatch batch(closed.fields);
   batch.add(PointId::integer(77), {{0, {1, 2, 3, 4, 5, 6}}});
   CHECK(ok(store->call(
@@ -171,7 +173,7 @@ TEST_CASE("recovery: a damaged original is reported where it is read; the rest s
   const auto collection = store->collection("c");
   REQUIRE(collection != nullptr);
   std::set<std::pair<std::string, uint64_t>> reported;
-  for (const auto& [id, vectors] : closed.model) {
+  for (const auto& [id, point] : closed.model) {
     for (const uint32_t field : {0U, 1U}) {
       const Completion completion = store->call([&](uint64_t ticket) {
         return store->engine().retrieve(ticket, collection, {id}, {{field}, {}});
@@ -183,9 +185,9 @@ TEST_CASE("recovery: a damaged original is reported where it is read; the rest s
       }
       const auto& rows = std::get<engine::Rows>(completion.value);
       REQUIRE(rows.ids == std::vector<PointId>{id});
-      REQUIRE((rows.vectors[0].present[0] != 0) == vectors.contains(field));
-      if (vectors.contains(field)) {
-        CHECK(rows.vectors[0].values == vectors.at(field));
+      REQUIRE((rows.vectors[0].present[0] != 0) == point.vectors.contains(field));
+      if (point.vectors.contains(field)) {
+        CHECK(rows.vectors[0].values == point.vectors.at(field));
       }
     }
   }
@@ -199,7 +201,7 @@ TEST_CASE("recovery: a damaged original is reported where it is read; the rest s
   // Who writes the point again has it back.
   const auto ids = [&] {
     std::vector<PointId> all;
-    for (const auto& [id, vectors] : closed.model) {
+    for (const auto& [id, point] : closed.model) {
       all.push_back(id);
     }
     return all;
@@ -214,6 +216,20 @@ TEST_CASE("recovery: a damaged original is reported where it is read; the rest s
       [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); })));
   batch.apply(model);
   check_store(*store, collection, model, 4);
+}
+
+TEST_CASE("recovery: a file STORE that was cut off, to nothing as well, is corruption") {
+  const ClosedStore closed;
+  for (const uint64_t size : {0, 1, 11, 19}) {
+    CAPTURE(size);
+    const std::string path = closed.copy();
+    fs::resize_file(path + "/STORE", size);
+    const auto opened =
+        Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>());
+    REQUIRE(!opened.ok());
+    CHECK(opened.error().code == Code::corruption);
+    CHECK(opened.error().file == path + "/STORE");
+  }
 }
 
 TEST_CASE("recovery: originals that were cut off are reported where they are read") {
@@ -237,7 +253,7 @@ TEST_CASE("recovery: originals that were cut off are reported where they are rea
   REQUIRE(collection != nullptr);
   size_t read = 0;
   size_t lost = 0;
-  for (const auto& [id, vectors] : closed.model) {
+  for (const auto& [id, point] : closed.model) {
     const Completion completion = store->call([&](uint64_t ticket) {
       return store->engine().retrieve(ticket, collection, {id}, {{0}, {}});
     });
@@ -246,8 +262,8 @@ TEST_CASE("recovery: originals that were cut off are reported where they are rea
       CHECK(completion.error->code == Code::corruption);
       CHECK(cut.contains(completion.error->file));
       ++lost;
-    } else if (vectors.contains(0)) {
-      CHECK(std::get<engine::Rows>(completion.value).vectors[0].values == vectors.at(0));
+    } else if (point.vectors.contains(0)) {
+      CHECK(std::get<engine::Rows>(completion.value).vectors[0].values == point.vectors.at(0));
       ++read;
     }
   }
@@ -285,15 +301,15 @@ TEST_CASE("recovery: a row's entry and its original damaged together are not tak
   REQUIRE(store->engine().broken().empty());
   const auto collection = store->collection("c");
   size_t lost = 0;
-  for (const auto& [id, vectors] : closed.model) {
+  for (const auto& [id, point] : closed.model) {
     const Completion completion = store->call([&](uint64_t ticket) {
       return store->engine().retrieve(ticket, collection, {id}, {{0}, {}});
     });
     if (completion.error) {
       CHECK(completion.error->code == Code::corruption);
       ++lost;
-    } else if (vectors.contains(0)) {
-      CHECK(std::get<engine::Rows>(completion.value).vectors[0].values == vectors.at(0));
+    } else if (point.vectors.contains(0)) {
+      CHECK(std::get<engine::Rows>(completion.value).vectors[0].values == point.vectors.at(0));
     }
   }
   CHECK(lost > 0);
@@ -434,16 +450,16 @@ TEST_CASE("recovery: noise in place of any file never crashes") {
         Store::open(path, ClosedStore::options(), std::make_shared<FailingStorage>()).value());
     if (const auto collection = store->collection("c")) {
       // Whatever is readable is right; what is not is told.
-      for (const auto& [id, vectors] : closed.model) {
+      for (const auto& [id, point] : closed.model) {
         const Completion completion = store->retrieve(collection, {id});
         if (!completion.error && std::get<engine::Rows>(completion.value).ids.size() == 1) {
           const auto& rows = std::get<engine::Rows>(completion.value);
           for (const auto& field : rows.vectors) {
             if (field.present[0] != 0) {
-              const auto expected = vectors.find(field.field);
+              const auto expected = point.vectors.find(field.field);
               // After a torn log an older value may be what was durable.
-              REQUIRE(
-                  (expected == vectors.end() || expected->second.size() == field.values.size()));
+              REQUIRE((expected == point.vectors.end() ||
+                       expected->second.size() == field.values.size()));
             }
           }
         }

@@ -357,7 +357,7 @@ TEST_CASE("repair: places of payloads that are lost stay lost until they are wri
     }
   }
   size_t known = 0;  // behind the last slot that ever had a payload, none can be lost
-  for (const auto& [id, vectors] : closed.model) {
+  for (const auto& [id, point] : closed.model) {
     known += open.collection->table().find(id) < open.collection->values().payload().slot_count()
                  ? 1
                  : 0;
@@ -370,8 +370,8 @@ TEST_CASE("repair: places of payloads that are lost stay lost until they are wri
     CHECK(finding.error);
     CHECK(!finding.repairable);
   }
-  for (const auto& [id, vectors] : closed.model) {
-    const auto payload = payload_of(id, vectors);
+  for (const auto& [id, point] : closed.model) {
+    const Text& payload = point.payload;
     REQUIRE(ok(open.store->call([&](uint64_t ticket) {
       return open.store->engine().write(ticket, open.collection, overwrite_job(id, payload));
     })));
@@ -383,7 +383,7 @@ TEST_CASE("repair: places of payloads that are lost stay lost until they are wri
 TEST_CASE("repair: a damaged original is an error that names the point, until it is gone") {
   const ClosedStore closed;
   OpenStore open(closed);
-  const auto& [id, vectors] = *closed.model.begin();
+  const PointId id = closed.model.begin()->first;
   const auto view = open.collection->view();
   uint32_t slot = 0;
   {

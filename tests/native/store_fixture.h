@@ -5,10 +5,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cmath>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,18 +16,13 @@
 #include "engine/engine.h"
 #include "failing_storage.h"
 #include "io/storage.h"
-#include "segment/row_codec.h"
-#include "sparse/sparse_vector.h"
+#include "store_model.h"
+#include "upsert_batch.h"
 
 namespace asyncstore::engine_test {
 
 using engine::Completion;
 using engine::Engine;
-using points::PointId;
-
-// The vectors of a point by field, as they were stored; absent: none.
-using Vectors = std::map<uint32_t, std::vector<float>>;
-using Model = std::map<PointId, Vectors>;
 
 inline segment::Field make_field(std::string name, uint32_t dim,
                                  segment::Distance distance = segment::Distance::dot,
@@ -158,148 +149,6 @@ class Store {
   std::unique_ptr<Engine> engine_;
 };
 
-// The payload that every point of these tests has, or has not: it follows from id and vectors, so
-// that whoever compares vectors compares payloads as well.
-inline std::vector<std::byte> payload_of(const PointId& id, const Vectors& vectors) {
-  uint64_t mixed = id.high ^ (id.low + 1) * 0x9E3779B97F4A7C15;
-  for (const auto& [field, vector] : vectors) {
-    for (const float value : vector) {
-      mixed = (mixed ^ std::bit_cast<uint32_t>(value)) * 0x9E3779B97F4A7C15;
-      mixed ^= mixed >> 29;
-    }
-  }
-  if (mixed % 4 == 0) {
-    return {};
-  }
-  std::string text =
-      "{\"id\":\"" + id.text() + "\",\"mixed\":" + std::to_string(mixed) + ",\"text\":\"";
-  for (uint64_t left = mixed >> 8 & 0x3FF; left > 0; --left) {
-    text += static_cast<char>('a' + (mixed >> left % 50) % 26);
-  }
-  text += "\"}";
-  const auto bytes = base::bytes_of(text);
-  return {bytes.begin(), bytes.end()};
-}
-
-// The same for the sparse vector, as stored; nothing: the point has none.
-inline std::optional<std::vector<std::byte>> sparse_of(const PointId& id, const Vectors& vectors) {
-  const std::vector<std::byte> payload = payload_of(id, vectors);
-  if (payload.size() % 3 == 0) {
-    return std::nullopt;
-  }
-  std::vector<uint32_t> indices;
-  std::vector<float> values;
-  for (size_t at = 0; at < payload.size() % 60; ++at) {
-    const auto step = static_cast<uint32_t>(payload[at]);
-    indices.push_back((indices.empty() ? 0 : indices.back()) + 1 + step * step);
-    values.push_back(static_cast<float>(step) / 4);
-  }
-  std::vector<std::byte> stored(sparse::stored_bytes(indices.size()));
-  REQUIRE(sparse::encode(indices, values, 0, stored.data()).ok());
-  return stored;
-}
-
-// As it comes back.
-inline std::vector<float> as_stored(const segment::Field& field, const std::vector<float>& vector) {
-  segment::RowCodec codec(field);
-  std::vector<std::byte> row(segment::row_bytes(field));
-  std::vector<float> back(vector.size());
-  codec.encode(vector.data(), row.data());
-  codec.decode(row.data(), back.data());
-  return back;
-}
-
-// An upsert that owns what its job borrows.
-class UpsertBatch {
- public:
-  explicit UpsertBatch(const std::vector<segment::Field>& fields) : fields_(fields) {}
-
-  void add(const PointId& id, const Vectors& vectors) {
-    points_.emplace_back(id, vectors);
-    Vectors stored;
-    for (const auto& [field, vector] : vectors) {
-      stored[field] = as_stored(fields_[field], vector);
-    }
-    payloads_.push_back(payload_of(id, stored));
-    add_sparse(sparse_of(id, stored));
-  }
-  // The job borrows from this; call it once everything was added.
-  engine::WriteJob job() {
-    engine::OperationInput input;
-    values_.assign(fields_.size(), {});
-    present_.clear();
-    for (uint32_t field = 0; field < fields_.size(); ++field) {
-      present_.push_back(std::make_unique<bool[]>(points_.size()));
-      bool any = false;
-      for (size_t i = 0; i < points_.size(); ++i) {
-        const auto found = points_[i].second.find(field);
-        const bool there = found != points_[i].second.end();
-        present_[field][i] = there;
-        any = any || there;
-        const std::vector<float> nothing(fields_[field].dim);
-        const auto& vector = there ? found->second : nothing;
-        values_[field].insert(values_[field].end(), vector.begin(), vector.end());
-      }
-      if (any) {
-        input.fields.push_back({field, values_[field].data(), present_[field].get()});
-      }
-    }
-    for (const auto& [id, vectors] : points_) {
-      input.ids.push_back(id);
-    }
-    input.payloads.assign(payloads_.begin(), payloads_.end());
-    sparse_present_ = std::make_unique<bool[]>(points_.size());
-    std::copy(has_sparse_.begin(), has_sparse_.end(), sparse_present_.get());
-    input.sparse.push_back(
-        {0, offsets_.data(), indices_.data(), sparse_values_.data(), sparse_present_.get()});
-    engine::WriteJob job;
-    job.operation = std::move(input);
-    return job;
-  }
-  void apply(Model& model) const {
-    for (const auto& [id, vectors] : points_) {
-      auto& stored = model[id];
-      stored.clear();
-      for (const auto& [field, vector] : vectors) {
-        stored[field] = as_stored(fields_[field], vector);
-      }
-    }
-  }
-
- private:
-  void add_sparse(const std::optional<std::vector<std::byte>>& stored) {
-    has_sparse_.push_back(stored.has_value());
-    const uint64_t count = stored ? sparse::elements_of(stored->size()) : 0;
-    const uint64_t begin = offsets_.back();
-    offsets_.push_back(begin + count);
-    indices_.resize(begin + count);
-    sparse_values_.resize(begin + count);
-    if (count > 0) {
-      std::memcpy(indices_.data() + begin, stored->data(), 4 * count);
-      std::memcpy(sparse_values_.data() + begin, stored->data() + 4 * count, 4 * count);
-    }
-  }
-
-  const std::vector<segment::Field>& fields_;
-  std::vector<std::pair<PointId, Vectors>> points_;
-  std::vector<bool> has_sparse_;
-  std::unique_ptr<bool[]> sparse_present_;
-  std::vector<uint64_t> offsets_ = {0};
-  std::vector<uint32_t> indices_;
-  std::vector<float> sparse_values_;
-  std::vector<std::vector<std::byte>> payloads_;
-  std::vector<std::vector<float>> values_;
-  std::vector<std::unique_ptr<bool[]>> present_;
-};
-
-inline std::vector<float> random_vector(uint32_t dim, std::mt19937_64& random) {
-  std::vector<float> vector(dim);
-  for (float& value : vector) {
-    value = static_cast<float>(static_cast<int64_t>(random() % 2001) - 1000) / 100.0F;
-  }
-  return vector;
-}
-
 inline engine::SearchRequest search_request(std::vector<float> query, uint64_t limit) {
   engine::SearchRequest request;
   request.queries = std::move(query);
@@ -333,7 +182,23 @@ inline bool ok(const Completion& completion) {
   return !completion.error.has_value();
 }
 
-// All points by scrolling, with their vectors, as a model.
+// Row `i` of an answer, with everything.
+inline Point point_of(const engine::Rows& rows, size_t i) {
+  Point point;
+  for (const auto& field : rows.vectors) {
+    if (field.present[i] != 0) {
+      const auto begin = field.values.begin() + static_cast<ptrdiff_t>(i * field.dim);
+      point.vectors[field.field].assign(begin, begin + field.dim);
+    }
+  }
+  point.payload = rows.payloads.at(i);
+  if (rows.sparse.at(0).present.at(i) != 0) {
+    point.sparse = rows.sparse.at(0).values.at(i);
+  }
+  return point;
+}
+
+// All points by scrolling, with everything, as a model.
 inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>& collection,
                         uint64_t page = 100) {
   Model found;
@@ -347,48 +212,13 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
     for (size_t i = 0; i < rows.ids.size(); ++i) {
       REQUIRE(!(rows.ids[i] < from));
       REQUIRE(rows.versions[i] > 0);
-      auto& vectors = found[rows.ids[i]];
-      for (const auto& field : rows.vectors) {
-        if (field.present[i] != 0) {
-          const auto begin = field.values.begin() + static_cast<ptrdiff_t>(i * field.dim);
-          vectors[field.field].assign(begin, begin + field.dim);
-        }
-      }
-      REQUIRE(rows.payloads.at(i) == payload_of(rows.ids[i], vectors));
-      const auto sparse = sparse_of(rows.ids[i], vectors);
-      REQUIRE((rows.sparse.at(0).present.at(i) != 0) == sparse.has_value());
-      REQUIRE(rows.sparse.at(0).values.at(i) == sparse.value_or(std::vector<std::byte>()));
+      REQUIRE(found.emplace(rows.ids[i], point_of(rows, i)).second);
     }
     if (!next) {
       return found;
     }
     from = *next;
   }
-}
-
-// The nearest of the model: scores by the very scorer of the engine, ties by id.
-inline std::vector<std::pair<PointId, float>> nearest(const Model& model,
-                                                      const segment::Field& field, uint32_t number,
-                                                      const std::vector<float>& query) {
-  const segment::ExactScorer scorer(field, query.data());
-  segment::Field stored = field;
-  stored.distance = segment::Distance::dot;  // the model's vectors have their length already
-  segment::RowCodec codec(stored);
-  std::vector<std::pair<PointId, float>> all;
-  std::vector<std::byte> row(segment::row_bytes(field));
-  for (const auto& [id, vectors] : model) {
-    if (const auto found = vectors.find(number); found != vectors.end()) {
-      codec.encode(found->second.data(), row.data());
-      all.emplace_back(id, scorer.similarity(row.data()));
-    }
-  }
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return a.second != b.second ? a.second > b.second : a.first < b.first;
-  });
-  for (auto& [id, similarity] : all) {
-    similarity = segment::score_of(field.distance, similarity);
-  }
-  return all;
 }
 
 // Everything that can be asked equals the model.
