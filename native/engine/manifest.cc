@@ -182,9 +182,11 @@ Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t
       segment.id = reader.take<uint32_t>();
       segment.rows = reader.take<uint32_t>();
       segment.rows_max = reader.take<uint32_t>();
-      segment.sealed = reader.take<uint32_t>() != 0;
+      const auto sealed = reader.take<uint32_t>();
+      segment.sealed = sealed != 0;
       segment.deleted_lsn = reader.take<uint64_t>();
-      if (!reader.ok() || segment.rows > segment.rows_max || segment.id >= manifest.next_segment) {
+      if (!reader.ok() || sealed > 1 || segment.rows > segment.rows_max ||
+          segment.id >= manifest.next_segment) {
         return does_not_parse(path, reader);
       }
       segments.push_back(segment);

@@ -125,6 +125,17 @@ TEST_CASE("manifest: a sound checksum over impossible values is refused") {
   manifest = sample_manifest();
   manifest.fields[0].resize(5000);
   refused(manifest, 2);
+  // Sealed is 0 or 1: of the first segment, behind the header and what stands before it.
+  auto content = encode(sample_manifest());
+  constexpr size_t k_sealed = 16 + 3 * 8 + 3 * 4 + 3 * 4;
+  REQUIRE(content[k_sealed] <= std::byte{1});
+  content[k_sealed] = std::byte{2};
+  const size_t end = content.size() - 4;
+  const uint32_t checksum = base::crc32c(base::Bytes(content).first(end));
+  std::memcpy(content.data() + end, &checksum, sizeof checksum);
+  const auto parsed = parse_manifest("p", content, k_owner, 2, 3);
+  REQUIRE(!parsed.ok());
+  CHECK(parsed.error().message.find("checksum") == std::string::npos);
   for (const int what : {0, 1, 2, 3, 4}) {
     auto collection = sample_collection();
     auto& field = collection.fields[1];

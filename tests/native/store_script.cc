@@ -16,9 +16,9 @@ using engine::WriteJob;
 namespace {
 
 constexpr uint64_t k_ids = 60;
-constexpr int k_rounds = 8;
+constexpr int k_rounds = 6;
 constexpr int k_calm_round = 2;   // closed behind it, and opened again
-constexpr int k_rough_round = 5;  // the same in its midst
+constexpr int k_rough_round = 4;  // the same in its midst
 
 // A job, what it borrows, and what it makes of the points.
 struct Step {
@@ -242,6 +242,9 @@ class Run {
     collection_ = store_->collection("c");
     for (int round = 0; round < k_rounds; ++round) {
       if (round == k_rough_round ? !interrupted() : !writes()) {
+        return false;
+      }
+      if (script_.group == 1 && !writes()) {
         return false;
       }
       const bool last = round + 1 == k_rounds;
