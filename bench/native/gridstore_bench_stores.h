@@ -2,8 +2,8 @@
 //
 // What power loss leaves is the same for all: what the last flush() synced, which another thread
 // calls every so many operations. Of the death of the process Gridstore and RocksDB without its log
-// survive likewise only what the last flush() wrote: who uses them has a log of its own. RocksDB with
-// its log, as Qdrant used it before its Gridstore, and LMDB survive it with every write.
+// survive likewise only what the last flush() wrote: who uses them has a log of its own. RocksDB
+// with its log, as Qdrant used it before its Gridstore, and LMDB survive it with every write.
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,7 @@ struct CollectionFile {
   std::string name;
   std::vector<segment::Field> fields;
   std::vector<std::byte> config;
-  uint64_t identity = 0;            // random; every file of the collection carries it
+  uint64_t identity = 0;                 // random; every file of the collection carries it
   std::vector<std::string> sparse = {};  // names of the sparse vectors
 };
 
