@@ -4,42 +4,30 @@
 #include <random>
 
 #include "failing_storage.h"
-#include "quick_folder.h"
-#include "store_fixture.h"
+#include "one_collection.h"
 
 using namespace asyncstore;
 using namespace asyncstore::engine_test;
 using asyncstore::storage_test::Call;
 using asyncstore::storage_test::FailingStorage;
 using asyncstore::storage_test::Fault;
-using asyncstore::storage_test::QuickFolder;
 using base::Code;
 
 namespace {
 
 // A store that has flushed once and has more to flush.
-struct Fixture {
-  Fixture() {
-    open();
-    REQUIRE(ok(store->create("c", fields)));
-    collection = store->collection("c");
+struct Fixture : OneCollection {
+  Fixture() : OneCollection({make_field("a", 6)}, std::make_shared<FailingStorage>()) {
     upsert(40);
     REQUIRE(ok(store->optimize(collection)));
     upsert(40);
-  }
-  void open() {
-    collection.reset();
-    store.reset();
-    store = std::move(Store::open(folder / "store", small_options(), storage).value());
-    collection = store->collection("c");
   }
   Completion upsert(int points) {
     UpsertBatch batch(fields);
     for (int i = 0; i < points; ++i) {
       batch.add(PointId::integer(random() % 100), {{0, random_vector(6, random)}});
     }
-    Completion completion = store->call(
-        [&](uint64_t ticket) { return store->engine().write(ticket, collection, batch.job()); });
+    Completion completion = write(batch.job());
     if (!completion.error) {
       batch.apply(model);
     }
@@ -52,11 +40,6 @@ struct Fixture {
     return storage->list(collection->values().folder(0)).value();
   }
 
-  QuickFolder folder;
-  std::shared_ptr<FailingStorage> storage = std::make_shared<FailingStorage>();
-  std::vector<segment::Field> fields = {make_field("a", 6)};
-  std::unique_ptr<Store> store;
-  std::shared_ptr<engine::Collection> collection;
   std::mt19937_64 random{1};
   Model model;
 };

@@ -5,12 +5,10 @@
 #include <string>
 
 #include "engine/check.h"
-#include "quick_folder.h"
-#include "store_fixture.h"
+#include "one_collection.h"
 
 using namespace asyncstore;
 using namespace asyncstore::engine_test;
-using asyncstore::storage_test::QuickFolder;
 using base::Code;
 using engine::Kind;
 using engine::PayloadChange;
@@ -19,23 +17,8 @@ using engine::WriteJob;
 
 namespace {
 
-struct Fixture {
-  Fixture() {
-    open();
-    REQUIRE(ok(store->create("c", fields)));
-    collection = store->collection("c");
-  }
-  void open() {
-    collection.reset();
-    store.reset();
-    store = std::move(Store::open(folder / "store", small_options()).value());
-    collection = store->collection("c");
-  }
-  uint64_t submit(WriteJob job) {
-    return store->submit(
-        [&](uint64_t ticket) { return store->engine().write(ticket, collection, job); });
-  }
-  Completion write(WriteJob job) { return store->wait(submit(std::move(job))); }
+struct Fixture : OneCollection {
+  Fixture() : OneCollection({make_field("a", 2), make_field("b", 1)}) {}
   std::string payload(uint64_t id) {
     const Completion completion = store->call([&](uint64_t ticket) {
       return store->engine().retrieve(ticket, collection, {PointId::integer(id)},
@@ -50,11 +33,6 @@ struct Fixture {
     }
     return {reinterpret_cast<const char*>(rows.payloads[0].data()), rows.payloads[0].size()};
   }
-
-  QuickFolder folder;
-  std::vector<segment::Field> fields = {make_field("a", 2), make_field("b", 1)};
-  std::unique_ptr<Store> store;
-  std::shared_ptr<engine::Collection> collection;
 };
 
 const float g_values[] = {1, 2, 3, 4, 5, 6};

@@ -6,16 +6,15 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/operation.h"
-#include "quick_folder.h"
+#include "one_collection.h"
 #include "sparse/sparse_vector.h"
-#include "store_fixture.h"
 
 using namespace asyncstore;
 using namespace asyncstore::engine_test;
-using asyncstore::storage_test::QuickFolder;
 using base::Code;
 using engine::Kind;
 using engine::Operation;
@@ -62,24 +61,13 @@ base::Result<std::vector<std::byte>> encoded(const Schema& schema, const Operati
   return payload;
 }
 
-struct Fixture {
-  Fixture() {
-    open();
-    REQUIRE(ok(store->create("c", fields)));
-    collection = store->collection("c");
-  }
-  void open() {
-    collection.reset();
-    store.reset();
-    store = std::move(Store::open(folder / "store", small_options()).value());
-    collection = store->collection("c");
-  }
+struct Fixture : OneCollection {
+  Fixture() : OneCollection({make_field("a", 1)}) {}
   Completion write(const OperationInput& input, bool must_exist = false) {
     WriteJob job;
     job.operation = input;
     job.must_exist = must_exist;
-    return store->call(
-        [&](uint64_t ticket) { return store->engine().write(ticket, collection, job); });
+    return OneCollection::write(std::move(job));
   }
   // Of points 1 to 3.
   engine::SparseVectors read() {
@@ -88,11 +76,6 @@ struct Fixture {
     REQUIRE(ok(completion));
     return std::get<engine::Rows>(completion.value).sparse.at(0);
   }
-
-  QuickFolder folder;
-  std::vector<segment::Field> fields = {make_field("a", 1)};
-  std::unique_ptr<Store> store;
-  std::shared_ptr<engine::Collection> collection;
 };
 
 }  // namespace
