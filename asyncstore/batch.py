@@ -247,8 +247,9 @@ class _Columns:
     async def put(self, row: int, known: AnyField, vector: object, pace: Pace) -> None:
         """Sets one vector of a point."""
         if isinstance(known, SparseField):
-            builder = self._sparse.setdefault(known, SparseBuilder(self._points))
-            await builder.put(row, vector, f"points[{row}].vector.{known.name}", pace)
+            if known not in self._sparse:
+                self._sparse[known] = SparseBuilder(self._points)
+            await self._sparse[known].put(row, vector, f"points[{row}].vector.{known.name}", pace)
             return
         if known not in self._dense:
             matrix = np.zeros((self._points, known.dim), np.float32)

@@ -97,7 +97,7 @@ Status Check::everything() {
       check_segment_files(field, *segment.segment);
     }
   }
-  const auto stores = static_cast<uint32_t>(stores_of(collection_).size());
+  const auto stores = static_cast<uint32_t>(collection_.values().size());
   for (uint32_t part = 0; part < stores; ++part) {
     TRY(check_values(collection_, part, 0, UINT32_MAX, stopping_, found_));
     check_pointers(collection_, part, found_);

@@ -140,14 +140,8 @@ void check_log(Collection& collection, std::vector<Damage>& found) {
     if (const auto first = reader.first_lsn()) {
       uint64_t end = *first;
       const uint64_t saved = collection.saved().lsn;
-      while (true) {
-        if (reader.next(end)) {
-          ++end;
-        } else if (const auto behind = reader.skip_to(end + 1, saved + 1)) {
-          end = *behind;  // what is damaged there is in the checkpoint
-        } else {
-          break;
-        }
+      while (const auto frame = reader.next(end, saved)) {
+        end = frame->header.lsn + 1;
       }
       spans.push_back({*first, end, path, reader.position()});
     }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/check_values.h"
 #include "engine/errors.h"
 
 namespace asyncstore::engine {
@@ -37,7 +36,7 @@ Status Repair::mend(std::span<const Damage> damages) {
         collection_.forget_saved_deleted(damage.segment);
         break;
       case DamageKind::dictionary:
-        TRY(stores_of(collection_)[damage.part].store->mend_dictionary(damage.first));
+        TRY(collection_.values()[damage.part].mend_dictionary(damage.first));
         break;
       case DamageKind::orphan_value:
         orphans[damage.part].push_back(damage.first);
@@ -168,7 +167,7 @@ Status Repair::mark_changed(const Damage& damage) {
       collection_.end_log_file();
     } else {
       // Any page makes a new journal.
-      stores_of(collection_)[damage.part].store->rewrite_page(damage.first);
+      collection_.values()[damage.part].rewrite_page(damage.first);
     }
     return {};
   });
@@ -176,7 +175,7 @@ Status Repair::mark_changed(const Damage& damage) {
 
 // A slot that has got a point meanwhile keeps its value.
 Status Repair::drop_orphans(uint32_t part, std::span<const uint32_t> slots) {
-  gridstore::Gridstore& store = *stores_of(collection_)[part].store;
+  gridstore::Gridstore& store = collection_.values()[part];
   const PointTable& table = collection_.table();
   while (!slots.empty()) {
     const auto step = slots.first(std::min(slots.size(), k_step_slots));

@@ -118,22 +118,13 @@ Status Log::recover(uint64_t applied_lsn, const Replay& replay) {
       continue;
     }
     LogFile file{number, expected, 0, content.size(), content.size(), nullptr};
-    while (true) {
-      const auto frame = reader.next(expected);
-      if (frame) {
-        if (expected > applied_lsn) {
-          TRY(replay(expected, frame->header.kind, frame->payload));
-          last_lsn_ = expected;
-        }
-        file.last_lsn = expected++;
-        continue;
+    while (const auto frame = reader.next(expected, applied_lsn)) {
+      expected = frame->header.lsn;
+      if (expected > applied_lsn) {
+        TRY(replay(expected, frame->header.kind, frame->payload));
+        last_lsn_ = expected;
       }
-      // Nobody needs operations that a checkpoint includes: damage among them is passed over.
-      const auto behind = reader.skip_to(expected + 1, applied_lsn + 1);
-      if (!behind) {
-        break;
-      }
-      expected = *behind;
+      file.last_lsn = expected++;
     }
     if (reader.proves_durable(expected, applied_lsn)) {
       return base::corruption(path, reader.position(),

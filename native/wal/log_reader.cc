@@ -89,22 +89,17 @@ std::optional<LogReader::Frame> LogReader::frame_at(uint64_t position) const {
   return Frame{header, whole.subspan(sizeof header)};
 }
 
-std::optional<LogReader::Frame> LogReader::next(uint64_t lsn) {
-  auto frame = frame_at(position_);
-  if (!frame || frame->header.lsn != lsn) {
-    return std::nullopt;
-  }
-  position_ += base::round_up(sizeof(FrameHeader) + frame->payload.size(), k_frame_alignment);
-  return frame;
-}
-
-std::optional<uint64_t> LogReader::skip_to(uint64_t first, uint64_t last) {
+std::optional<LogReader::Frame> LogReader::next(uint64_t lsn, uint64_t applied_lsn) {
   for (uint64_t position = position_; position + sizeof(FrameHeader) <= content_.size();
        position += k_frame_alignment) {
     const auto frame = frame_at(position);
-    if (frame && frame->header.lsn >= first && frame->header.lsn <= last) {
-      position_ = position;
-      return frame->header.lsn;
+    if (frame && frame->header.lsn >= lsn && frame->header.lsn <= std::max(lsn, applied_lsn + 1)) {
+      position_ =
+          position + base::round_up(sizeof(FrameHeader) + frame->payload.size(), k_frame_alignment);
+      return frame;
+    }
+    if (lsn > applied_lsn) {
+      break;  // it is needed itself
     }
   }
   return std::nullopt;

@@ -27,11 +27,9 @@ class LogReader {
     FrameHeader header;
     base::Bytes payload;
   };
-  // The frame at the present position if it holds and has this lsn; moves behind it.
-  std::optional<Frame> next(uint64_t lsn);
-  // Passes over damage: moves to the first frame from here on whose lsn is in [first, last], and
-  // tells its lsn.
-  std::optional<uint64_t> skip_to(uint64_t first, uint64_t last);
+  // The frame at the present position if it holds and has this lsn; moves behind it. Nobody needs
+  // frames up to `applied_lsn`: where damage took only such ones, the first frame behind it.
+  std::optional<Frame> next(uint64_t lsn, uint64_t applied_lsn);
 
   // Whether any frame after `applied_lsn`, from the present position on, proves that frame `lsn`
   // had been synced. Frames up to `applied_lsn` are not needed, so what is lost among them is no

@@ -122,11 +122,11 @@ TEST_CASE("log: the example of log_format.h") {
   CHECK(content.size() == 4096);
   wal::LogReader reader(content, 1);
   CHECK(reader.first_lsn() == 1);
-  REQUIRE(reader.next(1));
+  REQUIRE(reader.next(1, 0));
   CHECK(reader.position() == 96);
-  REQUIRE(reader.next(2));
+  REQUIRE(reader.next(2, 0));
   CHECK(reader.position() == 96 + 40);
-  CHECK(!reader.next(3));
+  CHECK(!reader.next(3, 0));
 }
 
 TEST_CASE("log: the files of another collection are not replayed") {
