@@ -21,6 +21,7 @@
 #include "engine/manifest.h"
 #include "engine/operation.h"
 #include "engine/options.h"
+#include "engine/rewrite.h"
 #include "engine/value_stores.h"
 #include "engine/view.h"
 #include "engine/write_job.h"
@@ -43,14 +44,6 @@ struct CheckpointPlan {
   bool whole_table = false;  // the changes are a base, not a delta
   // Of each store of values; null: nothing changed.
   std::vector<std::unique_ptr<gridstore::FlushPlan>> values;
-};
-
-// Rows that moved from some segments to a new one (merge, vacuum).
-struct Rewrite {
-  uint32_t field = 0;
-  std::vector<SegmentView> inputs;  // as they were when the work began
-  std::shared_ptr<segment::Segment> output;
-  std::vector<points::Location> origins;  // of each row of the output
 };
 
 struct OptimizerProgress {

@@ -19,11 +19,13 @@ using segment::Segment;
 namespace {
 
 constexpr auto k_tick = std::chrono::milliseconds(250);
-constexpr uint32_t k_default_segment_number = 4;
+// How many sealed segments a field may have where the configuration does not say: each costs a
+// search its own preselection. What comes in is merged in the background when it is more;
+// optimize() leaves one.
+constexpr uint64_t k_background_segments = 4;
 // A sealed segment holds at least this part of its field, so that their number grows slowly while
 // much is written.
 constexpr uint64_t k_seal_part = 8;
-constexpr uint64_t k_rewrite_part_bytes = 1 << 20;
 // A checkpoint is due when a crash would have to replay this many log files.
 constexpr uint64_t k_checkpoint_log_files = 4;
 // After a failure (a full disk, a damaged row) a collection is left alone for half a minute.
@@ -146,14 +148,10 @@ void Maintenance::tick() {
     bool worked = false;
     for (uint32_t field = 0; field < collection->fields().size() && status.ok() && !stopping();
          ++field) {
-      if (seal_due(*collection, field, idle)) {
-        status = seal(*collection, field);
-        worked = true;
-      }
-      if (auto inputs = merge_due(*collection, field); status.ok() && !inputs.empty()) {
-        status = rewrite(*collection, field, std::move(inputs));
-        worked = true;
-      }
+      auto improved = improve(*collection, field, seal_due(*collection, field, idle),
+                              segments_wanted(k_background_segments));
+      status = improved.ok() ? Status() : Status(std::move(improved.error()));
+      worked = worked || (improved.ok() && improved.value());
     }
     const bool changed = collection->unsaved();
     const bool long_log =
@@ -174,17 +172,7 @@ void Maintenance::tick() {
 
 Status Maintenance::optimize_now(Collection& collection) {
   for (uint32_t field = 0; field < collection.fields().size(); ++field) {
-    TRY(seal(collection, field));
-    while (!stopping()) {
-      auto inputs = merge_due(collection, field);
-      if (inputs.empty()) {
-        break;
-      }
-      TRY(rewrite(collection, field, std::move(inputs)));
-    }
-    if (stopping()) {
-      return store_closed();
-    }
+    TRY(improve(collection, field, true, segments_wanted(1)));
   }
   return checkpoint(collection, PointTables::merge);
 }
@@ -209,7 +197,7 @@ Result<std::vector<Finding>> Maintenance::repair_now(Collection& collection,
   return outcome(std::move(damages), std::move(after));
 }
 
-// --- sealing ---
+// --- sealing, merging, vacuuming ---
 
 bool Maintenance::seal_due(const Collection& collection, uint32_t field, bool idle) const {
   if (options_.indexing_threshold_bytes == 0) {
@@ -225,67 +213,58 @@ bool Maintenance::seal_due(const Collection& collection, uint32_t field, bool id
   return open >= options_.indexing_threshold_bytes && (idle || open >= all / k_seal_part);
 }
 
-Status Maintenance::seal(Collection& collection, uint32_t field) {
-  std::shared_ptr<const View> view;
+// Seals the field's rows of this moment if told to, and rewrites until at most so many segments are
+// left. Whether there was anything to do.
+Result<bool> Maintenance::improve(Collection& collection, uint32_t field, bool seal,
+                                  uint64_t segments) {
+  bool worked = false;
+  RewriteBounds bounds{0, segments, options_.max_segment_bytes, options_.deleted_threshold,
+                       options_.vacuum_min_vector_number};
+  if (seal) {
+    TRY_ASSIGN(bounds.open_id_end, freeze(collection, field));
+    TRY_ASSIGN(worked, seal_in_place(collection, field, bounds.open_id_end));
+  }
+  while (!stopping()) {
+    auto inputs = choose_inputs(collection.view()->fields[field], bounds);
+    if (inputs.empty()) {
+      return worked;
+    }
+    TRY(rewrite(collection, field, std::move(inputs)));
+    worked = true;
+  }
+  return store_closed();
+}
+
+// No segment of the field below the number takes rows any more.
+Result<uint32_t> Maintenance::freeze(Collection& collection, uint32_t field) {
   Status writable;
-  const std::function<void()> freeze = [&] {
+  uint32_t end = 0;
+  const std::function<void()> on_writer = [&] {
     writable = collection.writable();
     collection.freeze(field);
-    view = collection.view();
+    end = collection.take_segment_id();
   };
-  if (!writer_of_(collection).run(freeze)) {
+  if (!writer_of_(collection).run(on_writer)) {
     return store_closed();
   }
   TRY(std::move(writable));
-  for (const SegmentView& frozen : view->fields[field].segments) {
-    if (!frozen.segment->sealed() && frozen.rows > 0) {
-      collection.set_progress(
-          {"sealing", 0, frozen.rows, "sealing " + std::to_string(frozen.rows) + " rows"});
-      TRY(frozen.segment->seal(frozen.rows));
-    }
-  }
-  return {};
+  return end;
 }
 
-// --- merge and vacuum ---
-
-std::vector<SegmentView> Maintenance::merge_due(const Collection& collection,
-                                                uint32_t field) const {
+// Rows without codes have nothing to gain by moving, and those of a damaged segment cannot.
+Result<bool> Maintenance::seal_in_place(Collection& collection, uint32_t field,
+                                        uint32_t open_id_end) {
+  bool worked = false;
   const auto view = collection.view();
-  std::vector<SegmentView> sealed;
-  for (const auto& segment : view->fields[field].segments) {
-    if (!segment.segment->sealed() || segment.segment->damaged()) {
-      continue;
-    }
-    const bool worth = segment.rows >= options_.vacuum_min_vector_number &&
-                       segment.deleted_count() > options_.deleted_threshold * segment.rows;
-    if (worth) {
-      return {segment};
-    }
-    const bool small =
-        options_.max_segment_bytes == 0 || bytes_of(segment) < options_.max_segment_bytes / 2;
-    if (small) {
-      sealed.push_back(segment);
+  for (const SegmentView& frozen : view->fields[field].segments) {
+    Segment& segment = *frozen.segment;
+    const bool stays = segment.quantizer() == nullptr || segment.damaged();
+    if (stays && !segment.sealed() && segment.id() < open_id_end && frozen.rows > 0) {
+      TRY(segment.seal(frozen.rows));
+      worked = true;
     }
   }
-  const size_t wanted = options_.default_segment_number > 0 ? options_.default_segment_number
-                                                            : k_default_segment_number;
-  if (sealed.size() <= wanted) {
-    return {};
-  }
-  // The smallest together, as many as it takes.
-  std::sort(sealed.begin(), sealed.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.live_count(), a.segment->id()) < std::pair(b.live_count(), b.segment->id());
-  });
-  sealed.resize(sealed.size() - wanted + 1);
-  uint64_t bytes = 0;
-  size_t count = 0;
-  while (count < sealed.size() && (options_.max_segment_bytes == 0 || count < 2 ||
-                                   bytes + bytes_of(sealed[count]) <= options_.max_segment_bytes)) {
-    bytes += bytes_of(sealed[count++]);
-  }
-  sealed.resize(count);
-  return sealed;
+  return worked;
 }
 
 Status Maintenance::rewrite(Collection& collection, uint32_t field,
@@ -304,7 +283,13 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
   TRY_ASSIGN(work.output,
              Segment::create(collection.shared_storage(), collection.segments_folder(),
                              collection.fields()[field], collection.segment_options(id, rows_max)));
-  Status done = copy_rows(collection, work, live);
+  Status done = fill_output(collection, work, [this] { return stopping(); });
+  if (done.ok()) {
+    done = after_sync(collection, work.output->sync());
+  }
+  if (done.ok()) {
+    done = work.output->seal(work.output->rows());
+  }
   const std::function<void()> replace = [&] {
     done = collection.writable();
     if (done.ok()) {
@@ -327,52 +312,6 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
   }
   retire_(retired);
   return {};
-}
-
-// Fills the output with the live rows of the inputs, and makes it durable.
-Status Maintenance::copy_rows(Collection& collection, Rewrite& work, uint64_t live) {
-  work.origins.reserve(live);
-  const std::string what = (work.inputs.size() > 1 ? "merging " : "vacuuming ") +
-                           std::to_string(work.inputs.size()) +
-                           (work.inputs.size() > 1 ? " segments" : " segment");
-  Segment::StoredRows rows;
-  std::vector<std::byte> kept;
-  std::vector<segment::RowEntry> entries;
-  for (const SegmentView& input : work.inputs) {
-    const auto& layout = input.segment->layout();
-    const auto part =
-        static_cast<uint32_t>(std::max<uint64_t>(1, k_rewrite_part_bytes / layout.stride()));
-    for (uint32_t first = 0; first < input.rows; first += part) {
-      if (stopping() || collection.dropped()) {
-        return store_closed();
-      }
-      const uint32_t count = std::min(part, input.rows - first);
-      // A damaged row that belongs to no point shall not keep the others from moving.
-      Status read = input.segment->read_rows(first, count, rows,
-                                             [&](uint32_t row) { return input.live(row); });
-      if (!read.ok()) {
-        if (read.error().code == base::Code::corruption) {
-          input.segment->set_damaged();
-        }
-        return read;
-      }
-      kept.clear();
-      entries.clear();
-      for (uint32_t i = 0; i < count; ++i) {
-        if (input.live(first + i)) {
-          const std::byte* stored = rows.row(layout, i);
-          kept.insert(kept.end(), stored, stored + layout.row_bytes());
-          entries.push_back(rows.entries[i]);
-          work.origins.push_back({input.segment->id(), first + i});
-        }
-      }
-      TRY(work.output->reserve(static_cast<uint32_t>(entries.size())));
-      TRY(work.output->append(kept, entries));
-      collection.set_progress({"merging", work.origins.size(), live, what});
-    }
-  }
-  TRY(work.output->sync());
-  return work.output->seal(work.output->rows());
 }
 
 }  // namespace asyncstore::engine

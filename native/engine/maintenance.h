@@ -78,11 +78,14 @@ class Maintenance {
   base::Status save_segments(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
                              std::vector<std::string>& superfluous);
 
+  uint64_t segments_wanted(uint64_t unless_told) const {
+    return options_.default_segment_number > 0 ? options_.default_segment_number : unless_told;
+  }
   bool seal_due(const Collection& collection, uint32_t field, bool idle) const;
-  base::Status seal(Collection& collection, uint32_t field);
-  std::vector<SegmentView> merge_due(const Collection& collection, uint32_t field) const;
+  base::Result<bool> improve(Collection& collection, uint32_t field, bool seal, uint64_t segments);
+  base::Result<uint32_t> freeze(Collection& collection, uint32_t field);
+  base::Result<bool> seal_in_place(Collection& collection, uint32_t field, uint32_t open_id_end);
   base::Status rewrite(Collection& collection, uint32_t field, std::vector<SegmentView> inputs);
-  base::Status copy_rows(Collection& collection, Rewrite& work, uint64_t live);
   base::Status after_sync(Collection& collection, base::Status synced);
 
   const Options options_;

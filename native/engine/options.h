@@ -24,7 +24,7 @@ struct Options {
   uint64_t max_segment_bytes = 0;  // merging makes none larger; 0: no bound
   double deleted_threshold = 0.2;
   uint64_t vacuum_min_vector_number = 1000;
-  uint32_t default_segment_number = 0;  // merging aims for it; 0: 2
+  uint32_t default_segment_number = 0;  // merging aims for it; 0: Maintenance decides
   double flush_interval_s = 5.0;
   uint64_t wal_capacity_bytes = 32 << 20;
 
