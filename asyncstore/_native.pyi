@@ -212,8 +212,10 @@ class Engine:
         *,
         limit: int,
         offset: int,
-        oversampling: float,  # 0: the engine's choice
+        oversampling: float,  # 0: as the bounds of the errors say
+        hnsw_ef: int,  # 0: as the field says
         rescore: bool,
+        early_stop: bool,
         ignore_codes: bool,
         exact: bool,
         score_threshold: float | None,
@@ -229,7 +231,9 @@ class Engine:
         *,
         limit: int,
         oversampling: float,
+        hnsw_ef: int,
         rescore: bool,
+        early_stop: bool,
         ignore_codes: bool,
         exact: bool,
     ) -> int:

@@ -10,7 +10,6 @@ from asyncstore.models import (
     CollectionParams,
     CollectionStatistics,
     CollectionStatus,
-    HnswConfig,
     OptimizersConfig,
     WalConfig,
 )
@@ -34,7 +33,7 @@ def collection_info(
                 vectors=vectors[UNNAMED] if settings.has_unnamed_vector else (vectors or None),
                 sparse_vectors=settings.sparse_vectors or None,
             ),
-            hnsw_config=HnswConfig(),
+            hnsw_config=settings.graph,
             optimizer_config=optimizers,
             wal_config=WalConfig(),
             quantization_config=settings.quantization_config,

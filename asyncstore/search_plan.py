@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asyncstore.bounds import Bounds, check_number, checked
+from asyncstore.engine import CANDIDATES_MAX
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.models import QuantizationSearchParams, SearchParams
 
@@ -16,24 +17,25 @@ class SearchPlan:
     """How the core is to search.
 
     Attributes:
-        oversampling: ``floor(limit × oversampling)`` candidates are preselected; 0 leaves it to
-            the core.
+        oversampling: ``floor(limit × oversampling)`` candidates are preselected; 0: as many as
+            may count by the bounds of their errors.
+        hnsw_ef: Rows that a walk over a graph keeps in sight; 0: as the collection says.
         rescore: Whether candidates are scored by their originals.
+        early_stop: Whether a candidate is left unread that cannot be among the results.
         ignore_codes: Whether originals alone are searched.
         exact: Whether the true nearest are wanted.
     """
 
     oversampling: float = 0.0
+    hnsw_ef: int = 0
     rescore: bool = True
+    early_stop: bool = True
     ignore_codes: bool = False
     exact: bool = False
 
     @classmethod
     def of(cls, params: SearchParams | None) -> SearchPlan:
         """Checks ``params`` and says what they mean.
-
-        ``hnsw_ef`` has no effect while there is no graph, and ``early_stop`` none while every
-        preselected row is read; both change no result by what they mean, so both are taken.
 
         Raises:
             InvalidArgumentError: A value has the wrong type or is out of bounds.
@@ -49,7 +51,9 @@ class SearchPlan:
         codes = params.quantization or _NOTHING_SAID
         return cls(
             oversampling=codes.oversampling or 0.0,
+            hnsw_ef=min(params.hnsw_ef or 0, CANDIDATES_MAX),
             rescore=codes.rescore is not False,
+            early_stop=codes.early_stop,
             ignore_codes=codes.ignore,
             exact=params.exact,
         )

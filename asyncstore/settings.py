@@ -7,7 +7,7 @@ The core keeps the JSON unchanged and gives it back when the store is opened aga
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Required, TypeAlias, TypedDict
 
 import msgspec
 
@@ -15,11 +15,17 @@ from asyncstore.bounds import checked
 from asyncstore.engine import NativeField
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.models import (
+    BinaryQuantization,
+    BinaryQuantizationEncoding,
+    BinaryQuantizationQueryEncoding,
     Datatype,
+    HnswConfig,
     HnswConfigDiff,
     Modifier,
     OptimizersConfigDiff,
+    ProductQuantization,
     QuantizationConfig,
+    RabitqQuantization,
     ScalarQuantization,
     SparseVectorParams,
     VectorParams,
@@ -40,6 +46,7 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
     vectors: dict[str, VectorParams] = {}
     sparse_vectors: dict[str, SparseVectorParams] = {}
     quantization_config: QuantizationConfig | None = None
+    hnsw_config: HnswConfigDiff | None = None
     metadata: dict[str, object] | None = None
 
     @classmethod
@@ -70,20 +77,68 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
             fields[name] = SparseField(collection, number, name)
         return fields
 
+    @property
+    def graph(self) -> HnswConfig:
+        """The settings of the graphs of vectors that have none of their own."""
+        return _graph_of(self.hnsw_config)
+
     def _native_field(self, name: str, params: VectorParams) -> NativeField:
-        quantization = params.quantization_config or self.quantization_config
-        quantile = 1.0
-        if isinstance(quantization, ScalarQuantization):
-            # None means the whole range of values, as in Qdrant.
-            quantile = 1.0 if quantization.scalar.quantile is None else quantization.scalar.quantile
+        graph = _graph_of(self.hnsw_config, params.hnsw_config)
         return NativeField(
             name=name,
             dim=params.size,
             distance=params.distance.value,
             datatype=(params.datatype or Datatype.FLOAT32).value,
-            quantization="none" if quantization is None else "scalar_int8",
-            quantile=quantile,
+            graph_m=graph.m,
+            ef_construct=graph.ef_construct,
+            full_scan_threshold_kb=graph.full_scan_threshold,
+            **_native_codes(params.quantization_config or self.quantization_config),
         )
+
+
+def _graph_of(*diffs: HnswConfigDiff | None) -> HnswConfig:
+    """What the last one says that says something, else the default; for each setting."""
+    said = HnswConfig()
+    for diff in diffs:
+        if diff is not None:
+            given = {name: getattr(diff, name) for name in HnswConfig.__struct_fields__}
+            said = msgspec.structs.replace(
+                said, **{name: value for name, value in given.items() if value is not None}
+            )
+    return said
+
+
+class _NativeCodes(TypedDict, total=False):
+    """The part of a native field that says how its vectors are encoded."""
+
+    quantization: Required[str]
+    quantile: float
+    bits: int
+    compression: int
+    encoding: str
+    query_encoding: str
+
+
+def _native_codes(quantization: QuantizationConfig | None) -> _NativeCodes:
+    match quantization:
+        case ScalarQuantization(scalar=scalar):
+            # None means the whole range of values, as in Qdrant.
+            return {"quantization": "scalar_int8", "quantile": scalar.quantile or 1.0}
+        case RabitqQuantization(rabitq=rabitq):
+            return {"quantization": "rabitq", "bits": rabitq.bits}
+        case ProductQuantization(product=product):
+            compression = int(product.compression.value.removeprefix("x"))
+            return {"quantization": "product", "compression": compression}
+        case BinaryQuantization(binary=binary):
+            return {
+                "quantization": "binary",
+                "encoding": (binary.encoding or BinaryQuantizationEncoding.ONE_BIT).value,
+                "query_encoding": (
+                    binary.query_encoding or BinaryQuantizationQueryEncoding.DEFAULT
+                ).value,
+            }
+        case _:
+            return {"quantization": "none"}
 
 
 def checked_settings(
@@ -104,7 +159,6 @@ def checked_settings(
         UnsupportedError: A setting would have no effect yet.
     """
     for value, sentence in (
-        (hnsw_config, "hnsw_config: a graph is not supported yet"),
         (optimizers_config, "optimizers_config: not supported yet, the store's configuration is"),
         (wal_config, "wal_config: not supported yet, every collection has the same log"),
     ):
@@ -116,6 +170,7 @@ def checked_settings(
         vectors=_checked_vectors(vectors),
         sparse_vectors=_checked_sparse(sparse_vectors),
         quantization_config=_checked_quantization(quantization_config, "quantization_config"),
+        hnsw_config=_checked_graph(hnsw_config, "hnsw_config"),
         metadata=_checked_metadata(metadata),
     )
     for name in settings.sparse_vectors:
@@ -200,6 +255,17 @@ def _checked_quantization(value: object, path: str) -> QuantizationConfig | None
     return quantization
 
 
+def _checked_graph(value: object, path: str) -> HnswConfigDiff | None:
+    if value is None:
+        return None
+    graph = checked(value, HnswConfigDiff, path)
+    if graph.on_disk:
+        raise UnsupportedError(f"{path}.on_disk: true is not supported, a graph is kept in memory")
+    if graph.payload_m:
+        raise UnsupportedError(f"{path}.payload_m: graphs of payload values are not supported yet")
+    return graph
+
+
 def _checked_metadata(metadata: Mapping[str, object] | None) -> dict[str, object] | None:
     if metadata is None:
         return None
@@ -215,8 +281,7 @@ def _checked_metadata(metadata: Mapping[str, object] | None) -> dict[str, object
 def _refuse_unsupported(params: VectorParams, path: str) -> None:
     if params.multivector_config is not None:
         raise UnsupportedError(f"{path}.multivector_config: multivectors are not supported yet")
-    if params.hnsw_config is not None:
-        raise UnsupportedError(f"{path}.hnsw_config: a graph is not supported yet")
+    _checked_graph(params.hnsw_config, f"{path}.hnsw_config")
     if params.on_disk is False:
         raise UnsupportedError(
             f"{path}.on_disk: false is not supported yet, originals are always on disk"
@@ -225,15 +290,20 @@ def _refuse_unsupported(params: VectorParams, path: str) -> None:
 
 
 def _refuse_unsupported_codes(quantization: QuantizationConfig | None, path: str) -> None:
-    if quantization is None:
-        return
-    if not isinstance(quantization, ScalarQuantization):
+    match quantization:
+        case ScalarQuantization(scalar=inner):
+            kind = "scalar"
+        case RabitqQuantization(rabitq=inner):
+            kind = "rabitq"
+        case ProductQuantization(product=inner):
+            kind = "product"
+        case BinaryQuantization(binary=inner):
+            kind = "binary"
+        case _:
+            return
+    if inner.always_ram is False:
         raise UnsupportedError(
-            f"{path}: {type(quantization).__name__} is not supported yet, ScalarQuantization is"
-        )
-    if quantization.scalar.always_ram is False:
-        raise UnsupportedError(
-            f"{path}.scalar.always_ram: false is not supported yet, codes are always in memory"
+            f"{path}.{kind}.always_ram: false is not supported yet, codes are always in memory"
         )
 
 

@@ -47,7 +47,17 @@ class MultiVectorConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HnswConfigDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Settings of the graph; not supported yet."""
+    """Settings of the graph that is made of the codes of rows when they are sealed.
+
+    Attributes:
+        m: Links of a row, up to twice as many at the lowest level; 0: no graph.
+        ef_construct: Among how many near rows a row's links are chosen; also how many a search
+            keeps in sight unless it says so (``hnsw_ef``).
+        full_scan_threshold: From how many KB of vectors on rows get a graph; fewer are scanned.
+        max_indexing_threads: Threads that make a graph; 0: one for each CPU.
+        on_disk: Not supported: a graph is kept in memory.
+        payload_m: Not supported yet.
+    """
 
     m: Annotated[int, Bounds(0)] | None = None
     ef_construct: Annotated[int, Bounds(4)] | None = None
@@ -58,9 +68,9 @@ class HnswConfigDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class HnswConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of the graph in force. ``m`` is 0 while there is none: codes are scanned."""
+    """The settings of the graph in force."""
 
-    m: int = 0
+    m: int = 16
     ef_construct: int = 100
     full_scan_threshold: int = 10000
     max_indexing_threads: int = 0

@@ -60,7 +60,7 @@ class ProductQuantizationConfig(msgspec.Struct, frozen=True, kw_only=True, omit_
 
 
 class ProductQuantization(msgspec.Struct, QuantizationConfig, frozen=True, kw_only=True):
-    """Product codes; not supported yet."""
+    """Each of a vector's parts is the number of the nearest of 256 trained ones."""
 
     product: ProductQuantizationConfig
 
@@ -91,7 +91,7 @@ class BinaryQuantizationConfig(msgspec.Struct, frozen=True, kw_only=True, omit_d
 
 
 class BinaryQuantization(msgspec.Struct, QuantizationConfig, frozen=True, kw_only=True):
-    """Binary codes; not supported yet."""
+    """One to two bits a dimension."""
 
     binary: BinaryQuantizationConfig
 
@@ -109,7 +109,7 @@ class RabitqQuantizationConfig(msgspec.Struct, frozen=True, kw_only=True, omit_d
 
 
 class RabitqQuantization(msgspec.Struct, QuantizationConfig, frozen=True, kw_only=True):
-    """Rotated codes with an error bound (our own); not supported yet."""
+    """Rotated codes with an error bound (our own)."""
 
     rabitq: RabitqQuantizationConfig
 

@@ -57,6 +57,15 @@ class TopCandidates {
     }
   }
 
+  // The last of the nearest so far: what is below it is not among them. Minus infinity when there
+  // are fewer than `limit`.
+  float last() {
+    if (kept_.size() >= limit_) {
+      shrink();
+    }
+    return threshold_;
+  }
+
   // The nearest, best first; leaves this empty.
   std::vector<Candidate> take() {
     if (kept_.size() > limit_) {

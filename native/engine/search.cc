@@ -2,8 +2,8 @@
 #include "engine/search.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/limits.h"
@@ -16,8 +16,27 @@ using base::Status;
 
 namespace {
 
-// One step of preselection scans this many bytes of codes: about a tenth of a millisecond.
-constexpr uint64_t k_slice_bytes = 1 << 20;
+// Where the bounds of the errors decide what is read, up to this many candidates for each result
+// (and for few results some more) are kept for them to decide on.
+constexpr double k_candidates_per_result = 32;
+constexpr uint64_t k_candidates_min = 512;
+
+// Among how many candidates for each result the true ones are, nearly always: how far a walk over a
+// graph has to look.
+double spread(const quantize::Config& codes) {
+  switch (codes.kind) {
+    case quantize::Kind::none:
+    case quantize::Kind::scalar_int8:
+      return 2;
+    case quantize::Kind::rabitq:
+      return codes.bits >= 8 ? 2 : codes.bits >= 4 ? 3 : codes.bits >= 2 ? 8 : 24;
+    case quantize::Kind::product:
+    case quantize::Kind::binary:
+      return 24;
+  }
+  return 2;
+}
+
 // A scan of originals reads this many bytes at once, and has this many reads under way.
 constexpr uint64_t k_part_bytes = 256 << 10;
 constexpr size_t k_parts_inflight = 8;
@@ -33,22 +52,28 @@ Task::Next SearchTask::step(Worker& worker) {
       start();
       return Next::again;
     case Stage::preselect:  // 1 all segments' codes -> one list of candidates for each query
-      if (!preselect_slice()) {
+      if (!preselection_->step(worker.walks())) {
         return Next::again;
       }
       if (!request_.rescore) {
-        take_results(false);
+        take_estimates();
         return read_points(worker);
       }
-      return read_candidates(worker);  // 2 one wave of reads for all queries
-    case Stage::scan:                  //   (or, without codes, all originals in turn)
+      begin_rescoring();
+      stage_ = Stage::rescore;
+      [[fallthrough]];
+    case Stage::rescore:  // 2, 3 a wave of reads for all queries; landed() scores rows as they come
+      if (read_wave(worker)) {
+        return Next::wait;  // (bounded) another while an unread candidate may be among the best
+      }
+      take_results();              // 4 the best, ties by id
+      return read_points(worker);  // 5 vectors and payloads, if asked for
+    case Stage::scan:              // without codes, all originals in turn
       if (segment_ < field().segments.size()) {
         return read_scan(worker);
       }
-      [[fallthrough]];
-    case Stage::rescore:           // 3 landed() has scored each row as it came
-      take_results(true);          // 4 the best, ties by id
-      return read_points(worker);  // 5 vectors and payloads, if asked for
+      take_results();
+      return read_points(worker);
     case Stage::points:
       return answer(worker);
   }
@@ -74,99 +99,89 @@ void SearchTask::start() {
   view_ = collection_->view();
   const auto& described = collection_->fields()[request_.field];
   const uint64_t live = std::max<uint64_t>(field().live_count(), 1);
-  const uint64_t wanted = std::min(live, request_.limit > UINT64_MAX - request_.offset
-                                             ? UINT64_MAX
-                                             : request_.limit + request_.offset);
-  const double oversampling =
-      request_.oversampling > 0 ? request_.oversampling : k_default_oversampling;
-  const double product =
-      std::floor(static_cast<double>(wanted) * (request_.rescore ? oversampling : 1.0));
-  // At least as many as are wanted, though the oversampling be less than 1.
-  const auto preselected =
-      std::max(wanted, static_cast<uint64_t>(std::min(product, static_cast<double>(live))));
-  const bool by_codes = described.quantization != quantize::Kind::none && !request_.ignore_codes &&
-                        !request_.exact && preselected <= base::k_candidates_max;
-  const quantize::Quantizer* quantizer =
-      field().segments.empty() ? nullptr : field().segments[0].segment->quantizer();
-
+  wanted_count_ = std::min(live, request_.limit > UINT64_MAX - request_.offset
+                                     ? UINT64_MAX
+                                     : request_.limit + request_.offset);
+  const Effort effort = this->effort(wanted_count_, live);
+  const bool by_codes = described.quantization.kind != quantize::Kind::none && !request_.ignore_codes &&
+                        !request_.exact && effort.candidates <= base::k_candidates_max;
   const NearerFirst nearer(field(), collection_->table());
+  if (by_codes) {
+    preselection_.emplace(field(), nearer, effort);
+  }
   const size_t count = request_.queries.size() / described.dim;
   queries_.reserve(count);
   for (size_t i = 0; i < count; ++i) {
-    segment::ExactScorer scorer(described, request_.queries.data() + i * described.dim);
-    auto encoded =
-        by_codes && quantizer != nullptr ? quantizer->encode_query(scorer.query()) : nullptr;
-    queries_.push_back(Query{std::move(scorer),
-                             std::move(encoded),
-                             TopCandidates(preselected, nearer),
-                             TopCandidates(wanted, nearer),
-                             {}});
+    Query& query = queries_.emplace_back(Query{
+        segment::ExactScorer(described, request_.queries.data() + i * described.dim), {}, {}});
+    if (by_codes) {
+      preselection_->add(query.scorer.query());
+    } else {
+      query.rescoring.emplace(std::vector<Estimated>(), wanted_count_, 0.0F, false, nearer);
+    }
   }
   stage_ = by_codes ? Stage::preselect : Stage::scan;
 }
 
-// --- 1 preselect ---
-
-bool SearchTask::preselect_slice() {
-  uint64_t budget = k_slice_bytes;
-  while (segment_ < field().segments.size()) {
-    const SegmentView& segment = field().segments[segment_];
-    const uint64_t block_bytes =
-        uint64_t{64} * segment.segment->quantizer()->code_bytes() * queries_.size();
-    for (; row_ < segment.rows; row_ += 64) {
-      if (budget == 0) {
-        return false;
-      }
-      preselect_block(segment, segment_, row_ / 64);
-      budget -= std::min(budget, block_bytes);
-    }
-    ++segment_;
-    row_ = 0;
+Effort SearchTask::effort(uint64_t wanted, uint64_t live) const {
+  const auto& described = collection_->fields()[request_.field];
+  const auto times = [&](double factor) {
+    const double product = std::floor(static_cast<double>(wanted) * factor);
+    // At least as many as are wanted, though the factor be less than 1.
+    return std::max(wanted, static_cast<uint64_t>(std::min(product, static_cast<double>(live))));
+  };
+  Effort effort;
+  uint64_t in_sight = 0;
+  if (!request_.rescore) {
+    effort.candidates = wanted;
+    in_sight = wanted;
+  } else if (request_.oversampling > 0) {
+    effort.candidates = times(request_.oversampling);
+    in_sight = effort.candidates;
+  } else {
+    in_sight = times(spread(described.quantization));
+    effort.candidates =
+        request_.early_stop
+            ? std::min(live, std::max(times(k_candidates_per_result), k_candidates_min))
+            : in_sight;
   }
-  return true;
-}
-
-void SearchTask::preselect_block(const SegmentView& segment, uint32_t index, uint32_t block) {
-  const uint64_t live = segment.live_word(block);
-  if (live == 0) {
-    return;
-  }
-  const uint32_t first = block * 64;
-  const uint32_t rows = std::min(segment.rows - first, 64U);
-  const quantize::CodeBlock codes = segment.segment->codes(first);
-  float similarities[64];
-  for (Query& query : queries_) {
-    segment.segment->quantizer()->estimate(*query.encoded, codes, rows, similarities);
-    const float threshold = query.preselected.threshold();
-    uint64_t passing = 0;
-    for (uint32_t row = 0; row < rows; ++row) {
-      passing |= static_cast<uint64_t>(similarities[row] >= threshold) << row;
-    }
-    for (passing &= live; passing != 0; passing &= passing - 1) {
-      const auto row = static_cast<uint32_t>(std::countr_zero(passing));
-      query.preselected.push({similarities[row], index, first + row});
-    }
-  }
+  const uint64_t ef = request_.hnsw_ef > 0 ? request_.hnsw_ef : described.graph.ef_construct;
+  effort.ef =
+      static_cast<uint32_t>(std::min<uint64_t>(std::max(ef, in_sight), base::k_candidates_max));
+  return effort;
 }
 
 // --- 2 read ---
 
-Task::Next SearchTask::read_candidates(Worker& worker) {
-  stage_ = Stage::rescore;
+void SearchTask::begin_rescoring() {
+  const auto& described = collection_->fields()[request_.field];
+  const NearerFirst nearer(field(), collection_->table());
+  const float threshold =
+      request_.score_threshold
+          ? segment::similarity_floor(described.distance, *request_.score_threshold)
+          : -std::numeric_limits<float>::infinity();
+  for (size_t i = 0; i < queries_.size(); ++i) {
+    auto found = preselection_->take(i);
+    candidates_ += found.size();
+    queries_[i].rescoring.emplace(std::move(found), wanted_count_, threshold, request_.early_stop,
+                                  nearer);
+  }
+}
+
+// Asks for the next wave of all queries; false when none has one.
+bool SearchTask::read_wave(Worker& worker) {
+  wanted_.clear();
+  std::vector<io::ReadRequest> wave;
   for (uint32_t query = 0; query < queries_.size(); ++query) {
-    for (const Candidate& candidate : queries_[query].preselected.take()) {
+    for (const Estimated& estimated : queries_[query].rescoring->next_wave()) {
+      const Candidate& candidate = estimated.candidate;
+      wave.push_back(row_request(*field().segments[candidate.segment].segment, candidate.row,
+                                 static_cast<uint32_t>(wanted_.size())));
       wanted_.push_back({query, candidate});
     }
   }
-  candidates_ = wanted_.size();
-  std::vector<io::ReadRequest> wave;
-  wave.reserve(wanted_.size());
-  for (uint32_t i = 0; i < wanted_.size(); ++i) {
-    const Candidate& candidate = wanted_[i].candidate;
-    wave.push_back(row_request(*field().segments[candidate.segment].segment, candidate.row, i));
-  }
   worker.read(*this, wave);
-  return Next::wait;
+  return !wave.empty();
 }
 
 Task::Next SearchTask::read_scan(Worker& worker) {
@@ -217,7 +232,7 @@ void SearchTask::score_candidate(uint32_t index, Bytes data) {
     return;
   }
   Query& query = queries_[number];
-  query.best.push({query.scorer.similarity(data.data()), candidate.segment, candidate.row});
+  query.rescoring->scored({query.scorer.similarity(data.data()), candidate.segment, candidate.row});
   ++rescored_;
 }
 
@@ -237,7 +252,7 @@ void SearchTask::score_part(uint32_t index, Bytes data) {
       return;
     }
     for (Query& query : queries_) {
-      query.best.push({query.scorer.similarity(stored.data()), part.segment, row});
+      query.rescoring->scored({query.scorer.similarity(stored.data()), part.segment, row});
     }
     ++rescored_;
   }
@@ -245,21 +260,36 @@ void SearchTask::score_part(uint32_t index, Bytes data) {
 
 // --- 4 top_k ---
 
-void SearchTask::take_results(bool rescored) {
-  const auto distance = collection_->fields()[request_.field].distance;
+void SearchTask::take_results() {
   for (Query& query : queries_) {
-    auto found = rescored ? query.best.take() : query.preselected.take();
-    if (request_.score_threshold) {
-      std::erase_if(found, [&](const Candidate& candidate) {
-        return !segment::passes(distance, segment::score_of(distance, candidate.similarity),
-                                *request_.score_threshold);
-      });
-    }
-    found.erase(found.begin(), found.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(
-                                                   request_.offset, found.size())));
-    found.resize(std::min<uint64_t>(request_.limit, found.size()));
-    query.results = std::move(found);
+    skipped_ += query.rescoring->rows_skipped();
+    query.results = page(query.rescoring->take());
   }
+}
+
+void SearchTask::take_estimates() {
+  for (size_t i = 0; i < queries_.size(); ++i) {
+    std::vector<Candidate> found;
+    for (const Estimated& estimated : preselection_->take(i)) {
+      found.push_back(estimated.candidate);
+    }
+    queries_[i].results = page(std::move(found));
+  }
+}
+
+// What of all that was found is asked for.
+std::vector<Candidate> SearchTask::page(std::vector<Candidate> found) const {
+  const auto distance = collection_->fields()[request_.field].distance;
+  if (request_.score_threshold) {
+    std::erase_if(found, [&](const Candidate& candidate) {
+      return !segment::passes(distance, segment::score_of(distance, candidate.similarity),
+                              *request_.score_threshold);
+    });
+  }
+  found.erase(found.begin(), found.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(
+                                                 request_.offset, found.size())));
+  found.resize(std::min<uint64_t>(request_.limit, found.size()));
+  return found;
 }
 
 // --- 5 vectors and payloads, answer ---
@@ -301,6 +331,7 @@ Task::Next SearchTask::answer(Worker& worker) {
   counters.searches.fetch_add(queries_.size(), std::memory_order_relaxed);
   counters.candidates.fetch_add(candidates_, std::memory_order_relaxed);
   counters.rows_rescored.fetch_add(rescored_, std::memory_order_relaxed);
+  counters.rows_skipped.fetch_add(skipped_, std::memory_order_relaxed);
   if (error_) {
     abandon(*error_);
     return Next::done;

@@ -12,8 +12,9 @@
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
 #include "engine/point_fetch.h"
+#include "engine/preselection.h"
+#include "engine/rescoring.h"
 #include "engine/task.h"
-#include "quantize/quantizer.h"
 #include "segment/row_codec.h"
 
 namespace asyncstore::engine {
@@ -23,17 +24,15 @@ struct SearchRequest {
   std::vector<float> queries;  // q · dim, finite
   uint64_t limit = 10;         // ≥ 1
   uint64_t offset = 0;
-  double oversampling = 0;  // 0: k_default_oversampling
+  double oversampling = 0;  // 0: as many candidates as may count by the bounds of their errors
+  uint32_t hnsw_ef = 0;     // 0: as the field says
   bool rescore = true;
+  bool early_stop = true;  // false: every candidate is read
   bool ignore_codes = false;
   bool exact = false;
   std::optional<float> score_threshold;
   With with;
 };
-
-// On real embeddings int8 codes with twice the limit hold 0.9999 of the true neighbours
-// (bench/questions/rescoring.py).
-inline constexpr double k_default_oversampling = 2.0;
 
 // Where the parts of a batch meet: each part is a task of its own, the last one answers.
 struct BatchJoin {
@@ -59,9 +58,7 @@ class SearchTask : public Task {
   enum class Stage : uint8_t { start, preselect, scan, rescore, points };
   struct Query {
     segment::ExactScorer scorer;
-    std::unique_ptr<quantize::EncodedQuery> encoded;
-    TopCandidates preselected;
-    TopCandidates best;
+    std::optional<Rescoring> rescoring;
     std::vector<Candidate> results;
   };
   struct Wanted {  // a row on its way from disk
@@ -71,14 +68,16 @@ class SearchTask : public Task {
 
   const FieldView& field() const { return view_->fields[request_.field]; }
   void start();
-  bool preselect_slice();
-  void preselect_block(const SegmentView& segment, uint32_t index, uint32_t block);
-  Next read_candidates(Worker& worker);
+  Effort effort(uint64_t wanted, uint64_t live) const;
+  void begin_rescoring();
+  bool read_wave(Worker& worker);
   Next read_scan(Worker& worker);
   Next read_points(Worker& worker);
   void score_candidate(uint32_t index, base::Bytes data);
   void score_part(uint32_t index, base::Bytes data);
-  void take_results(bool rescored);
+  void take_estimates();
+  void take_results();
+  std::vector<Candidate> page(std::vector<Candidate> found) const;
   Next answer(Worker& worker);
   void fail(base::Error error);
   Rows rows_of(const Query& query) const;
@@ -93,7 +92,9 @@ class SearchTask : public Task {
   Stage stage_ = Stage::start;
   std::shared_ptr<const View> view_;
   std::vector<Query> queries_;
-  uint32_t segment_ = 0;  // where preselection or scan goes on
+  uint64_t wanted_count_ = 0;  // limit and offset, of the points there are
+  std::optional<Preselection> preselection_;
+  uint32_t segment_ = 0;  // where a scan of originals goes on
   uint32_t row_ = 0;
   std::vector<Wanted> wanted_;
   struct Part {  // of a scan of originals: rows read together
@@ -106,6 +107,7 @@ class SearchTask : public Task {
   std::optional<base::Error> error_;
   uint64_t candidates_ = 0;
   uint64_t rescored_ = 0;
+  uint64_t skipped_ = 0;
 };
 
 }  // namespace asyncstore::engine

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "engine/errors.h"
+#include "engine/preselection.h"
 #include "engine/task.h"
 #include "io/reader.h"
 
@@ -76,6 +77,7 @@ class Worker final : private io::Sink {
   // Starts reads; each lands with task.landed().
   void read(Task& task, std::span<io::ReadRequest> requests);
   SearchCounters& counters() { return counters_; }
+  WalkPool& walks() { return walks_; }
 
   // Those of the whole life, also after stop().
   io::ReaderStatistics reader_statistics() const;
@@ -92,6 +94,7 @@ class Worker final : private io::Sink {
   mutable std::mutex reader_mutex_;     // stop() against reader_statistics()
   io::ReaderStatistics last_statistics_;
   SearchCounters counters_;
+  WalkPool walks_;
   std::deque<std::unique_ptr<Task>> runnable_;
   std::vector<std::unique_ptr<Task>> waiting_;  // for their reads
   std::atomic<bool> stopping_{false};

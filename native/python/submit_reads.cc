@@ -51,9 +51,18 @@ engine::With with_of(const Collection& collection, std::vector<uint32_t> fields,
   return {std::move(fields), selection_of(with_payload)};
 }
 
+// How to search; the keyword arguments that both kinds of search have.
+struct Plan {
+  double oversampling;
+  uint32_t hnsw_ef;
+  bool rescore;
+  bool early_stop;
+  bool ignore_codes;
+  bool exact;
+};
+
 engine::SearchRequest search_request(const Collection& collection, uint32_t field,
-                                     const FloatArray& queries, uint64_t limit, double oversampling,
-                                     bool rescore, bool ignore_codes, bool exact) {
+                                     const FloatArray& queries, uint64_t limit, const Plan& plan) {
   check_field(collection, field);
   const uint32_t dim = collection.fields()[field].dim;
   if (queries.ndim() < 1 || queries.shape(queries.ndim() - 1) != dim) {
@@ -66,20 +75,23 @@ engine::SearchRequest search_request(const Collection& collection, uint32_t fiel
   request.field = field;
   request.queries.assign(queries.data(), queries.data() + queries.size());
   request.limit = limit;
-  request.oversampling = oversampling;
-  request.rescore = rescore;
-  request.ignore_codes = ignore_codes;
-  request.exact = exact;
+  request.oversampling = plan.oversampling;
+  request.hnsw_ef = plan.hnsw_ef;
+  request.rescore = plan.rescore;
+  request.early_stop = plan.early_stop;
+  request.ignore_codes = plan.ignore_codes;
+  request.exact = plan.exact;
   return request;
 }
 
 uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& collection,
                        uint32_t field, const FloatArray& query, uint64_t limit, uint64_t offset,
-                       double oversampling, bool rescore, bool ignore_codes, bool exact,
-                       std::optional<float> score_threshold, std::vector<uint32_t> with_fields,
-                       nb::object with_payload) {
+                       double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
+                       bool ignore_codes, bool exact, std::optional<float> score_threshold,
+                       std::vector<uint32_t> with_fields, nb::object with_payload) {
   auto request =
-      search_request(*collection, field, query, limit, oversampling, rescore, ignore_codes, exact);
+      search_request(*collection, field, query, limit,
+                     {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
   request.offset = offset;
   request.score_threshold = score_threshold;
   request.with = with_of(*collection, std::move(with_fields), with_payload);
@@ -89,9 +101,11 @@ uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& co
 
 uint64_t submit_search_batch(EngineHandle& self, const std::shared_ptr<Collection>& collection,
                              uint32_t field, const FloatArray& queries, uint64_t limit,
-                             double oversampling, bool rescore, bool ignore_codes, bool exact) {
-  auto request = search_request(*collection, field, queries, limit, oversampling, rescore,
-                                ignore_codes, exact);
+                             double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
+                             bool ignore_codes, bool exact) {
+  auto request =
+      search_request(*collection, field, queries, limit,
+                     {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
   const uint64_t count = queries.ndim() == 2 ? queries.shape(0) : 1;
   if (count == 0 || limit > base::k_batch_results_max / count) {
     raise(base::invalid_argument("a batch returns at most " +
@@ -141,10 +155,12 @@ void bind_reads(nb::handle engine_class) {
       .def("submit_scroll", &submit_scroll, "collection"_a, "offset"_a.none(), "limit"_a,
            "with_fields"_a, "with_payload"_a)
       .def("submit_search", &submit_search, "collection"_a, "field"_a, "query"_a, nb::kw_only(),
-           "limit"_a, "offset"_a, "oversampling"_a, "rescore"_a, "ignore_codes"_a, "exact"_a,
+           "limit"_a, "offset"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
+           "ignore_codes"_a, "exact"_a,
            "score_threshold"_a.none(), "with_fields"_a, "with_payload"_a)
       .def("submit_search_batch", &submit_search_batch, "collection"_a, "field"_a, "queries"_a,
-           nb::kw_only(), "limit"_a, "oversampling"_a, "rescore"_a, "ignore_codes"_a, "exact"_a);
+           nb::kw_only(), "limit"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
+           "ignore_codes"_a, "exact"_a);
 }
 
 }  // namespace asyncstore::python

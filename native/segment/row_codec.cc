@@ -137,6 +137,21 @@ float score_of(Distance distance, float similarity) {
   return similarity;
 }
 
+float similarity_floor(Distance distance, float threshold) {
+  switch (distance) {
+    case Distance::cosine:
+    case Distance::dot:
+      return threshold;
+    case Distance::euclid:
+      // The square and the root are rounded.
+      return threshold < 0 ? std::numeric_limits<float>::infinity()
+                           : -threshold * threshold * 1.00001F;
+    case Distance::manhattan:
+      return -threshold;
+  }
+  return threshold;
+}
+
 bool passes(Distance distance, float score, float threshold) {
   const bool smaller_is_nearer = distance == Distance::euclid || distance == Distance::manhattan;
   return smaller_is_nearer ? score <= threshold : score >= threshold;

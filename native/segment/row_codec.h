@@ -52,6 +52,8 @@ class ExactScorer {
 
 // The score that a user sees for a similarity, and whether it passes a threshold.
 float score_of(Distance distance, float similarity);
+// What no row is below that passes the threshold; a few that do not pass are above it.
+float similarity_floor(Distance distance, float threshold);
 bool passes(Distance distance, float score, float threshold);
 
 }  // namespace asyncstore::segment

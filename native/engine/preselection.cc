@@ -1,0 +1,189 @@
+#include "engine/preselection.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace asyncstore::engine {
+
+namespace {
+
+// One step looks at this many bytes of codes: about a tenth of a millisecond.
+constexpr uint64_t k_slice_bytes = 1 << 20;
+// What a code at a random place in memory costs, as bytes of a scan.
+constexpr uint64_t k_random_bytes = 512;
+constexpr uint32_t k_walk_evaluations = 256;  // between two looks at the budget
+
+// How far the exact similarity may be above the estimate, in standard deviations of its error.
+constexpr float k_reach_deviations = 3;
+
+}  // namespace
+
+// One query over the graph of one segment.
+class Preselection::Walk {
+ public:
+  Walk(const SegmentView& segment, const quantize::EncodedQuery& query, const Effort& effort,
+       std::unique_ptr<index::LevelWalk> buffers)
+      : similarity_(segment, query),
+        live_(segment),
+        buffers_(std::move(buffers)),
+        traversal_(*segment.segment->graph(), similarity_,
+                   segment.deleted_count() > 0 ? &live_ : nullptr, effort.ef, *buffers_) {}
+
+  bool step(uint32_t evaluations) { return traversal_.step(evaluations); }
+  const index::NearestRows& nearest() const { return traversal_.nearest(); }
+  std::unique_ptr<index::LevelWalk> release() { return std::move(buffers_); }
+
+ private:
+  class Similarity final : public index::QuerySimilarity {
+   public:
+    Similarity(const SegmentView& segment, const quantize::EncodedQuery& query)
+        : quantizer_(*segment.segment->quantizer()),
+          codes_(segment.segment->codes(0)),
+          query_(query) {}
+    void similarities(std::span<const uint32_t> rows, float* out) const override {
+      quantizer_.estimate_rows(query_, codes_, rows, out);
+    }
+
+   private:
+    const quantize::Quantizer& quantizer_;
+    const uint8_t* codes_;
+    const quantize::EncodedQuery& query_;
+  };
+  class Live final : public index::RowFilter {
+   public:
+    explicit Live(const SegmentView& segment) : segment_(segment) {}
+    uint64_t admitted(std::span<const uint32_t> rows) const override {
+      uint64_t bits = 0;
+      for (size_t i = 0; i < rows.size(); ++i) {
+        bits |= uint64_t{segment_.live(rows[i])} << i;
+      }
+      return bits;
+    }
+
+   private:
+    const SegmentView& segment_;
+  };
+
+  Similarity similarity_;
+  Live live_;
+  std::unique_ptr<index::LevelWalk> buffers_;
+  index::Traversal traversal_;
+};
+
+Preselection::Preselection(const FieldView& field, NearerFirst nearer, Effort effort)
+    : field_(field), nearer_(nearer), effort_(effort) {}
+
+Preselection::~Preselection() = default;
+
+void Preselection::add(const float* query) {
+  Query& added = queries_.emplace_back(Query{{}, {}, TopCandidates(effort_.candidates, nearer_)});
+  for (size_t i = 0; i < field_.segments.size(); ++i) {
+    const quantize::Quantizer* quantizer = field_.segments[i].segment->quantizer();
+    // Segments of one quantizer share the encoded query.
+    size_t same = 0;
+    while (field_.segments[same].segment->quantizer() != quantizer) {
+      ++same;
+    }
+    if (same == i) {
+      added.owned.push_back(quantizer->encode_query(query));
+      added.encoded.push_back(added.owned.back().get());
+    } else {
+      added.encoded.push_back(added.encoded[same]);
+    }
+  }
+}
+
+bool Preselection::step(WalkPool& pool) {
+  uint64_t budget_bytes = k_slice_bytes;
+  for (; segment_ < field_.segments.size(); ++segment_) {
+    const bool by_graph = effort_.use_graphs && segment().segment->graph() != nullptr;
+    if (!(by_graph ? walk(budget_bytes, pool) : scan(budget_bytes))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// --- scans ---
+
+bool Preselection::scan(uint64_t& budget_bytes) {
+  const uint64_t block_bytes =
+      uint64_t{64} * segment().segment->quantizer()->code_bytes() * queries_.size();
+  for (; row_ < segment().rows; row_ += 64) {
+    if (budget_bytes == 0) {
+      return false;
+    }
+    scan_block(row_ / 64);
+    budget_bytes -= std::min(budget_bytes, block_bytes);
+  }
+  row_ = 0;
+  return true;
+}
+
+void Preselection::scan_block(uint32_t block) {
+  const SegmentView& view = segment();
+  const uint64_t live = view.live_word(block);
+  if (live == 0) {
+    return;
+  }
+  const uint32_t first = block * 64;
+  const uint32_t rows = std::min(view.rows - first, 64U);
+  const uint8_t* codes = view.segment->codes(first);
+  float similarities[64];
+  for (Query& query : queries_) {
+    view.segment->quantizer()->estimate(*query.encoded[segment_], codes, rows, similarities);
+    const float threshold = query.kept.threshold();
+    uint64_t passing = 0;
+    for (uint32_t row = 0; row < rows; ++row) {
+      passing |= static_cast<uint64_t>(similarities[row] >= threshold) << row;
+    }
+    for (passing &= live; passing != 0; passing &= passing - 1) {
+      const auto row = static_cast<uint32_t>(std::countr_zero(passing));
+      query.kept.push({similarities[row], segment_, first + row});
+    }
+  }
+}
+
+// --- walks ---
+
+bool Preselection::walk(uint64_t& budget_bytes, WalkPool& pool) {
+  const uint64_t step_bytes = k_walk_evaluations * k_random_bytes;
+  for (; query_ < queries_.size(); ++query_) {
+    Query& query = queries_[query_];
+    if (!walk_) {
+      walk_ = std::make_unique<Walk>(segment(), *query.encoded[segment_], effort_, pool.take());
+    }
+    while (!walk_->step(k_walk_evaluations)) {
+      if (budget_bytes == 0) {
+        return false;
+      }
+      budget_bytes -= std::min(budget_bytes, step_bytes);
+    }
+    const index::NearestRows& nearest = walk_->nearest();
+    for (uint32_t i = 0; i < nearest.size(); ++i) {
+      query.kept.push({nearest.similarity(i), segment_, nearest.row(i)});
+    }
+    pool.give(walk_->release());
+    walk_.reset();
+    budget_bytes -= std::min(budget_bytes, step_bytes);
+  }
+  query_ = 0;
+  return true;
+}
+
+// --- what was found ---
+
+std::vector<Estimated> Preselection::take(size_t number) {
+  Query& query = queries_[number];
+  std::vector<Estimated> found;
+  for (const Candidate& candidate : query.kept.take()) {
+    const segment::Segment& segment = *field_.segments[candidate.segment].segment;
+    const float deviation = segment.quantizer()->deviation(*query.encoded[candidate.segment],
+                                                           segment.codes(candidate.row));
+    found.push_back({candidate, candidate.similarity + k_reach_deviations * deviation});
+  }
+  return found;
+}
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,79 @@
+// Finding candidates by the codes in memory: step 1 of the search line.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "engine/candidates.h"
+#include "engine/rescoring.h"
+#include "engine/view.h"
+#include "index/traversal.h"
+#include "quantize/quantizer.h"
+
+namespace asyncstore::engine {
+
+// How many candidates, and how hard to look for them.
+struct Effort {
+  uint64_t candidates = 0;
+  uint32_t ef = 0;         // rows that a walk over a graph keeps in sight; at least `candidates`
+  bool use_graphs = true;  // false: every code is looked at
+};
+
+// Buffers for walks, which a worker keeps for one search after another.
+class WalkPool {
+ public:
+  std::unique_ptr<index::LevelWalk> take() {
+    if (free_.empty()) {
+      return std::make_unique<index::LevelWalk>();
+    }
+    auto walk = std::move(free_.back());
+    free_.pop_back();
+    return walk;
+  }
+  void give(std::unique_ptr<index::LevelWalk> walk) { free_.push_back(std::move(walk)); }
+
+ private:
+  std::vector<std::unique_ptr<index::LevelWalk>> free_;
+};
+
+// One or several queries over all segments of a field. Segments with a graph are walked, the others
+// scanned; a scan compares each block of codes with all queries while it is in the caches.
+class Preselection {
+ public:
+  // The view outlives this.
+  Preselection(const FieldView& field, NearerFirst nearer, Effort effort);
+  ~Preselection();
+
+  // `query` has the field's dimension, unit length for cosine. Not after the first step().
+  void add(const float* query);
+  // About a tenth of a millisecond of work; true when all is done.
+  bool step(WalkPool& pool);
+  // The candidates of a query, the nearest by their estimates first; once.
+  std::vector<Estimated> take(size_t query);
+
+ private:
+  struct Query {
+    std::vector<const quantize::EncodedQuery*> encoded;  // for each segment
+    std::vector<std::unique_ptr<quantize::EncodedQuery>> owned;
+    TopCandidates kept;
+  };
+
+  const SegmentView& segment() const { return field_.segments[segment_]; }
+  bool scan(uint64_t& budget_bytes);
+  void scan_block(uint32_t block);
+  bool walk(uint64_t& budget_bytes, WalkPool& pool);
+
+  const FieldView& field_;
+  NearerFirst nearer_;
+  Effort effort_;
+  std::vector<Query> queries_;
+  uint32_t segment_ = 0;  // where the work goes on
+  uint32_t row_ = 0;      // of a scan
+  size_t query_ = 0;      // of the walks
+  class Walk;
+  std::unique_ptr<Walk> walk_;
+};
+
+}  // namespace asyncstore::engine
