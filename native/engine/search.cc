@@ -84,10 +84,11 @@ void SearchTask::start() {
   // At least as many as are wanted, though the oversampling be less than 1.
   const auto preselected =
       std::max(wanted, static_cast<uint64_t>(std::min(product, static_cast<double>(live))));
-  const bool by_codes = described.quantization != quantize::Kind::none && !request_.ignore_codes &&
-                        !request_.exact && preselected <= base::k_candidates_max;
+  const bool by_codes = described.quantization.kind != quantize::Kind::none &&
+                        !request_.ignore_codes && !request_.exact &&
+                        preselected <= base::k_candidates_max;
   const quantize::Quantizer* quantizer =
-      field().segments.empty() ? nullptr : field().segments[0].segment->quantizer();
+      field().segments.empty() ? nullptr : field().segments[0].segment->quantizer().get();
 
   const NearerFirst nearer(field(), collection_->table());
   const size_t count = request_.queries.size() / described.dim;
@@ -133,7 +134,7 @@ void SearchTask::preselect_block(const SegmentView& segment, uint32_t index, uin
   }
   const uint32_t first = block * 64;
   const uint32_t rows = std::min(segment.rows - first, 64U);
-  const quantize::CodeBlock codes = segment.segment->codes(first);
+  const uint8_t* codes = segment.segment->codes(first);
   float similarities[64];
   for (Query& query : queries_) {
     segment.segment->quantizer()->estimate(*query.encoded, codes, rows, similarities);
