@@ -44,8 +44,12 @@ class Field:
         dim: int,
         distance: str,  # "Cosine" | "Dot" | "Euclid" | "Manhattan"
         datatype: str,  # "float32" | "float16" | "uint8"
-        quantization: str,  # "none" | "scalar_int8"
-        quantile: float,  # 0.5 … 1
+        quantization: str,  # "none" | "scalar_int8" | "product" | "binary" | "rabitq"
+        quantile: float = 1.0,  # scalar_int8: 0.5 … 1
+        bits: int = 4,  # rabitq: 1, 2, 4 or 8
+        compression: int = 16,  # product: 4, 8, 16, 32 or 64
+        encoding: str = "one_bit",  # binary: or "one_and_half_bits", "two_bits"
+        query_encoding: str = "default",  # binary: or "binary", "scalar4bits", "scalar8bits"
     ) -> None: ...
     @property
     def name(self) -> str: ...
@@ -59,6 +63,14 @@ class Field:
     def quantization(self) -> str: ...
     @property
     def quantile(self) -> float: ...
+    @property
+    def bits(self) -> int: ...
+    @property
+    def compression(self) -> int: ...
+    @property
+    def encoding(self) -> str: ...
+    @property
+    def query_encoding(self) -> str: ...
 
 class Collection:
     """A collection that the engine holds open; cheap to copy and to keep."""

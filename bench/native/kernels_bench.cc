@@ -31,10 +31,11 @@ using namespace asyncstore;
 namespace {
 
 constexpr size_t k_dim = 384;
-constexpr size_t k_block_rows = 64;  // as the engine scans
-constexpr size_t k_blocks = (size_t{512} << 20) / (k_dim * k_block_rows);
+constexpr size_t k_block_rows = 64;          // as the engine scans
+constexpr size_t k_code_bytes = k_dim + 16;  // with what else int8 codes hold of a row
+constexpr size_t k_blocks = (size_t{512} << 20) / (k_code_bytes * k_block_rows);
 constexpr size_t k_rows = k_blocks * k_block_rows;
-constexpr size_t k_codes_bytes = k_rows * k_dim;
+constexpr size_t k_codes_bytes = k_rows * k_code_bytes;
 constexpr size_t k_huge_page_bytes = size_t{2} << 20;
 constexpr int k_rounds = 15;
 
@@ -118,7 +119,6 @@ std::vector<NamedReader> supported_readers() {
 
 struct Scan {
   uint8_t* codes;
-  std::vector<float> terms;  // offsets of all rows, then scales
   std::array<int8_t, k_dim> query_codes;
   std::array<float, k_dim> query;
 };
@@ -143,7 +143,10 @@ Scan make_scan(bool huge_pages) {
     const uint64_t word = random();
     std::memcpy(scan.codes + i, &word, sizeof word);
   }
-  scan.terms.assign(2 * k_rows, 0.01F);
+  const float terms[] = {0.01F, 0.01F, 0.01F, 0};
+  for (size_t row = 0; row < k_rows; ++row) {
+    std::memcpy(scan.codes + row * k_code_bytes + k_dim, terms, sizeof terms);
+  }
   std::normal_distribution<float> normal;
   for (size_t i = 0; i < k_dim; ++i) {
     scan.query_codes[i] = static_cast<int8_t>(random() % 255 - 127);
@@ -152,12 +155,15 @@ Scan make_scan(bool huge_pages) {
   return scan;
 }
 
+simd::CodeRows block_of(const Scan& scan, size_t block) {
+  return {scan.codes + block * k_block_rows * k_code_bytes, k_code_bytes};
+}
+
 void scan_dot(const simd::Kernels& kernels, const Scan& scan) {
   int32_t sums[k_block_rows];
   uint64_t total = 0;
   for (size_t block = 0; block < k_blocks; ++block) {
-    kernels.dot_codes(scan.query_codes.data(), scan.codes + block * k_block_rows * k_dim, k_dim,
-                      k_block_rows, sums);
+    kernels.dot_codes(scan.query_codes.data(), block_of(scan, block), k_dim, k_block_rows, sums);
     total += static_cast<uint64_t>(sums[block % k_block_rows]);
   }
   g_sink = total;
@@ -167,9 +173,7 @@ void scan_l1(const simd::Kernels& kernels, const Scan& scan) {
   float sums[k_block_rows];
   float total = 0;
   for (size_t block = 0; block < k_blocks; ++block) {
-    const float* offsets = scan.terms.data() + block * k_block_rows;
-    kernels.l1_codes(scan.query.data(), scan.codes + block * k_block_rows * k_dim, offsets,
-                     offsets + k_rows, k_dim, k_block_rows, sums);
+    kernels.l1_codes(scan.query.data(), block_of(scan, block), k_dim, k_block_rows, sums);
     total += sums[block % k_block_rows];
   }
   g_sink = static_cast<uint64_t>(total);
@@ -180,10 +184,7 @@ void scan_estimates(const quantize::Quantizer& quantizer, const Scan& scan) {
   float similarities[k_block_rows];
   float total = 0;
   for (size_t block = 0; block < k_blocks; ++block) {
-    const quantize::CodeBlock rows = {.codes = scan.codes + block * k_block_rows * k_dim,
-                                      .terms = scan.terms.data() + block * k_block_rows,
-                                      .terms_stride = k_rows};
-    quantizer.estimate(*query, rows, k_block_rows, similarities);
+    quantizer.estimate(*query, block_of(scan, block).codes, k_block_rows, similarities);
     total += similarities[block % k_block_rows];
   }
   g_sink = static_cast<uint64_t>(total * total);
@@ -191,7 +192,7 @@ void scan_estimates(const quantize::Quantizer& quantizer, const Scan& scan) {
 
 void print_scans(bool huge_pages) {
   const Scan scan = make_scan(huge_pages);
-  const auto estimator = quantize::make_scalar_quantizer(k_dim, quantize::Metric::dot, 1.0F);
+  const quantize::ScalarQuantizer estimator(k_dim, quantize::Metric::dot, 1.0F);
 
   struct Contender {
     std::string name;
@@ -210,7 +211,7 @@ void print_scans(bool huge_pages) {
     contenders.push_back({"dot_codes " + isa, [&scan, table] { scan_dot(*table, scan); }});
     contenders.push_back({"l1_codes " + isa, [&scan, table] { scan_l1(*table, scan); }});
   }
-  contenders.push_back({"Quantizer::estimate (dot)", [&] { scan_estimates(*estimator, scan); }});
+  contenders.push_back({"Quantizer::estimate (dot)", [&] { scan_estimates(estimator, scan); }});
 
   for (int round = 0; round < k_rounds; ++round) {
     double plain_gb_s = 0;

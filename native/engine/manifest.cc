@@ -6,6 +6,7 @@
 
 #include "base/crc32c.h"
 #include "base/limits.h"
+#include "quantize/factory.h"
 
 namespace asyncstore::engine {
 
@@ -73,8 +74,12 @@ std::vector<std::byte> encode(const CollectionFile& collection) {
     body.put(field.dim);
     body.put(field.distance);
     body.put(field.datatype);
-    body.put(field.quantization);
-    body.put(field.quantile);
+    body.put(field.quantization.kind);
+    body.put(field.quantization.quantile);
+    body.put(field.quantization.bits);
+    body.put(field.quantization.compression);
+    body.put(field.quantization.encoding);
+    body.put(field.quantization.query_encoding);
   }
   body.put(static_cast<uint32_t>(collection.sparse.size()));
   for (const std::string& name : collection.sparse) {
@@ -101,13 +106,16 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
     field.dim = reader.take<uint32_t>();
     field.distance = reader.take<segment::Distance>();
     field.datatype = reader.take<segment::Datatype>();
-    field.quantization = reader.take<quantize::Kind>();
-    field.quantile = reader.take<float>();
-    const bool possible = field.dim >= 1 && field.dim <= base::k_dim_max &&
-                          field.distance <= segment::Distance::manhattan &&
-                          field.datatype <= segment::Datatype::uint8 &&
-                          field.quantization <= quantize::Kind::scalar_int8 &&
-                          field.quantile >= 0.5F && field.quantile <= 1.0F;
+    field.quantization.kind = reader.take<quantize::Kind>();
+    field.quantization.quantile = reader.take<float>();
+    field.quantization.bits = reader.take<uint8_t>();
+    field.quantization.compression = reader.take<uint8_t>();
+    field.quantization.encoding = reader.take<quantize::BinaryEncoding>();
+    field.quantization.query_encoding = reader.take<quantize::QueryEncoding>();
+    const bool possible =
+        field.distance <= segment::Distance::manhattan &&
+        field.datatype <= segment::Datatype::uint8 &&
+        quantize::check(field.quantization, field.dim, segment::metric_of(field.distance)).ok();
     if (!reader.ok() || !possible) {
       return does_not_parse(path, reader);
     }

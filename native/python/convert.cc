@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "engine/collection.h"
+#include "quantize/factory.h"
 #include "sparse/sparse_vector.h"
 
 namespace nb = nanobind;
@@ -210,7 +211,20 @@ constexpr std::pair<const char*, segment::Datatype> k_datatypes[] = {
     {"float16", segment::Datatype::float16},
     {"uint8", segment::Datatype::uint8}};
 constexpr std::pair<const char*, quantize::Kind> k_kinds[] = {
-    {"none", quantize::Kind::none}, {"scalar_int8", quantize::Kind::scalar_int8}};
+    {"none", quantize::Kind::none},
+    {"scalar_int8", quantize::Kind::scalar_int8},
+    {"product", quantize::Kind::product},
+    {"binary", quantize::Kind::binary},
+    {"rabitq", quantize::Kind::rabitq}};
+constexpr std::pair<const char*, quantize::BinaryEncoding> k_encodings[] = {
+    {"one_bit", quantize::BinaryEncoding::one_bit},
+    {"one_and_half_bits", quantize::BinaryEncoding::one_and_half_bits},
+    {"two_bits", quantize::BinaryEncoding::two_bits}};
+constexpr std::pair<const char*, quantize::QueryEncoding> k_query_encodings[] = {
+    {"default", quantize::QueryEncoding::standard},
+    {"binary", quantize::QueryEncoding::binary},
+    {"scalar4bits", quantize::QueryEncoding::scalar4bits},
+    {"scalar8bits", quantize::QueryEncoding::scalar8bits}};
 
 template <typename T, size_t N>
 const char* name_in(T value, const std::pair<const char*, T> (&known)[N]) {
@@ -333,22 +347,26 @@ nb::object to_python(engine::Value value) {
 }
 
 segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,
-                        const std::string& datatype, const std::string& quantization,
-                        float quantile) {
-  if (dim < 1 || dim > base::k_dim_max) {
-    raise(base::invalid_argument("size: value " + std::to_string(dim) +
-                                 " invalid, must be from 1 to " + std::to_string(base::k_dim_max)));
+                        const std::string& datatype, const quantize::Config& quantization) {
+  segment::Field field{name, dim, parsed(distance, "distance", k_distances),
+                       parsed(datatype, "datatype", k_datatypes), quantization};
+  const base::Status possible =
+      quantize::check(quantization, dim, segment::metric_of(field.distance));
+  if (!possible.ok()) {
+    raise(possible.error());
   }
-  if (!(quantile >= 0.5F && quantile <= 1.0F)) {
-    raise(base::invalid_argument("quantile: value " + std::to_string(quantile) +
-                                 " invalid, must be from 0.5 to 1"));
-  }
-  return {name,
-          dim,
-          parsed(distance, "distance", k_distances),
-          parsed(datatype, "datatype", k_datatypes),
-          parsed(quantization, "quantization", k_kinds),
-          quantile};
+  return field;
+}
+
+quantize::Config quantization_of(const std::string& kind, float quantile, uint8_t bits,
+                                 uint8_t compression, const std::string& encoding,
+                                 const std::string& query_encoding) {
+  return {.kind = parsed(kind, "quantization", k_kinds),
+          .quantile = quantile,
+          .bits = bits,
+          .compression = compression,
+          .encoding = parsed(encoding, "encoding", k_encodings),
+          .query_encoding = parsed(query_encoding, "query_encoding", k_query_encodings)};
 }
 
 const char* name_of(segment::Distance distance) {
@@ -359,6 +377,12 @@ const char* name_of(segment::Datatype datatype) {
 }
 const char* name_of(quantize::Kind kind) {
   return name_in(kind, k_kinds);
+}
+const char* name_of(quantize::BinaryEncoding encoding) {
+  return name_in(encoding, k_encodings);
+}
+const char* name_of(quantize::QueryEncoding encoding) {
+  return name_in(encoding, k_query_encodings);
 }
 
 engine::Choice choice_of(const std::string& text) {

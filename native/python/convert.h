@@ -39,11 +39,15 @@ void check_vector(const engine::Collection& collection, uint32_t number);
 nanobind::object to_python(engine::Value value);
 
 segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,
-                        const std::string& datatype, const std::string& quantization,
-                        float quantile);
+                        const std::string& datatype, const quantize::Config& quantization);
+quantize::Config quantization_of(const std::string& kind, float quantile, uint8_t bits,
+                                 uint8_t compression, const std::string& encoding,
+                                 const std::string& query_encoding);
 const char* name_of(segment::Distance distance);
 const char* name_of(segment::Datatype datatype);
 const char* name_of(quantize::Kind kind);
+const char* name_of(quantize::BinaryEncoding encoding);
+const char* name_of(quantize::QueryEncoding encoding);
 engine::Choice choice_of(const std::string& text);
 wal::Durability durability_of(const std::string& text);
 

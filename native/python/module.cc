@@ -60,21 +60,35 @@ EngineHandle* open_engine(const std::string& path, const std::string& async_scor
 
 void bind_field(nb::module_& module) {
   using segment::Field;
+  const quantize::Config defaults;
   nb::class_<Field>(module, "Field")
       .def(
           "__init__",
           [](Field* self, const std::string& name, uint32_t dim, const std::string& distance,
-             const std::string& datatype, const std::string& quantization, float quantile) {
-            new (self) Field(field_of(name, dim, distance, datatype, quantization, quantile));
+             const std::string& datatype, const std::string& quantization, float quantile,
+             uint8_t bits, uint8_t compression, const std::string& encoding,
+             const std::string& query_encoding) {
+            new (self) Field(field_of(name, dim, distance, datatype,
+                                      quantization_of(quantization, quantile, bits, compression,
+                                                      encoding, query_encoding)));
           },
           nb::kw_only(), "name"_a, "dim"_a, "distance"_a, "datatype"_a, "quantization"_a,
-          "quantile"_a)
+          "quantile"_a = defaults.quantile, "bits"_a = defaults.bits,
+          "compression"_a = defaults.compression, "encoding"_a = name_of(defaults.encoding),
+          "query_encoding"_a = name_of(defaults.query_encoding))
       .def_prop_ro("name", [](const Field& self) { return self.name; })
       .def_prop_ro("dim", [](const Field& self) { return self.dim; })
       .def_prop_ro("distance", [](const Field& self) { return name_of(self.distance); })
       .def_prop_ro("datatype", [](const Field& self) { return name_of(self.datatype); })
-      .def_prop_ro("quantization", [](const Field& self) { return name_of(self.quantization); })
-      .def_prop_ro("quantile", [](const Field& self) { return self.quantile; });
+      .def_prop_ro("quantization",
+                   [](const Field& self) { return name_of(self.quantization.kind); })
+      .def_prop_ro("quantile", [](const Field& self) { return self.quantization.quantile; })
+      .def_prop_ro("bits", [](const Field& self) { return self.quantization.bits; })
+      .def_prop_ro("compression", [](const Field& self) { return self.quantization.compression; })
+      .def_prop_ro("encoding",
+                   [](const Field& self) { return name_of(self.quantization.encoding); })
+      .def_prop_ro("query_encoding",
+                   [](const Field& self) { return name_of(self.quantization.query_encoding); });
 }
 
 void bind_collection(nb::module_& module) {

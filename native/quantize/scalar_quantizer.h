@@ -7,8 +7,7 @@
 // rescoring 10 candidates: one range for all rows at the quantile 0.99 gives 0.950, one full range
 // 0.992, a range per row 0.996.
 //
-// Terms of a row: 0 the offset, 1 the scale, and for euclid alone 2 the squared norm of the row
-// before it was quantized (infinite where float32 overflows).
+// The code of a row: dim bytes, then of the Terms below as many as the metric needs.
 #pragma once
 
 #include "quantize/quantizer.h"
@@ -18,6 +17,16 @@ namespace asyncstore::quantize {
 
 class ScalarQuantizer final : public Quantizer {
  public:
+  // What is known of a row beside its elements.
+  struct Terms {
+    float offset;
+    float scale;
+    float residual;      // length of what the code leaves of the row
+    uint32_t code_sum;   // dot and euclid
+    float squared_norm;  // euclid: of the row itself; infinite where float32 overflows
+  };
+  static_assert(sizeof(Terms) == 20);
+
   // `dim` is 1..k_dim_max. With `quantile` 1 the range of a row is its smallest to its largest
   // element, and no element is off by more than scale / 2. With less, in (0, 1), the range leaves
   // out the (1 - quantile) / 2 of the elements at either end, and these clip. `kernels` must
@@ -27,14 +36,21 @@ class ScalarQuantizer final : public Quantizer {
 
   Kind kind() const override { return Kind::scalar_int8; }
   uint32_t dim() const override { return dim_; }
-  uint32_t code_bytes() const override { return dim_; }
-  uint32_t term_count() const override { return metric_ == Metric::euclid ? 3 : 2; }
+  uint32_t code_bytes() const override { return dim_ + term_bytes_; }
 
   // With a quantile below 1, keeps dim floats per calling thread for selecting it.
-  void encode(const float* row, uint8_t* code, float* terms, size_t terms_stride) const override;
+  void encode(const float* row, uint8_t* code) const override;
   std::unique_ptr<EncodedQuery> encode_query(const float* query) const override;
-  void estimate(const EncodedQuery& query, const CodeBlock& block, size_t rows,
+  void estimate(const EncodedQuery& query, const uint8_t* codes, size_t rows,
                 float* similarities) const override;
+  void estimate_rows(const EncodedQuery& query, const uint8_t* codes,
+                     std::span<const uint32_t> rows, float* similarities) const override;
+  void similarities(const uint8_t* codes, uint32_t row, std::span<const uint32_t> others,
+                    float* similarities) const override;
+  float deviation(const EncodedQuery& query, const uint8_t* code) const override;
+  std::vector<std::byte> parameters() const override { return {}; }
+
+  Terms terms(const uint8_t* code) const;
 
  private:
   struct Range {
@@ -42,13 +58,15 @@ class ScalarQuantizer final : public Quantizer {
     float largest;
   };
   Range range_of(const float* row) const;
+  void estimate(const EncodedQuery& query, const simd::CodeRows& rows, size_t count,
+                float* similarities) const;
 
   uint32_t dim_;
   Metric metric_;
+  uint32_t term_bytes_;
   size_t clipped_;  // elements that the range leaves out at either end
   const simd::Kernels& kernels_;
+  std::vector<int8_t> ones_;  // dim of them: a dot product with them is the sum of the codes
 };
-
-std::unique_ptr<Quantizer> make_scalar_quantizer(uint32_t dim, Metric metric, float quantile);
 
 }  // namespace asyncstore::quantize

@@ -1,6 +1,6 @@
 #include "segment/field.h"
 
-#include "quantize/scalar_quantizer.h"
+#include "quantize/factory.h"
 
 namespace asyncstore::segment {
 
@@ -29,14 +29,8 @@ quantize::Metric metric_of(Distance distance) {
   return quantize::Metric::dot;
 }
 
-std::unique_ptr<quantize::Quantizer> make_quantizer(const Field& field) {
-  switch (field.quantization) {
-    case quantize::Kind::none:
-      return nullptr;
-    case quantize::Kind::scalar_int8:
-      return quantize::make_scalar_quantizer(field.dim, metric_of(field.distance), field.quantile);
-  }
-  return nullptr;
+std::shared_ptr<const quantize::Quantizer> make_quantizer(const Field& field) {
+  return quantize::make(field.quantization, field.dim, metric_of(field.distance));
 }
 
 }  // namespace asyncstore::segment

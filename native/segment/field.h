@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "quantize/quantizer.h"
@@ -17,8 +18,7 @@ struct Field {
   uint32_t dim = 0;
   Distance distance = Distance::cosine;
   Datatype datatype = Datatype::float32;
-  quantize::Kind quantization = quantize::Kind::none;
-  float quantile = 1.0F;
+  quantize::Config quantization;
 
   friend bool operator==(const Field&, const Field&) = default;
 };
@@ -30,6 +30,7 @@ inline uint32_t row_bytes(const Field& field) {
 
 // Cosine is the dot product of unit vectors; all but uint8 rows are stored with unit length.
 quantize::Metric metric_of(Distance distance);
-std::unique_ptr<quantize::Quantizer> make_quantizer(const Field& field);  // null for Kind::none
+// One that needs no training; null for Kind::none.
+std::shared_ptr<const quantize::Quantizer> make_quantizer(const Field& field);
 
 }  // namespace asyncstore::segment

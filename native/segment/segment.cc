@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "base/limits.h"
 #include "io/checked_file.h"
+#include "quantize/factory.h"
 #include "segment/segment_format.h"
 
 namespace asyncstore::segment {
@@ -31,6 +32,10 @@ std::string prefix(const std::string& folder, uint32_t id) {
   return folder + "/" + name;
 }
 
+Error no_memory(const std::string& path) {
+  return Error{Code::io, "no memory left for the codes of " + path, path, 0, ENOMEM};
+}
+
 constexpr uint64_t k_read_part_bytes = 1 << 20;
 constexpr uint64_t k_huge_region_bytes = 16 << 20;  // from here on 2 MiB pages pay
 constexpr uint64_t k_parallel_load_bytes = 32 << 20;
@@ -38,20 +43,23 @@ constexpr uint64_t k_parallel_load_bytes = 32 << 20;
 }  // namespace
 
 Segment::Segment(std::shared_ptr<io::Storage> storage, std::string folder, const Field& field,
-                 Options options)
+                 Options options, std::shared_ptr<const quantize::Quantizer> quantizer)
     : storage_(std::move(storage)),
       folder_(std::move(folder)),
       field_(field),
       options_(options),
       layout_(row_bytes(field)),
-      quantizer_(make_quantizer(field)),
+      quantizer_(quantizer ? std::move(quantizer) : make_quantizer(field)),
       codec_(field),
       slots_(uint64_t{4} * options.rows_max, false),
       crcs_(uint64_t{4} * options.rows_max, false) {
+  reserve_codes();
+}
+
+void Segment::reserve_codes() {
   if (quantizer_) {
-    const uint64_t bytes = uint64_t{quantizer_->code_bytes()} * options.rows_max;
+    const uint64_t bytes = uint64_t{quantizer_->code_bytes()} * options_.rows_max;
     codes_ = base::Region(bytes, bytes >= k_huge_region_bytes);
-    terms_ = base::Region(uint64_t{4} * quantizer_->term_count() * options.rows_max, false);
   }
 }
 
@@ -72,11 +80,11 @@ Segment::~Segment() {
   }
 }
 
-Result<std::shared_ptr<Segment>> Segment::create(std::shared_ptr<io::Storage> storage,
-                                                 std::string folder, const Field& field,
-                                                 Options options) {
+Result<std::shared_ptr<Segment>> Segment::create(
+    std::shared_ptr<io::Storage> storage, std::string folder, const Field& field, Options options,
+    std::shared_ptr<const quantize::Quantizer> quantizer) {
   std::shared_ptr<Segment> segment(
-      new Segment(std::move(storage), std::move(folder), field, options));
+      new Segment(std::move(storage), std::move(folder), field, options, std::move(quantizer)));
   Status made = segment->create_files();
   if (!made.ok()) {
     segment->drop_files();
@@ -97,11 +105,11 @@ Status Segment::create_files() {
   return open_source();
 }
 
-Result<std::shared_ptr<Segment>> Segment::open(std::shared_ptr<io::Storage> storage,
-                                               std::string folder, const Field& field,
-                                               Options options, uint32_t rows) {
+Result<std::shared_ptr<Segment>> Segment::open(
+    std::shared_ptr<io::Storage> storage, std::string folder, const Field& field, Options options,
+    uint32_t rows, std::shared_ptr<const quantize::Quantizer> quantizer) {
   std::shared_ptr<Segment> segment(
-      new Segment(std::move(storage), std::move(folder), field, options));
+      new Segment(std::move(storage), std::move(folder), field, options, std::move(quantizer)));
   TRY_ASSIGN(segment->vectors_,
              segment->storage_->open(segment->path("vectors"), io::Open::read_write));
   TRY_ASSIGN(segment->row_file_,
@@ -207,24 +215,21 @@ Status Segment::open_source() {
 }
 
 Status Segment::grow_memory(uint64_t rows) {
-  bool grown = slots_.grow(4 * rows) && crcs_.grow(4 * rows);
-  if (quantizer_) {
-    grown = grown && codes_.grow(rows * quantizer_->code_bytes()) &&
-            terms_.grow(uint64_t{4} * quantizer_->term_count() * options_.rows_max);
-  }
-  return grown ? Status()
-               : Status(Error{Code::io, "no memory left for the codes of " + path("vectors"),
-                              path("vectors"), 0, ENOMEM});
+  const bool grown = slots_.grow(4 * rows) && crcs_.grow(4 * rows);
+  return grown ? grow_codes(rows) : no_memory(path("vectors"));
 }
 
-quantize::CodeBlock Segment::codes(uint32_t row) const {
-  return {codes_.as<const uint8_t>() + uint64_t{row} * quantizer_->code_bytes(),
-          terms_.as<const float>() + row, options_.rows_max};
+Status Segment::grow_codes(uint64_t rows) {
+  const bool grown = !quantizer_ || codes_.grow(rows * quantizer_->code_bytes());
+  return grown ? Status() : no_memory(path("vectors"));
+}
+
+const uint8_t* Segment::codes(uint32_t row) const {
+  return codes_.as<const uint8_t>() + uint64_t{row} * quantizer_->code_bytes();
 }
 
 uint64_t Segment::codes_bytes(uint32_t rows) const {
-  return quantizer_ ? uint64_t{rows} * (quantizer_->code_bytes() + 4 * quantizer_->term_count())
-                    : 0;
+  return quantizer_ ? uint64_t{rows} * quantizer_->code_bytes() : 0;
 }
 
 uint64_t Segment::tables_bytes(uint32_t rows) const {
@@ -308,8 +313,7 @@ Status Segment::append(Bytes rows, std::span<const RowEntry> entries) {
 void Segment::encode_code(uint32_t row, const std::byte* stored) {
   if (quantizer_) {
     quantizer_->encode(codec_.search_vector(stored),
-                       codes_.as<uint8_t>() + uint64_t{row} * quantizer_->code_bytes(),
-                       terms_.as<float>() + row, options_.rows_max);
+                       codes_.as<uint8_t>() + uint64_t{row} * quantizer_->code_bytes());
   }
 }
 
@@ -329,16 +333,14 @@ Status Segment::seal(uint32_t rows) {
 }
 
 Status Segment::write_codes(const std::string& path, uint32_t rows) const {
-  const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
+  const std::vector<std::byte> parameters = quantizer_->parameters();
+  const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | parameters.size();
   const auto kind = static_cast<uint64_t>(quantizer_->kind());
   TRY_ASSIGN(auto file,
              io::CheckedFileWriter::create(*storage_, path, {k_codes_magic, options_.owner},
                                            {options_.id, rows, shape, kind}));
-  TRY(file.append(Bytes(codes_.as<std::byte>(), uint64_t{rows} * quantizer_->code_bytes())));
-  for (uint32_t term = 0; term < quantizer_->term_count(); ++term) {
-    const float* values = terms_.as<float>() + uint64_t{term} * options_.rows_max;
-    TRY(file.append(std::as_bytes(std::span(values, rows))));
-  }
+  TRY(file.append(Bytes(codes_.as<std::byte>(), codes_bytes(rows))));
+  TRY(file.append(parameters));
   return file.finish();
 }
 
@@ -346,15 +348,40 @@ Status Segment::write_codes(const std::string& path, uint32_t rows) const {
 Result<io::CheckedFile> Segment::open_codes(uint32_t rows) const {
   TRY_ASSIGN(io::CheckedFile file,
              io::CheckedFile::open(*storage_, path("codes"), {k_codes_magic, options_.owner}));
-  const uint64_t shape = uint64_t{quantizer_->code_bytes()} << 32 | quantizer_->term_count();
-  const auto [segment, file_rows, file_shape, kind] = file.fields();
-  if (segment != options_.id || file_rows != rows || file_shape != shape ||
-      kind != static_cast<uint64_t>(quantizer_->kind()) ||
-      file.payload_bytes() != codes_bytes(rows)) {
-    return base::corruption(file.path(), 24,
-                            "the header belongs to another segment or kind of code");
+  const auto [segment, file_rows, shape, kind] = file.fields();
+  const uint64_t code_bytes = shape >> 32;
+  const uint64_t parameter_bytes = shape & UINT32_MAX;
+  if (segment != options_.id || file_rows != rows || kind > UINT8_MAX ||
+      file.payload_bytes() != rows * code_bytes + parameter_bytes) {
+    return base::corruption(file.path(), 24, "the header belongs to another segment");
   }
   return file;
+}
+
+// The quantizer that made the codes of the file.
+Status Segment::load_quantizer(const io::CheckedFile& file, uint32_t rows) {
+  const auto [segment, file_rows, shape, kind] = file.fields();
+  const uint64_t code_bytes = shape >> 32;
+  std::vector<std::byte> parameters(shape & UINT32_MAX);
+  TRY(file.read(rows * code_bytes, parameters));
+  auto loaded =
+      quantize::load(field_.quantization, field_.dim, metric_of(field_.distance), parameters);
+  if (!loaded.ok()) {
+    return loaded.error().code == Code::corruption
+               ? base::corruption(file.path(), rows * code_bytes, loaded.error().message)
+               : std::move(loaded.error());
+  }
+  const quantize::Quantizer& quantizer = *loaded.value();
+  if (kind != static_cast<uint64_t>(quantizer.kind()) || code_bytes != quantizer.code_bytes()) {
+    return base::corruption(file.path(), 48, "the header belongs to another kind of code");
+  }
+  // What training has found may make codes of another size than those of the rows that came in.
+  const bool same_size = code_bytes == quantizer_->code_bytes();
+  quantizer_ = std::move(loaded.value());
+  if (!same_size) {
+    reserve_codes();
+  }
+  return grow_codes(rows);
 }
 
 Status Segment::load_codes(uint32_t rows) {
@@ -363,8 +390,8 @@ Status Segment::load_codes(uint32_t rows) {
     return {};
   }
   TRY_ASSIGN(const io::CheckedFile file, open_codes(rows));
-  const uint64_t code_bytes = uint64_t{rows} * quantizer_->code_bytes();
-  const uint64_t term_bytes = uint64_t{rows} * sizeof(float);
+  TRY(load_quantizer(file, rows));
+  const uint64_t code_bytes = codes_bytes(rows);
   // Large files by two threads: copying out of the page cache is bound by the core, not by memory.
   const uint64_t half = base::round_down(code_bytes / 2, io::CheckedFile::k_block_bytes);
   const uint64_t split = code_bytes < k_parallel_load_bytes ? 0 : half;
@@ -375,11 +402,6 @@ Status Segment::load_codes(uint32_t rows) {
     other = std::thread([&] { first = file.read(0, MutableBytes(codes, split)); });
   }
   Status second = file.read(split, MutableBytes(codes + split, code_bytes - split));
-  for (uint32_t term = 0; term < quantizer_->term_count() && second.ok(); ++term) {
-    auto* values =
-        reinterpret_cast<std::byte*>(terms_.as<float>() + uint64_t{term} * options_.rows_max);
-    second = file.read(code_bytes + term * term_bytes, MutableBytes(values, term_bytes));
-  }
   if (other.joinable()) {
     other.join();
   }

@@ -4,7 +4,8 @@
 //
 //   N.vectors  a header page, then the originals (row_layout.h)
 //   N.rows     a header, then 40 bytes a row: id, version, slot, checksum of the original, own one
-//   N.codes    codes and terms, once the segment is sealed (checked file, magic "ASCODES1")
+//   N.codes    codes and the quantizer's parameters, once the segment is sealed (checked file,
+//              magic "ASCODES1")
 //   N.L.deleted  deleted rows as of operation L, or of a lower one if that name was in use
 //
 // Rows are only ever appended. A row's number is its place in every file and array.
@@ -53,18 +54,19 @@ class Segment {
     uint64_t owner = 0;  // identity of the collection
   };
 
-  // New files; nothing refers to them before the next manifest.
-  static base::Result<std::shared_ptr<Segment>> create(std::shared_ptr<io::Storage> storage,
-                                                       std::string folder, const Field& field,
-                                                       Options options);
+  // New files; nothing refers to them before the next manifest. Rows are encoded by `quantizer`, of
+  // the field's kind, dimension and metric, or without one by what the field makes.
+  static base::Result<std::shared_ptr<Segment>> create(
+      std::shared_ptr<io::Storage> storage, std::string folder, const Field& field, Options options,
+      std::shared_ptr<const quantize::Quantizer> quantizer = nullptr);
   // Opens the first `rows` rows: originals are opened, not read. Row entries that fail their
   // checksum are listed in damaged_rows(); without N.rows that is all of them. Headers say only
   // what field and options say, so damaged ones are written anew (headers_rebuilt()). Where
   // N.vectors ends too early the segment is damaged(), and its other rows can be read. Codes come
-  // with load_codes() or rebuild_codes().
-  static base::Result<std::shared_ptr<Segment>> open(std::shared_ptr<io::Storage> storage,
-                                                     std::string folder, const Field& field,
-                                                     Options options, uint32_t rows);
+  // with load_codes(), which brings their quantizer, or rebuild_codes(), by `quantizer` as above.
+  static base::Result<std::shared_ptr<Segment>> open(
+      std::shared_ptr<io::Storage> storage, std::string folder, const Field& field, Options options,
+      uint32_t rows, std::shared_ptr<const quantize::Quantizer> quantizer = nullptr);
   // Removes the files if drop_files() was called.
   ~Segment();
 
@@ -73,14 +75,14 @@ class Segment {
   const Field& field() const { return field_; }
   const RowLayout& layout() const { return layout_; }
   io::Source& source() const { return *source_; }
-  const quantize::Quantizer* quantizer() const { return quantizer_.get(); }
+  // Null without codes. Changes with load_codes() only.
+  const std::shared_ptr<const quantize::Quantizer>& quantizer() const { return quantizer_; }
   bool sealed() const { return sealed_.load(std::memory_order_acquire); }
 
   uint32_t slot(uint32_t row) const { return slots_.as<uint32_t>()[row]; }
   uint32_t crc(uint32_t row) const { return crcs_.as<uint32_t>()[row]; }
-  // Codes from `row` on; terms with stride rows_max().
-  quantize::CodeBlock codes(uint32_t row) const;
-  uint64_t codes_bytes(uint32_t rows) const;   // resident, with terms
+  const uint8_t* codes(uint32_t row) const;    // from `row` on
+  uint64_t codes_bytes(uint32_t rows) const;   // resident
   uint64_t tables_bytes(uint32_t rows) const;  // resident: slots and checksums
 
   // --- writer ---
@@ -156,7 +158,8 @@ class Segment {
 
  private:
   Segment(std::shared_ptr<io::Storage> storage, std::string folder, const Field& field,
-          Options options);
+          Options options, std::shared_ptr<const quantize::Quantizer> quantizer);
+  void reserve_codes();
   base::Status create_files();
   SegmentHeader header(const io::Magic& magic) const;
   base::Status write_header(io::File& file);
@@ -168,6 +171,8 @@ class Segment {
   void encode_code(uint32_t row, const std::byte* stored);
   base::Status write_codes(const std::string& path, uint32_t rows) const;
   base::Result<io::CheckedFile> open_codes(uint32_t rows) const;
+  base::Status load_quantizer(const io::CheckedFile& file, uint32_t rows);
+  base::Status grow_codes(uint64_t rows);
   bool check_part(uint32_t begin, uint32_t end, const Report& report) const;
 
   std::shared_ptr<io::Storage> storage_;
@@ -175,7 +180,7 @@ class Segment {
   Field field_;
   Options options_;
   RowLayout layout_;
-  std::unique_ptr<quantize::Quantizer> quantizer_;
+  std::shared_ptr<const quantize::Quantizer> quantizer_;
   RowCodec codec_;
 
   std::unique_ptr<io::File> vectors_;
@@ -187,7 +192,6 @@ class Segment {
   base::Region slots_;
   base::Region crcs_;
   base::Region codes_;
-  base::Region terms_;  // term t of row r at t · rows_max + r
   std::vector<std::byte> staging_;
   std::vector<uint32_t> damaged_rows_;
   uint32_t headers_rebuilt_ = 0;

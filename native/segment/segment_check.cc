@@ -89,7 +89,12 @@ Status Segment::check_header(const char* suffix) const {
 }
 
 Status Segment::check_codes() const {
-  TRY(open_codes(rows_));
+  TRY_ASSIGN(const io::CheckedFile file, open_codes(rows_));
+  const auto [segment, file_rows, shape, kind] = file.fields();
+  if (shape >> 32 != quantizer_->code_bytes() ||
+      kind != static_cast<uint64_t>(quantizer_->kind())) {
+    return base::corruption(file.path(), 48, "the header belongs to another kind of code");
+  }
   return io::check_file(*storage_, path("codes"));
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "simd/tables.h"
 
@@ -153,6 +154,11 @@ struct Avx2Codes {
 
   static Query load(const int8_t* query) {
     return {_mm256_cvtepi8_epi16(load16(query)), _mm256_cvtepi8_epi16(load16(query + 16))};
+  }
+  static Query load(const uint8_t* code) {
+    const __m256i middle = _mm256_set1_epi16(128);
+    return {_mm256_sub_epi16(_mm256_cvtepu8_epi16(load16(code)), middle),
+            _mm256_sub_epi16(_mm256_cvtepu8_epi16(load16(code + 16)), middle)};
   }
   static Sum zero() { return _mm256_setzero_si256(); }
   static Sum add_products(const Sum& sum, const Query& query, const uint8_t* codes) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "simd/tables.h"
 
@@ -138,6 +139,11 @@ struct Avx512Codes {
   static Query load(const int8_t* query) {
     return {_mm512_cvtepi8_epi16(load32(query)), _mm512_cvtepi8_epi16(load32(query + 32))};
   }
+  static Query load(const uint8_t* code) {
+    const __m512i middle = _mm512_set1_epi16(128);
+    return {_mm512_sub_epi16(_mm512_cvtepu8_epi16(load32(code)), middle),
+            _mm512_sub_epi16(_mm512_cvtepu8_epi16(load32(code + 32)), middle)};
+  }
   static Sum zero() { return _mm512_setzero_si512(); }
   static Sum add_products(const Sum& sum, const Query& query, const uint8_t* codes) {
     const __m512i low = _mm512_madd_epi16(query.low, _mm512_cvtepu8_epi16(load32(codes)));
@@ -155,6 +161,7 @@ struct Avx512Codes {
 constexpr Kernels with_vnni() {
   Kernels table = kernels_of<Avx512Lanes, Avx512Codes>(Isa::avx512_vnni);
   table.dot_codes = dot_codes_avx512_vnni;
+  table.dot_code_pairs = dot_code_pairs_avx512_vnni;
   return table;
 }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "simd/tables.h"
 
@@ -31,6 +32,10 @@ struct VnniCodes {
   using Sum = __m512i;
 
   static Query load(const int8_t* query) { return _mm512_loadu_si512(query); }
+  // A byte less 128, as a signed byte, has the other highest bit.
+  static Query load(const uint8_t* code) {
+    return _mm512_xor_si512(_mm512_loadu_si512(code), _mm512_set1_epi8(-128));
+  }
   static Sum zero() { return _mm512_setzero_si512(); }
   static Sum add_products(const Sum& sum, const Query& query, const uint8_t* codes) {
     return _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(codes), query);
@@ -40,9 +45,14 @@ struct VnniCodes {
 
 }  // namespace
 
-void dot_codes_avx512_vnni(const int8_t* query, const uint8_t* codes, size_t dim, size_t rows,
+void dot_codes_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t dim, size_t count,
                            int32_t* sums) {
-  dot_codes<VnniCodes>(query, codes, dim, rows, sums);
+  dot_codes<VnniCodes>(query, rows, dim, count, sums);
+}
+
+void dot_code_pairs_avx512_vnni(const uint8_t* code, const CodeRows& rows, size_t dim, size_t count,
+                                int32_t* sums) {
+  dot_codes<VnniCodes>(code, rows, dim, count, sums);
 }
 
 }  // namespace asyncstore::simd

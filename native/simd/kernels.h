@@ -21,6 +21,17 @@ enum class Isa : uint8_t { scalar, avx2, avx512, avx512_vnni, neon };
 
 const char* name(Isa isa);
 
+// Codes of rows, `stride_bytes` apart: row r of a call is number r, or numbers[r] if there are any.
+struct CodeRows {
+  const uint8_t* codes;
+  size_t stride_bytes;
+  const uint32_t* numbers = nullptr;
+
+  const uint8_t* row(size_t r) const {
+    return codes + (numbers == nullptr ? r : size_t{numbers[r]}) * stride_bytes;
+  }
+};
+
 struct Kernels {
   Isa isa;
 
@@ -37,14 +48,22 @@ struct Kernels {
   float (*l2_u8)(const float* query, const uint8_t* row, size_t dim);
   float (*l1_u8)(const float* query, const uint8_t* row, size_t dim);
 
-  // sums[r] = Σ_i query[i] · codes[r · dim + i] for r in [0, rows); exact, no overflow for
-  // dim ≤ 65,536 and query in -127..127. Prefetches ahead; meant to run at memory bandwidth.
-  void (*dot_codes)(const int8_t* query, const uint8_t* codes, size_t dim, size_t rows,
+  // sums[r] = Σ_i query[i] · code_r[i] for r in [0, count); exact, no overflow for dim ≤ 65,536.
+  // Of consecutive rows it prefetches those behind, and runs at memory bandwidth; of others it
+  // prefetches each a few rows ahead of its turn.
+  void (*dot_codes)(const int8_t* query, const CodeRows& rows, size_t dim, size_t count,
                     int32_t* sums);
+  // sums[r] = Σ_i (code[i] − 128) · code_r[i], likewise.
+  void (*dot_code_pairs)(const uint8_t* code, const CodeRows& rows, size_t dim, size_t count,
+                         int32_t* sums);
 
-  // sums[r] = Σ_i |query[i] − (offsets[r] + scales[r] · codes[r · dim + i])|, lanes as above.
-  void (*l1_codes)(const float* query, const uint8_t* codes, const float* offsets,
-                   const float* scales, size_t dim, size_t rows, float* sums);
+  // These take codes that are followed by two floats, offset and scale; an element of a row is
+  // offset + scale · code. sums[r] = Σ_i |query[i] − row_r[i]|, Σ_i (query[i] − row_r[i])², and
+  // Σ_i |row[i] − row_r[i]| where `code` stands for `row`; lanes as above.
+  void (*l1_codes)(const float* query, const CodeRows& rows, size_t dim, size_t count, float* sums);
+  void (*l2_codes)(const float* query, const CodeRows& rows, size_t dim, size_t count, float* sums);
+  void (*l1_code_pairs)(const uint8_t* code, const CodeRows& rows, size_t dim, size_t count,
+                        float* sums);
 
   // Smallest and largest element; dim ≥ 1, all finite.
   void (*min_max_f32)(const float* row, size_t dim, float* smallest, float* largest);

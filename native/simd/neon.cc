@@ -170,6 +170,11 @@ struct NeonCodes {
     const int8x16_t bytes = vld1q_s8(query);
     return {vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes)};
   }
+  static Query load(const uint8_t* code) {
+    // A byte less 128, as a signed byte, has the other highest bit.
+    const int8x16_t bytes = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(code), vdupq_n_u8(128)));
+    return {vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes)};
+  }
   static Sum zero() { return vdupq_n_s32(0); }
   static Sum add_products(const Sum& sum, const Query& query, const uint8_t* codes) {
     const uint8x16_t bytes = vld1q_u8(codes);

@@ -180,14 +180,29 @@ inline ScalarLanes greatest(ScalarLanes a, const ScalarLanes& b) {
 
 struct ScalarCodes {
   static constexpr size_t k_bytes = 16;
-  using Query = const int8_t*;
+  struct Query {
+    int16_t element[k_bytes];
+  };
   using Sum = int32_t;
 
-  static Query load(const int8_t* query) { return query; }
-  static Sum zero() { return 0; }
-  static Sum add_products(Sum sum, Query query, const uint8_t* codes) {
+  static Query load(const int8_t* query) {
+    Query loaded;
     for (size_t i = 0; i < k_bytes; ++i) {
-      sum += query[i] * codes[i];
+      loaded.element[i] = query[i];
+    }
+    return loaded;
+  }
+  static Query load(const uint8_t* code) {
+    Query loaded;
+    for (size_t i = 0; i < k_bytes; ++i) {
+      loaded.element[i] = static_cast<int16_t>(code[i] - 128);
+    }
+    return loaded;
+  }
+  static Sum zero() { return 0; }
+  static Sum add_products(Sum sum, const Query& query, const uint8_t* codes) {
+    for (size_t i = 0; i < k_bytes; ++i) {
+      sum += query.element[i] * codes[i];
     }
     return sum;
   }

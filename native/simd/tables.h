@@ -12,8 +12,10 @@ extern const Kernels k_avx2_kernels;         // needs AVX2 and F16C
 extern const Kernels k_avx512_kernels;       // needs AVX-512 F, BW, DQ and VL
 extern const Kernels k_avx512_vnni_kernels;  // the same and AVX-512 VNNI
 
-void dot_codes_avx512_vnni(const int8_t* query, const uint8_t* codes, size_t dim, size_t rows,
+void dot_codes_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t dim, size_t count,
                            int32_t* sums);
+void dot_code_pairs_avx512_vnni(const uint8_t* code, const CodeRows& rows, size_t dim, size_t count,
+                                int32_t* sums);
 #elif defined(__aarch64__)
 extern const Kernels k_neon_kernels;  // part of every aarch64 CPU
 #endif

@@ -94,14 +94,14 @@ bool same(float a, float b) {
 // One query and rows of every kind, each ending at a guard page.
 struct Rows {
   static constexpr size_t k_count = 7;  // more than any kernel takes at a time, and odd
+  static constexpr size_t k_range_bytes = 2 * sizeof(float);
 
   Guarded<float> query{k_dim_max};
   Guarded<float> f32{k_dim_max};
   Guarded<uint16_t> f16{k_dim_max};
   Guarded<int8_t> query_codes{k_dim_max};
   Guarded<uint8_t> codes{k_count * k_dim_max};
-  Guarded<float> offsets{k_count};
-  Guarded<float> scales{k_count};
+  Guarded<uint8_t> ranged{k_count * (k_dim_max + k_range_bytes)};  // with offset and scale
 
   void fill(size_t dim, Values values, uint64_t seed) {
     std::mt19937_64 random(seed);
@@ -118,11 +118,24 @@ struct Rows {
     }
     scalar().f32_to_f16(f32.last(dim), dim, f16.last(dim));
     for (size_t row = 0; row < k_count; ++row) {
-      offsets.last(k_count)[row] = draw(random, values);
-      scales.last(k_count)[row] = std::fabs(draw(random, values));
+      const float range[] = {draw(random, values), std::fabs(draw(random, values))};
+      uint8_t* code = ranged.last(k_count * (dim + k_range_bytes)) + row * (dim + k_range_bytes);
+      std::memcpy(code, codes.last(k_count * dim) + row * dim, dim);
+      std::memcpy(code + dim, range, sizeof range);
     }
   }
+  CodeRows last_codes(size_t dim, size_t count) { return {codes.last(count * dim), dim}; }
+  CodeRows last_ranged(size_t dim, size_t count) {
+    return {ranged.last(count * (dim + k_range_bytes)), dim + k_range_bytes};
+  }
 };
+
+// Rows in no order, one of them twice.
+constexpr uint32_t k_numbers[] = {4, 0, 6, 6, 1, 2, 5, 3};
+CodeRows numbered(CodeRows rows) {
+  rows.numbers = k_numbers;
+  return rows;
+}
 
 template <class Check>
 void for_each_case(Check check) {
@@ -194,24 +207,33 @@ TEST_CASE("kernels: the scalar distances are the mathematical ones, within their
   }
 }
 
-TEST_CASE("kernels: code sums are exact, for any count of rows") {
+TEST_CASE("kernels: code sums are exact, for any count of rows and in any order") {
   for_each_case([](Rows& rows, size_t dim) {
     const int8_t* query = rows.query_codes.last(dim);
-    for (const size_t count : {size_t{1}, size_t{2}, size_t{4}, Rows::k_count}) {
-      const uint8_t* codes = rows.codes.last(count * dim);
+    const auto check = [&](const CodeRows& given, size_t count) {
+      const uint8_t* code = given.row(count - 1);
       for (const Kernels* table : supported_kernels()) {
         Guarded<int32_t> sums(count);
-        table->dot_codes(query, codes, dim, count, sums.last(count));
+        Guarded<int32_t> pairs(count);
+        table->dot_codes(query, given, dim, count, sums.last(count));
+        table->dot_code_pairs(code, given, dim, count, pairs.last(count));
+        CAPTURE(std::string(name(table->isa)));
         for (size_t row = 0; row < count; ++row) {
-          int64_t expected = 0;
+          int64_t sum = 0;
+          int64_t pair = 0;
           for (size_t i = 0; i < dim; ++i) {
-            expected += int64_t{query[i]} * codes[row * dim + i];
+            sum += int64_t{query[i]} * given.row(row)[i];
+            pair += (int64_t{code[i]} - 128) * given.row(row)[i];
           }
-          CAPTURE(std::string(name(table->isa)));
-          CHECK(sums.last(count)[row] == expected);
+          CHECK(sums.last(count)[row] == sum);
+          CHECK(pairs.last(count)[row] == pair);
         }
       }
+    };
+    for (const size_t count : {size_t{1}, size_t{2}, size_t{4}, Rows::k_count}) {
+      check(rows.last_codes(dim, count), count);
     }
+    check(numbered(rows.last_codes(dim, Rows::k_count)), std::size(k_numbers));
   });
 }
 
@@ -219,45 +241,63 @@ TEST_CASE("kernels: the largest code sums do not overflow") {
   for (const int8_t element : {int8_t{127}, int8_t{-127}}) {
     const std::vector<int8_t> query(k_dim_max, element);
     const std::vector<uint8_t> codes(k_dim_max, 255);
+    const std::vector<uint8_t> code(k_dim_max, element < 0 ? 0 : 255);
     for (const Kernels* table : supported_kernels()) {
       int32_t sum = 0;
-      table->dot_codes(query.data(), codes.data(), k_dim_max, 1, &sum);
+      table->dot_codes(query.data(), {codes.data(), k_dim_max}, k_dim_max, 1, &sum);
       CAPTURE(std::string(name(table->isa)));
       CHECK(sum == int64_t{element} * 255 * static_cast<int64_t>(k_dim_max));
+      table->dot_code_pairs(code.data(), {codes.data(), k_dim_max}, k_dim_max, 1, &sum);
+      CHECK(sum == (int64_t{code[0]} - 128) * 255 * static_cast<int64_t>(k_dim_max));
     }
   }
 }
 
-TEST_CASE("kernels: Manhattan sums over codes have the bits of the scalar ones") {
+TEST_CASE("kernels: distances over codes have the bits of the scalar ones") {
   for_each_case([](Rows& rows, size_t dim) {
     const float* query = rows.query.last(dim);
-    for (const size_t count : {size_t{1}, Rows::k_count}) {
-      const uint8_t* codes = rows.codes.last(count * dim);
-      const float* offsets = rows.offsets.last(count);
-      const float* scales = rows.scales.last(count);
-      float expected[Rows::k_count];
-      scalar().l1_codes(query, codes, offsets, scales, dim, count, expected);
+    const auto check = [&](const CodeRows& given, size_t count) {
+      constexpr size_t k_count_max = std::size(k_numbers);
+      const uint8_t* code = given.row(count - 1);
+      float expected[3][k_count_max];
+      scalar().l1_codes(query, given, dim, count, expected[0]);
+      scalar().l2_codes(query, given, dim, count, expected[1]);
+      scalar().l1_code_pairs(code, given, dim, count, expected[2]);
       for (const Kernels* table : tables_beside_scalar()) {
-        float sums[Rows::k_count];
-        table->l1_codes(query, codes, offsets, scales, dim, count, sums);
+        float sums[3][k_count_max];
+        table->l1_codes(query, given, dim, count, sums[0]);
+        table->l2_codes(query, given, dim, count, sums[1]);
+        table->l1_code_pairs(code, given, dim, count, sums[2]);
         CAPTURE(std::string(name(table->isa)));
         for (size_t row = 0; row < count; ++row) {
-          CHECK(same(sums[row], expected[row]));
+          CHECK(same(sums[0][row], expected[0][row]));
+          CHECK(same(sums[1][row], expected[1][row]));
+          CHECK(same(sums[2][row], expected[2][row]));
         }
       }
+    };
+    for (const size_t count : {size_t{1}, Rows::k_count}) {
+      check(rows.last_ranged(dim, count), count);
     }
+    check(numbered(rows.last_ranged(dim, Rows::k_count)), std::size(k_numbers));
   });
 }
 
 TEST_CASE("kernels: missing codes of the last group count as zero, not as the offset") {
   const float query = 3;
-  const uint8_t code = 10;
-  const float offset = 100;
-  const float scale = 0.5F;
+  const float range[] = {100, 0.5F};  // offset, scale
+  uint8_t rows[2][1 + sizeof range] = {{10}, {30}};
+  for (auto& row : rows) {
+    std::memcpy(row + 1, range, sizeof range);
+  }
   for (const Kernels* table : supported_kernels()) {
     float sum = 0;
-    table->l1_codes(&query, &code, &offset, &scale, 1, 1, &sum);
+    table->l1_codes(&query, {rows[0], sizeof rows[0]}, 1, 1, &sum);
     CHECK(sum == 102.0F);
+    table->l2_codes(&query, {rows[0], sizeof rows[0]}, 1, 1, &sum);
+    CHECK(sum == 102.0F * 102.0F);
+    table->l1_code_pairs(rows[1], {rows[0], sizeof rows[0]}, 1, 1, &sum);
+    CHECK(sum == 10.0F);
   }
 }
 

@@ -19,10 +19,17 @@ constexpr uint64_t k_owner = 77;
 CollectionFile sample_collection() {
   CollectionFile file;
   file.name = "Bücher";
-  file.fields = {
-      {"title", 384, segment::Distance::cosine, segment::Datatype::float32,
-       quantize::Kind::scalar_int8, 0.99F},
-      {"", 1, segment::Distance::manhattan, segment::Datatype::uint8, quantize::Kind::none, 1.0F}};
+  file.fields = {{"title",
+                  384,
+                  segment::Distance::cosine,
+                  segment::Datatype::float32,
+                  {.kind = quantize::Kind::scalar_int8,
+                   .quantile = 0.99F,
+                   .bits = 2,
+                   .compression = 64,
+                   .encoding = quantize::BinaryEncoding::two_bits,
+                   .query_encoding = quantize::QueryEncoding::scalar8bits}},
+                 {"", 1, segment::Distance::manhattan, segment::Datatype::uint8, {}}};
   file.config = random_bytes(77, 1);
   file.identity = k_owner;
   file.sparse = {"words", "Wörter"};
@@ -136,11 +143,17 @@ TEST_CASE("manifest: a sound checksum over impossible values is refused") {
   const auto parsed = parse_manifest("p", content, k_owner, 2, 3);
   REQUIRE(!parsed.ok());
   CHECK(parsed.error().message.find("checksum") == std::string::npos);
-  for (const int what : {0, 1, 2, 3, 4}) {
+  for (const int what : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
     auto collection = sample_collection();
     auto& field = collection.fields[1];
     field.dim = what == 0 ? 0 : what == 1 ? 70'000 : 1;
-    field.quantile = what == 2 ? 0.1F : what == 3 ? 2.0F : 1.0F;
+    auto& codes = field.quantization;
+    codes.quantile = what == 2 ? 0.1F : what == 3 ? 2.0F : 1.0F;
+    codes.kind = static_cast<quantize::Kind>(what == 5 ? 5 : 0);
+    codes.bits = what == 6 ? 3 : 4;
+    codes.compression = what == 7 ? 128 : 16;
+    codes.encoding = static_cast<quantize::BinaryEncoding>(what == 8 ? 3 : 0);
+    codes.query_encoding = static_cast<quantize::QueryEncoding>(what == 9 ? 4 : 0);
     field.distance = static_cast<segment::Distance>(what == 4 ? 9 : 0);
     CHECK(parse_collection("p", encode(collection)).error().code == Code::corruption);
   }

@@ -23,9 +23,9 @@ constexpr auto k_upsert = static_cast<uint32_t>(Kind::upsert);
 constexpr auto k_delete = static_cast<uint32_t>(Kind::remove);
 
 const std::vector<Field> g_fields = {
-    {"a", 3, Distance::dot, Datatype::float32, quantize::Kind::none, 1.0F},
-    {"b", 5, Distance::dot, Datatype::uint8, quantize::Kind::none, 1.0F},
-    {"c", 1, Distance::dot, Datatype::float16, quantize::Kind::none, 1.0F},
+    {"a", 3, Distance::dot, Datatype::float32, {}},
+    {"b", 5, Distance::dot, Datatype::uint8, {}},
+    {"c", 1, Distance::dot, Datatype::float16, {}},
 };
 
 std::vector<segment::RowCodec> codecs() {

@@ -21,7 +21,7 @@ namespace asyncstore::quantize {
 using Row = std::span<const float>;
 
 struct QuantizerKind {
-  std::function<std::unique_ptr<Quantizer>(uint32_t dim, Metric metric)> make;
+  std::function<std::shared_ptr<const Quantizer>(uint32_t dim, Metric metric)> make;
   // How far the estimate of `row` for `query` may be from the exact similarity; derived, not
   // observed.
   std::function<double(Metric metric, Row query, Row row)> error_max;
@@ -40,33 +40,28 @@ inline double exact_similarity(Metric metric, Row query, Row row) {
   return sum;
 }
 
-// Rows, their codes and their terms as a segment holds them.
+// Rows and their codes as a segment holds them.
 struct EncodedRows {
   EncodedRows(const Quantizer& quantizer, std::vector<float> row_values)
       : dim(quantizer.dim()),
         count(row_values.size() / dim),
         code_bytes(quantizer.code_bytes()),
         values(std::move(row_values)),
-        codes(count * code_bytes),
-        terms(count * quantizer.term_count()) {
+        codes(count * code_bytes) {
     for (size_t r = 0; r < count; ++r) {
-      quantizer.encode(row(r).data(), codes.data() + r * code_bytes, terms.data() + r, count);
+      quantizer.encode(row(r).data(), codes.data() + r * code_bytes);
     }
   }
 
   Row row(size_t r) const { return Row(values).subspan(r * dim, dim); }
-  CodeBlock block(size_t first) const {
-    return {.codes = codes.data() + first * code_bytes,
-            .terms = terms.data() + first,
-            .terms_stride = count};
-  }
+  const uint8_t* code(size_t r) const { return codes.data() + r * code_bytes; }
   std::vector<float> estimates(const Quantizer& quantizer, Row query,
                                size_t block_rows = k_estimate_rows_max) const {
     const auto encoded = quantizer.encode_query(query.data());
     std::vector<float> similarities(count);
     for (size_t first = 0; first < count; first += block_rows) {
       const size_t rows = std::min(block_rows, count - first);
-      quantizer.estimate(*encoded, block(first), rows, similarities.data() + first);
+      quantizer.estimate(*encoded, code(first), rows, similarities.data() + first);
     }
     return similarities;
   }
@@ -76,7 +71,6 @@ struct EncodedRows {
   size_t code_bytes;
   std::vector<float> values;
   std::vector<uint8_t> codes;
-  std::vector<float> terms;
 };
 
 inline std::vector<float> normal_values(size_t count, double mean, double deviation,
@@ -143,15 +137,87 @@ inline void check_blocks(const QuantizerKind& kind, Metric metric) {
     CAPTURE(block_rows);
     CHECK(rows.estimates(*quantizer, query, block_rows) == whole);
   }
-  // Nor do its codes and terms, and a second quantizer makes the same.
+  // Nor does its code, and a second quantizer makes the same.
   const auto second = kind.make(dim, metric);
   for (const size_t r : {size_t{0}, size_t{7}, rows.count - 1}) {
     const EncodedRows alone(*second, {rows.row(r).begin(), rows.row(r).end()});
     CHECK(std::equal(alone.codes.begin(), alone.codes.end(),
                      rows.codes.begin() + static_cast<ptrdiff_t>(r * rows.code_bytes)));
-    for (uint32_t term = 0; term < quantizer->term_count(); ++term) {
-      CHECK(alone.terms[term] == rows.terms[term * rows.count + r]);
+  }
+}
+
+// Rows asked for by number, some of them twice and in no order, have the very same estimates.
+inline void check_rows(const QuantizerKind& kind, Metric metric) {
+  for (const uint32_t dim : {1U, 24U, 100U, 384U}) {
+    const auto quantizer = kind.make(dim, metric);
+    const EncodedRows rows(*quantizer, normal_values(size_t{150} * dim, 0, 1, 7));
+    const std::vector<float> query = normal_values(dim, 0, 1, 8);
+    const std::vector<float> whole = rows.estimates(*quantizer, query);
+    const auto encoded = quantizer->encode_query(query.data());
+    std::mt19937_64 random(9);
+    for (const size_t count : {size_t{0}, size_t{1}, size_t{15}, size_t{17}, k_estimate_rows_max}) {
+      std::vector<uint32_t> numbers(count);
+      for (uint32_t& number : numbers) {
+        number = static_cast<uint32_t>(random() % rows.count);
+      }
+      std::vector<float> similarities(count);
+      quantizer->estimate_rows(*encoded, rows.codes.data(), numbers, similarities.data());
+      CAPTURE(dim);
+      for (size_t i = 0; i < count; ++i) {
+        CHECK(similarities[i] == whole[numbers[i]]);
+      }
     }
+  }
+}
+
+// Between rows, codes alone are off by what they are off for a query, once for each of the two.
+inline void check_similarities(const QuantizerKind& kind, Metric metric) {
+  for (const uint32_t dim : {1U, 24U, 100U, 384U}) {
+    const auto quantizer = kind.make(dim, metric);
+    const EncodedRows rows(*quantizer, normal_values(size_t{40} * dim, 0.2, 1, 10));
+    std::vector<uint32_t> numbers(rows.count);
+    std::iota(numbers.begin(), numbers.end(), 0U);
+    std::vector<std::vector<float>> similarities(rows.count, std::vector<float>(rows.count));
+    for (uint32_t r = 0; r < rows.count; ++r) {
+      quantizer->similarities(rows.codes.data(), r, numbers, similarities[r].data());
+    }
+    CAPTURE(dim);
+    for (size_t a = 0; a < rows.count; ++a) {
+      for (size_t b = 0; b < a; ++b) {
+        const double exact = exact_similarity(metric, rows.row(a), rows.row(b));
+        const double error_max = kind.error_max(metric, rows.row(a), rows.row(b)) +
+                                 kind.error_max(metric, rows.row(b), rows.row(a));
+        CHECK(std::fabs(similarities[a][b] - exact) <= error_max);
+        CHECK(std::fabs(similarities[a][b] - similarities[b][a]) <=
+              1e-4 * (dim + std::fabs(exact)));
+      }
+    }
+  }
+}
+
+// The errors of many estimates, each in its own standard deviation.
+inline void check_deviation(const QuantizerKind& kind, Metric metric) {
+  for (const uint32_t dim : {64U, 100U, 384U}) {
+    const auto quantizer = kind.make(dim, metric);
+    const EncodedRows rows(*quantizer, normal_values(size_t{300} * dim, 0, 1, 11));
+    double squares = 0;
+    size_t count = 0;
+    for (size_t q = 0; q < 20; ++q) {
+      const std::vector<float> query = normal_values(dim, 0, 1, 200 + q);
+      const auto encoded = quantizer->encode_query(query.data());
+      const std::vector<float> estimates = rows.estimates(*quantizer, query);
+      for (size_t r = 0; r < rows.count; ++r) {
+        const double deviation = quantizer->deviation(*encoded, rows.code(r));
+        REQUIRE(deviation > 0);
+        const double error = estimates[r] - exact_similarity(metric, query, rows.row(r));
+        squares += error / deviation * (error / deviation);
+        ++count;
+      }
+    }
+    CAPTURE(dim);
+    const double found = std::sqrt(squares / static_cast<double>(count));
+    CHECK(found >= 0.7);
+    CHECK(found <= 1.2);
   }
 }
 
@@ -195,6 +261,9 @@ inline void check_conformance(const QuantizerKind& kind) {
     CHECK(kind.make(7, metric)->dim() == 7);
     check_errors(kind, metric);
     check_blocks(kind, metric);
+    check_rows(kind, metric);
+    check_similarities(kind, metric);
+    check_deviation(kind, metric);
     check_recall(kind, metric);
   }
 }

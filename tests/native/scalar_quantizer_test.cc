@@ -12,6 +12,10 @@ using namespace asyncstore::quantize;
 
 namespace {
 
+std::shared_ptr<const ScalarQuantizer> make(uint32_t dim, Metric metric, float quantile) {
+  return std::make_shared<ScalarQuantizer>(dim, metric, quantile);
+}
+
 // Of a row whose whole range is coded. Each element is off by at most half a scale; each element of
 // the query by half of its scale, which meets a code at most 127.5 from the middle.
 double error_max(Metric metric, Row query, Row row) {
@@ -47,32 +51,31 @@ double error_max(Metric metric, Row query, Row row) {
 }  // namespace
 
 TEST_CASE("scalar quantizer: conformance") {
-  check_conformance(
-      {.make = [](uint32_t dim, Metric metric) { return make_scalar_quantizer(dim, metric, 1.0F); },
-       .error_max = error_max,
-       .recall_min = 0.93});
+  check_conformance({.make = [](uint32_t dim, Metric metric) { return make(dim, metric, 1.0F); },
+                     .error_max = error_max,
+                     .recall_min = 0.93});
 }
 
 TEST_CASE("scalar quantizer: shape") {
-  const auto dot = make_scalar_quantizer(384, Metric::dot, 1.0F);
+  const auto dot = make(384, Metric::dot, 1.0F);
   CHECK(dot->kind() == Kind::scalar_int8);
-  CHECK(dot->code_bytes() == 384);
-  CHECK(dot->term_count() == 2);
-  CHECK(make_scalar_quantizer(384, Metric::manhattan, 1.0F)->term_count() == 2);
-  CHECK(make_scalar_quantizer(384, Metric::euclid, 1.0F)->term_count() == 3);
+  CHECK(dot->code_bytes() == 384 + 16);
+  CHECK(dot->parameters().empty());
+  CHECK(make(384, Metric::manhattan, 1.0F)->code_bytes() == 384 + 12);
+  CHECK(make(384, Metric::euclid, 1.0F)->code_bytes() == 384 + 20);
 }
 
 TEST_CASE("scalar quantizer: every element is within half a scale") {
   for (const double magnitude : {1e-42, 1e-38, 1.0, 1e18, 1e38}) {
     const uint32_t dim = 384;
-    const auto quantizer = make_scalar_quantizer(dim, Metric::dot, 1.0F);
+    const auto quantizer = make(dim, Metric::dot, 1.0F);
     std::vector<float> row = normal_values(dim, 0, 1, 1);
     for (float& value : row) {
       value = static_cast<float>(std::clamp<double>(value, -1.5, 1.5) * magnitude);
     }
     const EncodedRows encoded(*quantizer, row);
-    const double offset = encoded.terms[0];
-    const double scale = encoded.terms[1];
+    const double offset = quantizer->terms(encoded.code(0)).offset;
+    const double scale = quantizer->terms(encoded.code(0)).scale;
     CAPTURE(magnitude);
     for (uint32_t i = 0; i < dim; ++i) {
       // Above the half: the rounding of (x - offset) / scale, below 256, in float32.
@@ -88,8 +91,10 @@ TEST_CASE("scalar quantizer: a quantile below one clips that share of the elemen
   std::shuffle(row.begin(), row.end(), std::mt19937_64(1));
   const ScalarQuantizer quantizer(dim, Metric::dot, 0.9F);
   const EncodedRows encoded(quantizer, row);
-  CHECK(encoded.terms[0] == 50.0F);
-  CHECK(encoded.terms[1] == doctest::Approx((949.0 - 50.0) / 255));
+  const ScalarQuantizer::Terms terms = quantizer.terms(encoded.code(0));
+  CHECK(terms.offset == 50.0F);
+  CHECK(terms.scale == doctest::Approx((949.0 - 50.0) / 255));
+  CHECK(terms.code_sum == std::accumulate(encoded.codes.begin(), encoded.codes.begin() + dim, 0U));
   for (uint32_t i = 0; i < dim; ++i) {
     if (row[i] <= 50) {
       CHECK(encoded.codes[i] == 0);
@@ -98,19 +103,21 @@ TEST_CASE("scalar quantizer: a quantile below one clips that share of the elemen
     }
   }
   // The quantiles of few elements are the smallest and the largest, and nothing clips.
-  const EncodedRows few(ScalarQuantizer(3, Metric::dot, 0.9F), {3, 1, 1.5F});
-  CHECK(few.terms[0] == 1.0F);
-  CHECK(few.codes == std::vector<uint8_t>{255, 0, 64});
+  const ScalarQuantizer of_few(3, Metric::dot, 0.9F);
+  const EncodedRows few(of_few, {3, 1, 1.5F});
+  CHECK(of_few.terms(few.code(0)).offset == 1.0F);
+  CHECK(std::vector<uint8_t>(few.code(0), few.code(0) + 3) == std::vector<uint8_t>{255, 0, 64});
   // Even the least quantile leaves the middle.
-  const EncodedRows middle(ScalarQuantizer(5, Metric::dot, FLT_MIN), {5, 1, 4, 2, 3});
-  CHECK(middle.terms[0] == 3.0F);
-  CHECK(middle.terms[1] == 0.0F);
+  const ScalarQuantizer of_middle(5, Metric::dot, FLT_MIN);
+  const EncodedRows middle(of_middle, {5, 1, 4, 2, 3});
+  CHECK(of_middle.terms(middle.code(0)).offset == 3.0F);
+  CHECK(of_middle.terms(middle.code(0)).scale == 0.0F);
 }
 
 TEST_CASE("scalar quantizer: no finite row and no finite query make a NaN") {
   for (const Metric metric : {Metric::dot, Metric::euclid, Metric::manhattan}) {
     for (const uint32_t dim : {1U, 2U, 384U}) {
-      const auto quantizer = make_scalar_quantizer(dim, metric, 1.0F);
+      const auto quantizer = make(dim, metric, 1.0F);
       for (const float low : {-FLT_MAX, -1e18F, -0x1p-149F, 0.0F, 1e18F}) {
         for (const float high : {0.0F, 0x1p-149F, FLT_MIN, 1e18F, FLT_MAX}) {
           std::vector<float> row(dim, low);
@@ -121,6 +128,12 @@ TEST_CASE("scalar quantizer: no finite row and no finite query make a NaN") {
             CAPTURE(low);
             CAPTURE(high);
             CHECK_FALSE(std::isnan(encoded.estimates(*quantizer, query)[0]));
+            CHECK_FALSE(std::isnan(
+                quantizer->deviation(*quantizer->encode_query(query.data()), encoded.code(0))));
+            const uint32_t itself = 0;
+            float similarity = 0;
+            quantizer->similarities(encoded.codes.data(), 0, {&itself, 1}, &similarity);
+            CHECK_FALSE(std::isnan(similarity));
           }
         }
       }
@@ -129,20 +142,20 @@ TEST_CASE("scalar quantizer: no finite row and no finite query make a NaN") {
 }
 
 TEST_CASE("scalar quantizer: a row that overflows float32 is infinitely far, not near") {
-  const auto quantizer = make_scalar_quantizer(384, Metric::euclid, 1.0F);
+  const auto quantizer = make(384, Metric::euclid, 1.0F);
   const EncodedRows rows(*quantizer, normal_values(384, 1e30, 1e29, 1));
   CHECK(rows.estimates(*quantizer, rows.row(0))[0] == -std::numeric_limits<float>::infinity());
 }
 
 TEST_CASE("scalar quantizer: a squared distance is never negative") {
-  const auto quantizer = make_scalar_quantizer(100, Metric::euclid, 1.0F);
+  const auto quantizer = make(100, Metric::euclid, 1.0F);
   const EncodedRows rows(*quantizer, normal_values(6400, 10, 1, 1));
   for (size_t r = 0; r < rows.count; ++r) {
     CHECK(rows.estimates(*quantizer, rows.row(r))[r] <= 0);
   }
 }
 
-TEST_CASE("scalar quantizer: every instruction set makes the same codes, terms and estimates") {
+TEST_CASE("scalar quantizer: every instruction set makes the same codes and estimates") {
   for (const Metric metric : {Metric::dot, Metric::euclid, Metric::manhattan}) {
     for (const uint32_t dim : {1U, 33U, 100U, 384U}) {
       const ScalarQuantizer expected(dim, metric, 0.99F, *simd::supported_kernels().front());
@@ -153,7 +166,6 @@ TEST_CASE("scalar quantizer: every instruction set makes the same codes, terms a
         const EncodedRows rows(quantizer, expected_rows.values);
         CAPTURE(std::string(simd::name(table->isa)));
         CHECK(rows.codes == expected_rows.codes);
-        CHECK(rows.terms == expected_rows.terms);
         CHECK(rows.estimates(quantizer, query) == expected_rows.estimates(expected, query));
       }
     }

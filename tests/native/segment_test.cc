@@ -30,7 +30,7 @@ const std::shared_ptr<io::Storage> g_storage = io::make_posix_storage();
 
 Field field_of(uint32_t dim, Datatype datatype, Distance distance = Distance::dot,
                quantize::Kind quantization = quantize::Kind::scalar_int8) {
-  return {"v", dim, distance, datatype, quantization, 1.0F};
+  return {"v", dim, distance, datatype, {.kind = quantization}};
 }
 
 // Rows of a segment as they must be found.
@@ -72,19 +72,12 @@ void append(Segment& segment, Rows& rows, uint32_t count, uint64_t seed) {
   REQUIRE(segment.append(rows.part(first, count), std::span(rows.entries).subspan(first)).ok());
 }
 
-// Codes and terms by row, independent of their strides.
 std::vector<uint8_t> codes_of(const Segment& segment, uint32_t rows) {
-  std::vector<uint8_t> all;
-  const auto* quantizer = segment.quantizer();
-  for (uint32_t row = 0; row < rows && quantizer != nullptr; ++row) {
-    const auto block = segment.codes(row);
-    all.insert(all.end(), block.codes, block.codes + quantizer->code_bytes());
-    for (uint32_t term = 0; term < quantizer->term_count(); ++term) {
-      const auto* value = reinterpret_cast<const uint8_t*>(block.terms + term * block.terms_stride);
-      all.insert(all.end(), value, value + sizeof(float));
-    }
+  if (segment.quantizer() == nullptr) {
+    return {};
   }
-  return all;
+  const uint8_t* codes = segment.codes(0);
+  return {codes, codes + segment.codes_bytes(rows)};
 }
 
 void check_equal(const Segment& segment, const Rows& rows) {

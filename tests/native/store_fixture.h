@@ -28,7 +28,7 @@ inline segment::Field make_field(std::string name, uint32_t dim,
                                  segment::Distance distance = segment::Distance::dot,
                                  segment::Datatype datatype = segment::Datatype::float32,
                                  quantize::Kind quantization = quantize::Kind::scalar_int8) {
-  return {std::move(name), dim, distance, datatype, quantization, 1.0F};
+  return {std::move(name), dim, distance, datatype, {.kind = quantization}};
 }
 
 // Options under which everything happens that can happen: small files, small segments.

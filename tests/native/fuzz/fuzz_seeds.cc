@@ -43,8 +43,11 @@ void add_manifests() {
   engine::CollectionFile collection;
   collection.name = "c";
   collection.identity = 77;
-  collection.fields.push_back({"a", 3, segment::Distance::dot, segment::Datatype::float32,
-                               quantize::Kind::scalar_int8, 1.0F});
+  collection.fields.push_back({"a",
+                               3,
+                               segment::Distance::dot,
+                               segment::Datatype::float32,
+                               {.kind = quantize::Kind::scalar_int8}});
   collection.sparse = {"words"};
   add("manifest", {0}, engine::encode(collection));
   engine::Manifest manifest;
@@ -64,8 +67,8 @@ void add_manifests() {
 
 void add_operations() {
   const std::vector<segment::Field> fields = {
-      {"a", 3, segment::Distance::dot, segment::Datatype::float32, quantize::Kind::none, 1.0F},
-      {"b", 5, segment::Distance::dot, segment::Datatype::uint8, quantize::Kind::none, 1.0F}};
+      {"a", 3, segment::Distance::dot, segment::Datatype::float32, {}},
+      {"b", 5, segment::Distance::dot, segment::Datatype::uint8, {}}};
   const engine::Schema schema(fields, 2);
   std::vector<segment::RowCodec> codecs;
   for (const auto& field : fields) {

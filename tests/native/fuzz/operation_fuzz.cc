@@ -9,8 +9,8 @@ using namespace asyncstore;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::vector<segment::Field> fields = {
-      {"a", 3, segment::Distance::dot, segment::Datatype::float32, quantize::Kind::none, 1.0F},
-      {"b", 5, segment::Distance::dot, segment::Datatype::uint8, quantize::Kind::none, 1.0F}};
+      {"a", 3, segment::Distance::dot, segment::Datatype::float32, {}},
+      {"b", 5, segment::Distance::dot, segment::Datatype::uint8, {}}};
   const engine::Schema schema(fields, 2);
   fuzz::Input input(data, size);
   const uint32_t kind = input.number(1) % 7;

@@ -75,9 +75,11 @@ void make_store(const std::string& path) {
   std::filesystem::remove_all(made);
   auto store = std::move(Engine::open(io::make_posix_storage(), made, small_options()).value());
   call(*store, [&](uint64_t ticket) {
-    const segment::Field field{
-        "a", 3, segment::Distance::dot, segment::Datatype::float32, quantize::Kind::scalar_int8,
-        1.0F};
+    const segment::Field field{"a",
+                               3,
+                               segment::Distance::dot,
+                               segment::Datatype::float32,
+                               {.kind = quantize::Kind::scalar_int8}};
     return store->create_collection(ticket, {"c", {field}, {}, 0, {"words"}});
   });
   const auto collection = store->collections().front();

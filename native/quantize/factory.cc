@@ -1,0 +1,79 @@
+#include "quantize/factory.h"
+
+#include <bit>
+#include <string>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "quantize/scalar_quantizer.h"
+
+namespace asyncstore::quantize {
+
+using base::Code;
+using base::Error;
+using base::Result;
+using base::Status;
+
+Status check(const Config& config, uint32_t dim, Metric /*metric*/) {
+  if (dim < 1 || dim > base::k_dim_max) {
+    return base::invalid_argument("size: value " + std::to_string(dim) +
+                                  " invalid, must be from 1 to " + std::to_string(base::k_dim_max));
+  }
+  if (!(config.quantile >= 0.5F && config.quantile <= 1.0F)) {
+    return base::invalid_argument("quantile: value " + std::to_string(config.quantile) +
+                                  " invalid, must be from 0.5 to 1");
+  }
+  if (config.bits == 0 || config.bits > 8 || !std::has_single_bit(config.bits)) {
+    return base::invalid_argument("bits: value " + std::to_string(config.bits) +
+                                  " invalid, must be 1, 2, 4 or 8");
+  }
+  if (config.compression < 4 || config.compression > 64 ||
+      !std::has_single_bit(config.compression)) {
+    return base::invalid_argument("compression: value " + std::to_string(config.compression) +
+                                  " invalid, must be 4, 8, 16, 32 or 64");
+  }
+  if (config.encoding > BinaryEncoding::two_bits ||
+      config.query_encoding > QueryEncoding::scalar8bits) {
+    return base::invalid_argument("encoding: there is no such encoding");
+  }
+  switch (config.kind) {
+    case Kind::none:
+    case Kind::scalar_int8:
+      return {};
+    case Kind::product:
+    case Kind::binary:
+    case Kind::rabitq:
+      break;
+  }
+  return Error{Code::unsupported, "codes of this kind are not supported yet"};
+}
+
+std::shared_ptr<const Quantizer> make(const Config& config, uint32_t dim, Metric metric) {
+  ASSERT(check(config, dim, metric).ok());
+  switch (config.kind) {
+    case Kind::none:
+      return nullptr;
+    case Kind::scalar_int8:
+      return std::make_shared<ScalarQuantizer>(dim, metric, config.quantile);
+    case Kind::product:
+    case Kind::binary:
+    case Kind::rabitq:
+      break;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<const Quantizer> train(const Config& config, uint32_t dim, Metric metric,
+                                       const Training& /*training*/) {
+  return make(config, dim, metric);
+}
+
+Result<std::shared_ptr<const Quantizer>> load(const Config& config, uint32_t dim, Metric metric,
+                                              base::Bytes parameters) {
+  if (!parameters.empty()) {
+    return base::corruption("the parameters of a quantizer", 0, "this kind has none");
+  }
+  return make(config, dim, metric);
+}
+
+}  // namespace asyncstore::quantize
