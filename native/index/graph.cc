@@ -1,0 +1,79 @@
+#include "index/graph.h"
+
+#include <cstring>
+
+namespace asyncstore::index {
+namespace {
+
+constexpr std::array<char, 8> k_magic = {'a', 's', 'g', 'r', 'a', 'p', 'h', '1'};
+
+// True when each of `links` is k_no_link or below `row_count`. Without a branch in the loop, so
+// that it runs at the speed of memory: k_no_link + 1 is 0, and either summand's highest bit tells
+// of a link that is too large, as row_count is below 2^31.
+bool all_links_lead(const uint32_t* links, uint64_t count, uint32_t row_count) {
+  uint32_t wrong = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint32_t end = links[i] + 1;
+    wrong |= end | (row_count - end);
+  }
+  return wrong >> 31 == 0;
+}
+
+}  // namespace
+
+Graph::Graph(base::Region region, const GraphLayout& layout)
+    : region_(std::move(region)), layout_(layout) {}
+
+base::Result<std::unique_ptr<Graph>> Graph::load(base::Region region, uint64_t size_bytes,
+                                                 const std::string& path) {
+  GraphHeader header{};
+  if (size_bytes < sizeof header || size_bytes > region.bytes()) {
+    return base::corruption(path, 0, "a graph is shorter than its header");
+  }
+  std::memcpy(&header, region.as<std::byte>(), sizeof header);
+  if (header.magic != k_magic) {
+    return base::corruption(path, 0, "this is not a graph");
+  }
+  if (header.rows >= k_rows_max || header.m < k_m_min || header.m > k_m_max ||
+      header.zero != decltype(header.zero){}) {
+    return base::corruption(path, 8, "the header of a graph is wrong");
+  }
+  const GraphLayout layout(header.rows, header.m);
+  if (layout.size_bytes != size_bytes) {
+    return base::corruption(path, 8, "a graph has another size than its header says");
+  }
+  std::unique_ptr<Graph> graph(new Graph(std::move(region), layout));
+  TRY(graph->check(path));
+  return graph;
+}
+
+base::Status Graph::check(const std::string& path) const {
+  for (uint32_t number = 0; number < level_count(); ++number) {
+    const LevelLayout& place = layout_.levels[number];
+    const Level own = level(number);
+    if (!all_links_lead(own.links(0), uint64_t{place.rows} * place.links_max, place.rows)) {
+      return base::corruption(path, place.links_offset, "a link leads to no row");
+    }
+    if (number == 0) {
+      continue;
+    }
+    const Level below = level(number - 1);
+    for (uint32_t i = 0; i < place.rows; ++i) {
+      const uint32_t row = own.row(i);
+      const uint32_t place_below = below.place(row);
+      if ((i > 0 && row <= own.row(i - 1)) || place_below >= below.row_count() ||
+          below.row(place_below) != row) {
+        return base::corruption(path, place.rows_offset + i * sizeof row,
+                                "a level has rows that the one below has not");
+      }
+    }
+  }
+  return {};
+}
+
+void Graph::write_header() {
+  const GraphHeader header{k_magic, row_count(), m(), {}};
+  std::memcpy(region_.as<std::byte>(), &header, sizeof header);
+}
+
+}  // namespace asyncstore::index
