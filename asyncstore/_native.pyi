@@ -50,6 +50,9 @@ class Field:
         compression: int = 16,  # product: 4, 8, 16, 32 or 64
         encoding: str = "one_bit",  # binary: or "one_and_half_bits", "two_bits"
         query_encoding: str = "default",  # binary: or "binary", "scalar4bits", "scalar8bits"
+        graph_m: int = 16,  # 0: no graph
+        ef_construct: int = 100,
+        full_scan_threshold_kb: int = 10000,
     ) -> None: ...
     @property
     def name(self) -> str: ...

@@ -198,6 +198,12 @@ void Check::check_segment_files(uint32_t field, const Segment& segment) {
       add(DamageKind::codes, field, segment, 0, sound.error());
     }
   }
+  if (segment.sealed() && segment.graph() != nullptr) {
+    const Status sound = segment.check_graph();
+    if (!sound.ok()) {
+      add(DamageKind::graph, field, segment, 0, sound.error());
+    }
+  }
 }
 
 // --- once more ---
@@ -255,6 +261,7 @@ Status Check::look_again(const Damage& place) {
       return {};
     case DamageKind::header:
     case DamageKind::codes:
+    case DamageKind::graph:
       check_segment_files(place.part, *view->segment);
       return {};
     default:

@@ -89,10 +89,12 @@ CollectionStatistics Collection::statistics() const {
       (segment.sealed() ? statistics.indexed_vectors : statistics.appendable_rows) +=
           view.live_count();
       statistics.ram_codes += segment.codes_bytes(view.rows);
+      statistics.ram_graph += segment.graph() != nullptr ? segment.graph()->ram_bytes() : 0;
       statistics.ram_ids +=
           segment.tables_bytes(view.rows) + (view.deleted ? view.deleted->ram_bytes() : 0);
       statistics.disk_vectors += segment.disk_bytes("vectors");
       statistics.disk_codes += segment.disk_bytes("codes");
+      statistics.disk_graph += segment.disk_bytes("graph");
       statistics.disk_rows += segment.disk_bytes("rows");
     }
   }

@@ -59,9 +59,9 @@ struct CollectionStatistics {
   uint64_t rows_deleted = 0;
   uint64_t appendable_rows = 0;
   uint64_t indexed_vectors = 0;
-  uint64_t ram_codes = 0, ram_ids = 0, ram_payload = 0, ram_sparse = 0;
-  uint64_t disk_vectors = 0, disk_codes = 0, disk_rows = 0, disk_points = 0, disk_payload = 0,
-           disk_sparse = 0;
+  uint64_t ram_codes = 0, ram_graph = 0, ram_ids = 0, ram_payload = 0, ram_sparse = 0;
+  uint64_t disk_vectors = 0, disk_codes = 0, disk_graph = 0, disk_rows = 0, disk_points = 0,
+           disk_payload = 0, disk_sparse = 0;
   uint64_t wal_bytes = 0;
   uint64_t operation_id = 0;
   OptimizerProgress optimizer;

@@ -17,6 +17,7 @@ enum class DamageKind : uint8_t {
   header,
   row_entry,
   codes,
+  graph,
   row_state,  // a row is live or deleted, and the point table says otherwise
   deleted_rows,
   points,

@@ -224,6 +224,8 @@ Result<bool> Maintenance::improve(Collection& collection, uint32_t field, bool s
     TRY_ASSIGN(bounds.open_id_end, freeze(collection, field));
     TRY_ASSIGN(worked, seal_in_place(collection, field, bounds.open_id_end));
   }
+  TRY_ASSIGN(const bool restored, restore_graphs(collection, field));
+  worked = worked || restored;
   while (!stopping()) {
     auto inputs = choose_inputs(collection.view()->fields[field], bounds);
     if (inputs.empty()) {
@@ -280,16 +282,12 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
   }
   const auto rows_max = static_cast<uint32_t>(std::max<uint64_t>(live, 1));
   Rewrite work{field, std::move(inputs), nullptr, {}};
+  TRY_ASSIGN(auto quantizer, train_quantizer(collection, work, [this] { return stopping(); }));
   TRY_ASSIGN(work.output,
              Segment::create(collection.shared_storage(), collection.segments_folder(),
-                             collection.fields()[field], collection.segment_options(id, rows_max)));
-  Status done = fill_output(collection, work, [this] { return stopping(); });
-  if (done.ok()) {
-    done = after_sync(collection, work.output->sync());
-  }
-  if (done.ok()) {
-    done = work.output->seal(work.output->rows());
-  }
+                             collection.fields()[field], collection.segment_options(id, rows_max),
+                             std::move(quantizer)));
+  Status done = write_output(collection, work);
   const std::function<void()> replace = [&] {
     done = collection.writable();
     if (done.ok()) {
@@ -312,6 +310,30 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
   }
   retire_(retired);
   return {};
+}
+
+Status Maintenance::write_output(Collection& collection, Rewrite& work) {
+  const std::function<bool()> stopping = [this] { return this->stopping(); };
+  TRY(fill_output(collection, work, stopping));
+  TRY(after_sync(collection, work.output->sync()));
+  TRY(make_graph(collection, *work.output, stopping));
+  return work.output->seal(work.output->rows());
+}
+
+// Sealed segments of the field that lack the graph that they shall have: it was damaged.
+Result<bool> Maintenance::restore_graphs(Collection& collection, uint32_t field) {
+  bool worked = false;
+  const auto view = collection.view();
+  for (const SegmentView& sealed : view->fields[field].segments) {
+    Segment& segment = *sealed.segment;
+    if (segment.sealed() && segment.graph() == nullptr && segment.wants_graph(sealed.rows)) {
+      TRY(make_graph(collection, segment, [this] { return stopping(); }));
+      TRY(segment.rewrite_graph());
+      TRY(after_sync(collection, collection.storage().sync_folder(collection.segments_folder())));
+      worked = true;
+    }
+  }
+  return worked;
 }
 
 }  // namespace asyncstore::engine

@@ -86,6 +86,8 @@ class Maintenance {
   base::Result<uint32_t> freeze(Collection& collection, uint32_t field);
   base::Result<bool> seal_in_place(Collection& collection, uint32_t field, uint32_t open_id_end);
   base::Status rewrite(Collection& collection, uint32_t field, std::vector<SegmentView> inputs);
+  base::Status write_output(Collection& collection, Rewrite& work);
+  base::Result<bool> restore_graphs(Collection& collection, uint32_t field);
   base::Status after_sync(Collection& collection, base::Status synced);
 
   const Options options_;

@@ -80,6 +80,9 @@ std::vector<std::byte> encode(const CollectionFile& collection) {
     body.put(field.quantization.compression);
     body.put(field.quantization.encoding);
     body.put(field.quantization.query_encoding);
+    body.put(field.graph.m);
+    body.put(field.graph.ef_construct);
+    body.put(field.graph.full_scan_threshold_bytes);
   }
   body.put(static_cast<uint32_t>(collection.sparse.size()));
   for (const std::string& name : collection.sparse) {
@@ -112,9 +115,12 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
     field.quantization.compression = reader.take<uint8_t>();
     field.quantization.encoding = reader.take<quantize::BinaryEncoding>();
     field.quantization.query_encoding = reader.take<quantize::QueryEncoding>();
+    field.graph.m = reader.take<uint32_t>();
+    field.graph.ef_construct = reader.take<uint32_t>();
+    field.graph.full_scan_threshold_bytes = reader.take<uint64_t>();
     const bool possible =
         field.distance <= segment::Distance::manhattan &&
-        field.datatype <= segment::Datatype::uint8 &&
+        field.datatype <= segment::Datatype::uint8 && segment::is_possible(field.graph) &&
         quantize::check(field.quantization, field.dim, segment::metric_of(field.distance)).ok();
     if (!reader.ok() || !possible) {
       return does_not_parse(path, reader);

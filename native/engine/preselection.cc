@@ -79,7 +79,7 @@ Preselection::~Preselection() = default;
 void Preselection::add(const float* query) {
   Query& added = queries_.emplace_back(Query{{}, {}, TopCandidates(effort_.candidates, nearer_)});
   for (size_t i = 0; i < field_.segments.size(); ++i) {
-    const quantize::Quantizer* quantizer = field_.segments[i].segment->quantizer();
+    const auto& quantizer = field_.segments[i].segment->quantizer();
     // Segments of one quantizer share the encoded query.
     size_t same = 0;
     while (field_.segments[same].segment->quantizer() != quantizer) {

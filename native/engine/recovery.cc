@@ -158,6 +158,12 @@ Status Collection::open_segments(const Manifest& manifest, std::vector<Status>& 
       TRY_ASSIGN(auto segment,
                  Segment::open(storage_, segments_folder(), fields()[field], options, saved.rows));
       codes.push_back(saved.sealed ? segment->load_codes(saved.rows) : Status());
+      if (saved.sealed) {
+        const Status loaded = segment->load_graph(saved.rows);
+        if (!loaded.ok()) {
+          add_rebuilt("graph, to be made of the codes: " + loaded.error().message);
+        }
+      }
       segments.push_back({std::move(segment), nullptr, nullptr});
     }
     states_[field].appendable = !segments.empty() && !manifest.fields[field].back().sealed &&
@@ -361,7 +367,7 @@ void Collection::remove_orphans() {
   std::set<std::string> known;
   for (const FieldState& state : states_) {
     for (const SegmentState& segment : state.segments) {
-      for (const char* suffix : {"vectors", "rows", "codes"}) {
+      for (const char* suffix : {"vectors", "rows", "codes", "graph"}) {
         known.insert(segment.segment->path(suffix));
       }
     }

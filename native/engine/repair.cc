@@ -29,6 +29,7 @@ Status Repair::mend(std::span<const Damage> damages) {
       case DamageKind::header:
       case DamageKind::row_entry:
       case DamageKind::codes:
+      case DamageKind::graph:
       case DamageKind::row_state:
         segments[{damage.part, damage.segment}].push_back(&damage);
         break;
@@ -109,6 +110,8 @@ Status Repair::mend_segment(SegmentPlace place, std::span<const Damage* const> d
       written = true;
     } else if (damage->kind == DamageKind::codes) {
       TRY(segment.rewrite_codes());
+    } else if (damage->kind == DamageKind::graph) {
+      TRY(segment.rewrite_graph());
     }
   }
   if (written) {

@@ -2,19 +2,26 @@
 
 #include <algorithm>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "engine/collection.h"
 #include "engine/errors.h"
+#include "quantize/factory.h"
+#include "segment/row_codec.h"
 
 namespace asyncstore::engine {
 
+using base::Result;
 using base::Status;
 using segment::Segment;
 
 namespace {
 
 constexpr uint64_t k_part_bytes = 1 << 20;  // of an input, read and copied at once
+// What codes are trained on: some hundred rows for each of 256 centroids, unless they are long.
+constexpr uint64_t k_sample_rows = 32768;
+constexpr uint64_t k_sample_bytes = 64 << 20;
 
 uint64_t bytes_of(const SegmentView& view) {
   return uint64_t{view.rows} * view.segment->layout().stride();
@@ -35,6 +42,25 @@ void keep_what_fits(std::vector<SegmentView>& inputs, uint64_t bytes_max, size_t
   inputs.resize(count);
 }
 
+uint64_t live_rows(const std::vector<SegmentView>& views) {
+  uint64_t live = 0;
+  for (const SegmentView& view : views) {
+    live += view.live_count();
+  }
+  return live;
+}
+
+// A damaged row that belongs to no point shall not keep the others from moving.
+Status read_live(const SegmentView& view, uint32_t first, uint32_t count,
+                 Segment::StoredRows& stored) {
+  Status read =
+      view.segment->read_rows(first, count, stored, [&](uint32_t row) { return view.live(row); });
+  if (!read.ok() && read.error().code == base::Code::corruption) {
+    view.segment->set_damaged();
+  }
+  return read;
+}
+
 // One pass over the live rows of an input, in parts.
 class LiveRows {
  public:
@@ -50,15 +76,7 @@ class LiveRows {
     const uint32_t first = next_;
     const uint32_t count = std::min(part_rows_, input_.rows - first);
     next_ += count;
-    // A damaged row that belongs to no point shall not keep the others from moving.
-    Status read = input_.segment->read_rows(first, count, stored_,
-                                            [&](uint32_t row) { return input_.live(row); });
-    if (!read.ok()) {
-      if (read.error().code == base::Code::corruption) {
-        input_.segment->set_damaged();
-      }
-      return read;
-    }
+    TRY(read_live(input_, first, count, stored_));
     vectors.clear();
     entries.clear();
     rows.clear();
@@ -117,11 +135,55 @@ std::vector<SegmentView> choose_inputs(const FieldView& field, const RewriteBoun
   return inputs;
 }
 
-Status fill_output(Collection& collection, Rewrite& work, const std::function<bool()>& stopping) {
-  uint64_t live = 0;
-  for (const SegmentView& input : work.inputs) {
-    live += input.live_count();
+Result<std::shared_ptr<const quantize::Quantizer>> train_quantizer(
+    Collection& collection, const Rewrite& work, const std::function<bool()>& stopping) {
+  const segment::Field& field = collection.fields()[work.field];
+  const uint64_t live = live_rows(work.inputs);
+  if (field.quantization.kind == quantize::Kind::none || live == 0) {
+    return std::shared_ptr<const quantize::Quantizer>();
   }
+  const uint64_t rows_max =
+      std::clamp<uint64_t>(k_sample_bytes / (4 * uint64_t{field.dim}), 1, k_sample_rows);
+  const uint64_t step = std::max<uint64_t>(1, live / rows_max);
+  segment::RowCodec codec(field);
+  Segment::StoredRows stored;
+  std::vector<float> sample;
+  uint64_t next = 0;  // of the live rows, the number of the one that is taken next
+  uint64_t number = 0;
+  for (const SegmentView& input : work.inputs) {
+    for (uint32_t row = 0; row < input.rows; ++row) {
+      if (!input.live(row) || number++ != next) {
+        continue;
+      }
+      if (stopping() || collection.dropped()) {
+        return store_closed();
+      }
+      next += step;
+      TRY(read_live(input, row, 1, stored));
+      const float* vector = codec.search_vector(stored.row(input.segment->layout(), 0));
+      sample.insert(sample.end(), vector, vector + field.dim);
+    }
+  }
+  const quantize::Training training{
+      .rows = sample,
+      .seed = work.inputs[0].segment->id(),
+      .threads = std::thread::hardware_concurrency(),
+      .progress =
+          [&](uint64_t done, uint64_t total) {
+            collection.set_progress({"optimizing", done, total, "training codes"});
+            return !stopping() && !collection.dropped();
+          },
+  };
+  auto trained =
+      quantize::train(field.quantization, field.dim, segment::metric_of(field.distance), training);
+  if (!trained) {
+    return store_closed();
+  }
+  return trained;
+}
+
+Status fill_output(Collection& collection, Rewrite& work, const std::function<bool()>& stopping) {
+  const uint64_t live = live_rows(work.inputs);
   work.origins.reserve(live);
   const std::string what = "rewriting " + std::to_string(work.inputs.size()) +
                            (work.inputs.size() > 1 ? " segments as one" : " segment");
@@ -140,6 +202,17 @@ Status fill_output(Collection& collection, Rewrite& work, const std::function<bo
     }
   }
   return {};
+}
+
+Status make_graph(Collection& collection, Segment& segment, const std::function<bool()>& stopping) {
+  if (segment.graph() != nullptr || !segment.wants_graph(segment.rows())) {
+    return {};
+  }
+  const std::string what = "linking " + std::to_string(segment.rows()) + " rows";
+  return segment.make_graph(segment.rows(), 0, [&](uint64_t done, uint64_t total) {
+    collection.set_progress({"optimizing", done, total, what});
+    return !stopping() && !collection.dropped();
+  });
 }
 
 }  // namespace asyncstore::engine

@@ -36,11 +36,20 @@ struct RewriteBounds {
 // reach bounds.segments. Damaged segments stay as they are.
 std::vector<SegmentView> choose_inputs(const FieldView& field, const RewriteBounds& bounds);
 
+// The quantizer of an output's codes, trained on a sample of the inputs' rows; null for a field
+// without codes. Errors and `stopping` as below.
+base::Result<std::shared_ptr<const quantize::Quantizer>> train_quantizer(
+    Collection& collection, const Rewrite& work, const std::function<bool()>& stopping);
+
 // Fills work.output, a new segment with room for all live rows of the inputs, and notes where each
 // came from; to be synced and sealed. Shows its progress in the collection; ends early, with
 // Code::closed, when `stopping` says so. The inputs stay as they are; an input whose rows cannot be
 // read is marked as damaged.
 base::Status fill_output(Collection& collection, Rewrite& work,
                          const std::function<bool()>& stopping);
+
+// Makes the graph of a segment to which no rows are appended any more, if it shall have one.
+base::Status make_graph(Collection& collection, segment::Segment& segment,
+                        const std::function<bool()>& stopping);
 
 }  // namespace asyncstore::engine

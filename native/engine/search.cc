@@ -103,8 +103,9 @@ void SearchTask::start() {
                                      ? UINT64_MAX
                                      : request_.limit + request_.offset);
   const Effort effort = this->effort(wanted_count_, live);
-  const bool by_codes = described.quantization.kind != quantize::Kind::none && !request_.ignore_codes &&
-                        !request_.exact && effort.candidates <= base::k_candidates_max;
+  const bool by_codes = described.quantization.kind != quantize::Kind::none &&
+                        !request_.ignore_codes && !request_.exact &&
+                        effort.candidates <= base::k_candidates_max;
   const NearerFirst nearer(field(), collection_->table());
   if (by_codes) {
     preselection_.emplace(field(), nearer, effort);

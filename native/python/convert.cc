@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "engine/collection.h"
+#include "index/graph_layout.h"
 #include "quantize/factory.h"
 #include "sparse/sparse_vector.h"
 
@@ -347,13 +348,24 @@ nb::object to_python(engine::Value value) {
 }
 
 segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,
-                        const std::string& datatype, const quantize::Config& quantization) {
-  segment::Field field{name, dim, parsed(distance, "distance", k_distances),
-                       parsed(datatype, "datatype", k_datatypes), quantization};
+                        const std::string& datatype, const quantize::Config& quantization,
+                        const segment::GraphSettings& graph) {
+  segment::Field field{name,
+                       dim,
+                       parsed(distance, "distance", k_distances),
+                       parsed(datatype, "datatype", k_datatypes),
+                       quantization,
+                       graph};
   const base::Status possible =
       quantize::check(quantization, dim, segment::metric_of(field.distance));
   if (!possible.ok()) {
     raise(possible.error());
+  }
+  if (!segment::is_possible(graph)) {
+    raise(base::invalid_argument("hnsw_config: m " + std::to_string(graph.m) + " or ef_construct " +
+                                 std::to_string(graph.ef_construct) + " invalid: m must be 0 or " +
+                                 std::to_string(index::k_m_min) + " to " +
+                                 std::to_string(index::k_m_max) + ", ef_construct 4 or larger"));
   }
   return field;
 }

@@ -39,7 +39,8 @@ void check_vector(const engine::Collection& collection, uint32_t number);
 nanobind::object to_python(engine::Value value);
 
 segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,
-                        const std::string& datatype, const quantize::Config& quantization);
+                        const std::string& datatype, const quantize::Config& quantization,
+                        const segment::GraphSettings& graph);
 quantize::Config quantization_of(const std::string& kind, float quantile, uint8_t bits,
                                  uint8_t compression, const std::string& encoding,
                                  const std::string& query_encoding);

@@ -61,21 +61,26 @@ EngineHandle* open_engine(const std::string& path, const std::string& async_scor
 void bind_field(nb::module_& module) {
   using segment::Field;
   const quantize::Config defaults;
+  const segment::GraphSettings graph;
   nb::class_<Field>(module, "Field")
       .def(
           "__init__",
           [](Field* self, const std::string& name, uint32_t dim, const std::string& distance,
              const std::string& datatype, const std::string& quantization, float quantile,
              uint8_t bits, uint8_t compression, const std::string& encoding,
-             const std::string& query_encoding) {
+             const std::string& query_encoding, uint32_t graph_m, uint32_t ef_construct,
+             uint64_t full_scan_threshold_kb) {
             new (self) Field(field_of(name, dim, distance, datatype,
                                       quantization_of(quantization, quantile, bits, compression,
-                                                      encoding, query_encoding)));
+                                                      encoding, query_encoding),
+                                      {graph_m, ef_construct, full_scan_threshold_kb << 10}));
           },
           nb::kw_only(), "name"_a, "dim"_a, "distance"_a, "datatype"_a, "quantization"_a,
           "quantile"_a = defaults.quantile, "bits"_a = defaults.bits,
           "compression"_a = defaults.compression, "encoding"_a = name_of(defaults.encoding),
-          "query_encoding"_a = name_of(defaults.query_encoding))
+          "query_encoding"_a = name_of(defaults.query_encoding), "graph_m"_a = graph.m,
+          "ef_construct"_a = graph.ef_construct,
+          "full_scan_threshold_kb"_a = graph.full_scan_threshold_bytes >> 10)
       .def_prop_ro("name", [](const Field& self) { return self.name; })
       .def_prop_ro("dim", [](const Field& self) { return self.dim; })
       .def_prop_ro("distance", [](const Field& self) { return name_of(self.distance); })

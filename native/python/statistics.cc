@@ -42,6 +42,7 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   const engine::CollectionStatistics statistics = collection.statistics();
   nb::dict ram;
   ram["codes"] = statistics.ram_codes;
+  ram["graph"] = statistics.ram_graph;
   ram["graph"] = 0;
   ram["ids"] = statistics.ram_ids;
   ram["payload"] = statistics.ram_payload;
@@ -51,6 +52,7 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   nb::dict disk;
   disk["vectors"] = statistics.disk_vectors;
   disk["codes"] = statistics.disk_codes;
+  disk["graph"] = statistics.disk_graph;
   disk["rows"] = statistics.disk_rows;
   disk["points"] = statistics.disk_points;
   disk["payload"] = statistics.disk_payload;

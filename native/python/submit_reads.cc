@@ -89,9 +89,8 @@ uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& co
                        double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
                        bool ignore_codes, bool exact, std::optional<float> score_threshold,
                        std::vector<uint32_t> with_fields, nb::object with_payload) {
-  auto request =
-      search_request(*collection, field, query, limit,
-                     {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
+  auto request = search_request(*collection, field, query, limit,
+                                {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
   request.offset = offset;
   request.score_threshold = score_threshold;
   request.with = with_of(*collection, std::move(with_fields), with_payload);
@@ -103,9 +102,8 @@ uint64_t submit_search_batch(EngineHandle& self, const std::shared_ptr<Collectio
                              uint32_t field, const FloatArray& queries, uint64_t limit,
                              double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
                              bool ignore_codes, bool exact) {
-  auto request =
-      search_request(*collection, field, queries, limit,
-                     {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
+  auto request = search_request(*collection, field, queries, limit,
+                                {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
   const uint64_t count = queries.ndim() == 2 ? queries.shape(0) : 1;
   if (count == 0 || limit > base::k_batch_results_max / count) {
     raise(base::invalid_argument("a batch returns at most " +
@@ -156,8 +154,8 @@ void bind_reads(nb::handle engine_class) {
            "with_fields"_a, "with_payload"_a)
       .def("submit_search", &submit_search, "collection"_a, "field"_a, "query"_a, nb::kw_only(),
            "limit"_a, "offset"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
-           "ignore_codes"_a, "exact"_a,
-           "score_threshold"_a.none(), "with_fields"_a, "with_payload"_a)
+           "ignore_codes"_a, "exact"_a, "score_threshold"_a.none(), "with_fields"_a,
+           "with_payload"_a)
       .def("submit_search_batch", &submit_search_batch, "collection"_a, "field"_a, "queries"_a,
            nb::kw_only(), "limit"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
            "ignore_codes"_a, "exact"_a);

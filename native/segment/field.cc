@@ -1,5 +1,7 @@
 #include "segment/field.h"
 
+#include "base/limits.h"
+#include "index/graph_layout.h"
 #include "quantize/factory.h"
 
 namespace asyncstore::segment {
@@ -14,6 +16,11 @@ uint32_t element_bytes(Datatype datatype) {
       return 1;
   }
   return 0;
+}
+
+bool is_possible(const GraphSettings& graph) {
+  return (graph.m == 0 || (graph.m >= index::k_m_min && graph.m <= index::k_m_max)) &&
+         graph.ef_construct >= 4 && graph.ef_construct <= base::k_candidates_max;
 }
 
 quantize::Metric metric_of(Distance distance) {

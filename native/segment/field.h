@@ -13,12 +13,22 @@ namespace asyncstore::segment {
 enum class Distance : uint8_t { cosine = 0, dot = 1, euclid = 2, manhattan = 3 };
 enum class Datatype : uint8_t { float32 = 0, float16 = 1, uint8 = 2 };
 
+// Of the graphs over its codes.
+struct GraphSettings {
+  uint32_t m = 16;  // 0: none
+  uint32_t ef_construct = 100;
+  uint64_t full_scan_threshold_bytes = uint64_t{10000} << 10;  // fewer originals are scanned
+
+  friend bool operator==(const GraphSettings&, const GraphSettings&) = default;
+};
+
 struct Field {
   std::string name;
   uint32_t dim = 0;
   Distance distance = Distance::cosine;
   Datatype datatype = Datatype::float32;
   quantize::Config quantization;
+  GraphSettings graph = {};
 
   friend bool operator==(const Field&, const Field&) = default;
 };
@@ -27,6 +37,9 @@ uint32_t element_bytes(Datatype datatype);
 inline uint32_t row_bytes(const Field& field) {
   return field.dim * element_bytes(field.datatype);
 }
+
+// m is 0 or what graphs can have, ef_construct at least 4.
+bool is_possible(const GraphSettings& graph);
 
 // Cosine is the dot product of unit vectors; all but uint8 rows are stored with unit length.
 quantize::Metric metric_of(Distance distance);

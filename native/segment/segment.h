@@ -6,6 +6,7 @@
 //   N.rows     a header, then 40 bytes a row: id, version, slot, checksum of the original, own one
 //   N.codes    codes and the quantizer's parameters, once the segment is sealed (checked file,
 //              magic "ASCODES1")
+//   N.graph    the graph over the codes, where there is one (likewise, magic "ASGRAPH1")
 //   N.L.deleted  deleted rows as of operation L, or of a lower one if that name was in use
 //
 // Rows are only ever appended. A row's number is its place in every file and array.
@@ -21,6 +22,7 @@
 
 #include "base/region.h"
 #include "base/result.h"
+#include "index/graph.h"
 #include "io/checked_file.h"
 #include "io/source.h"
 #include "io/storage.h"
@@ -81,8 +83,9 @@ class Segment {
 
   uint32_t slot(uint32_t row) const { return slots_.as<uint32_t>()[row]; }
   uint32_t crc(uint32_t row) const { return crcs_.as<uint32_t>()[row]; }
-  const uint8_t* codes(uint32_t row) const;    // from `row` on
-  uint64_t codes_bytes(uint32_t rows) const;   // resident
+  const uint8_t* codes(uint32_t row) const;  // from `row` on
+  const index::Graph* graph() const { return graph_.load(std::memory_order_acquire); }  // or null
+  uint64_t codes_bytes(uint32_t rows) const;                                            // resident
   uint64_t tables_bytes(uint32_t rows) const;  // resident: slots and checksums
 
   // --- writer ---
@@ -98,9 +101,17 @@ class Segment {
   base::Status sync();
 
   // --- sealing and loading ---
-  // Writes the codes of the first `rows` rows; from now on nothing is appended.
+  // Whether so many rows shall have a graph.
+  bool wants_graph(uint32_t rows) const;
+  // Makes the graph of the first `rows` rows, to which no more are appended, by `threads` threads
+  // (0: one for each CPU); searches use it from now on. Once.
+  base::Status make_graph(uint32_t rows, uint32_t threads, const index::Graph::Progress& progress);
+  // Writes the codes of the first `rows` rows, and the graph if there is one; from now on nothing
+  // is appended.
   base::Status seal(uint32_t rows);
   base::Status load_codes(uint32_t rows);
+  // If there is one.
+  base::Status load_graph(uint32_t rows);
   // From the originals, which are read through and checked; rows that fail are returned.
   base::Result<std::vector<uint32_t>> rebuild_codes(uint32_t rows);
   // Calls for each row in order; entries that fail their checksum are passed over.
@@ -135,13 +146,16 @@ class Segment {
   base::Status check_header(const char* suffix) const;
   // Of a sealed segment: verifies the file of codes without keeping what it holds.
   base::Status check_codes() const;
+  base::Status check_graph() const;
   // Writer: writes the entry of a row anew, with the slot and the checksum that are in memory, or
   // both headers. For the next sync().
   base::Status rewrite_entry(uint32_t row, const points::PointId& id, uint64_t version);
   base::Status rewrite_headers();
-  // Of a sealed segment: writes the file of codes anew from memory. A new file beside it, synced,
-  // takes its name, durable with the next sync of the folder. By the thread that seals.
+  // Of a sealed segment: writes the file of codes, or of the graph, anew from memory. A new file
+  // beside it, synced, takes its name, durable with the next sync of the folder. By the thread that
+  // seals.
   base::Status rewrite_codes();
+  base::Status rewrite_graph();
 
   // An original is lost or does not match its checksum. Such a segment is not rewritten: its file
   // may be put back from a copy.
@@ -173,6 +187,11 @@ class Segment {
   base::Result<io::CheckedFile> open_codes(uint32_t rows) const;
   base::Status load_quantizer(const io::CheckedFile& file, uint32_t rows);
   base::Status grow_codes(uint64_t rows);
+  void publish_graph(std::unique_ptr<const index::Graph> graph);
+  base::Status write_graph(const std::string& path) const;
+  base::Result<io::CheckedFile> open_graph(uint32_t rows) const;
+  base::Status rewrite_file(const char* suffix,
+                            const std::function<base::Status(const std::string&)>& write);
   bool check_part(uint32_t begin, uint32_t end, const Report& report) const;
 
   std::shared_ptr<io::Storage> storage_;
@@ -192,6 +211,8 @@ class Segment {
   base::Region slots_;
   base::Region crcs_;
   base::Region codes_;
+  std::unique_ptr<const index::Graph> graph_owner_;
+  std::atomic<const index::Graph*> graph_{nullptr};
   std::vector<std::byte> staging_;
   std::vector<uint32_t> damaged_rows_;
   uint32_t headers_rebuilt_ = 0;

@@ -109,11 +109,21 @@ Status Segment::rewrite_headers() {
 }
 
 Status Segment::rewrite_codes() {
+  return rewrite_file("codes",
+                      [this](const std::string& beside) { return write_codes(beside, rows_); });
+}
+
+Status Segment::rewrite_graph() {
+  return rewrite_file("graph", [this](const std::string& beside) { return write_graph(beside); });
+}
+
+Status Segment::rewrite_file(const char* suffix,
+                             const std::function<Status(const std::string&)>& write) {
   ASSERT(sealed());
-  const std::string beside = path("codes.new");
-  Status written = write_codes(beside, rows_);
+  const std::string beside = path(suffix) + ".new";
+  Status written = write(beside);
   if (written.ok()) {
-    written = storage_->rename(beside, path("codes"));
+    written = storage_->rename(beside, path(suffix));
   }
   if (!written.ok()) {
     // What a full disk had room for; if it stays, the next open removes it.

@@ -1,9 +1,12 @@
-// What N.vectors and N.rows hold on disk, beside the originals themselves.
+// What N.vectors and N.rows hold on disk, beside the originals themselves; for the parts of
+// Segment.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "base/crc32c.h"
 #include "io/checked_file.h"
@@ -14,6 +17,14 @@ namespace asyncstore::segment {
 inline constexpr io::Magic k_vectors_magic = {'A', 'S', 'V', 'E', 'C', 'T', 'S', '1'};
 inline constexpr io::Magic k_rows_magic = {'A', 'S', 'R', 'O', 'W', 'S', '0', '1'};
 inline constexpr io::Magic k_codes_magic = {'A', 'S', 'C', 'O', 'D', 'E', 'S', '1'};
+inline constexpr io::Magic k_graph_magic = {'A', 'S', 'G', 'R', 'A', 'P', 'H', '1'};
+
+inline constexpr uint64_t k_read_part_bytes = 1 << 20;
+inline constexpr uint64_t k_huge_region_bytes = 16 << 20;  // from here on 2 MiB pages pay
+
+inline base::Error no_memory(const std::string& path) {
+  return {base::Code::io, "no memory left for what belongs to " + path, path, 0, ENOMEM};
+}
 
 // The first bytes of N.vectors (in a page of its own) and of N.rows.
 struct SegmentHeader {

@@ -52,9 +52,9 @@ void Segment::publish_graph(std::unique_ptr<const Graph> graph) {
 
 Status Segment::write_graph(const std::string& path) const {
   const Graph& written = *graph();
-  TRY_ASSIGN(auto file, io::CheckedFileWriter::create(
-                            *storage_, path, {k_graph_magic, options_.owner},
-                            {options_.id, written.row_count(), written.m(), 0}));
+  TRY_ASSIGN(auto file,
+             io::CheckedFileWriter::create(*storage_, path, {k_graph_magic, options_.owner},
+                                           {options_.id, written.row_count(), written.m(), 0}));
   TRY(file.append(written.bytes()));
   return file.finish();
 }
