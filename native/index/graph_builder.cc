@@ -5,6 +5,9 @@
 #include <cstring>
 #include <numeric>
 
+#include "index/connection.h"
+#include "index/row_as_query.h"
+
 namespace asyncstore::index {
 namespace {
 
@@ -27,18 +30,9 @@ base::Error no_memory() {
   return {base::Code::io, "no memory left to build the graph", {}, 0, ENOMEM};
 }
 
-// A row in the place of a query.
-class RowAsQuery final : public QuerySimilarity {
- public:
-  RowAsQuery(const RowSimilarity& rows, uint32_t row) : rows_(rows), row_(row) {}
-  void similarities(std::span<const uint32_t> others, float* out) const override {
-    rows_.similarities(row_, others, out);
-  }
-
- private:
-  const RowSimilarity& rows_;
-  uint32_t row_;
-};
+base::Error ended() {
+  return {base::Code::closed, "building the graph was ended"};
+}
 
 }  // namespace
 
@@ -67,11 +61,20 @@ base::Result<std::unique_ptr<Graph>> GraphBuilder::build() {
     const uint32_t count = std::clamp(linked_ / k_batch_share, 1U, k_batch_rows_max);
     const uint32_t end = std::min(linked_ + count, rows_);
     if (!link_batch(linked_, end)) {
-      return base::Error{base::Code::closed, "building the graph was ended"};
+      return ended();
     }
     linked_ = end;
   }
+  TRY(connect());
+  if (!report(rows_)) {
+    return ended();
+  }
   return std::move(graph_);
+}
+
+bool GraphBuilder::report(uint64_t done) {
+  done_ = done;
+  return !progress_ || progress_(done, rows_);
 }
 
 base::Status GraphBuilder::allocate() {
@@ -109,9 +112,22 @@ void GraphBuilder::order_rows() {
   }
 }
 
+base::Status GraphBuilder::connect() {
+  if (graph_->level_count() == 1) {
+    return {};  // searches begin at all rows
+  }
+  // The order is not needed any more, and its memory has room for each row once.
+  Connection connection(*graph_, similarity_, options_.ef_construct, order_.as<uint32_t>());
+  if (!connection.allocate()) {
+    return no_memory();
+  }
+  const auto tick = [&] { return report(rows_); };
+  return connection.connect(tick) ? base::Status() : base::Status(ended());
+}
+
 bool GraphBuilder::link_batch(uint32_t begin, uint32_t end) {
   uint32_t* order = order_.as<uint32_t>();
-  const auto tick = [&](uint32_t begun) { return !progress_ || progress_(begin + begun, rows_); };
+  const auto tick = [&](uint32_t begun) { return report(begin + begun); };
   const auto work = [&](uint32_t member, uint32_t from, uint32_t to) {
     for (uint32_t i = from; i < to; ++i) {
       link_row(members_[member], begin + i);
@@ -145,7 +161,7 @@ void GraphBuilder::link_row(Member& member, uint32_t index) {
   for (uint32_t number = top;; --number) {
     const Level level = graph_->level(number);
     const bool in = index < level.row_count() && level.links_max() > 0;
-    member.walk.begin(in ? options_.ef_construct : 1);
+    member.walk.begin(level, in ? options_.ef_construct : 1);
     member.walk.compare(level, query, from);
     while (level.links_max() > 0 && member.walk.step(level, query)) {
     }
@@ -203,7 +219,7 @@ bool GraphBuilder::link_back(uint32_t level_number, std::span<const uint32_t> ba
       i = end;
     }
   };
-  const auto tick = [&](uint32_t) { return !progress_ || progress_(linked_, rows_); };
+  const auto tick = [&](uint32_t) { return report(done_); };
   return crew_.run(k_buckets, count < 256 ? k_buckets : 1, work, tick);
 }
 

@@ -25,6 +25,7 @@ class Traversal {
 
  private:
   void begin_level(std::span<const uint32_t> places);
+  void sample();
 
   const Graph& graph_;
   const QuerySimilarity& query_;
