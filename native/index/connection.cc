@@ -6,13 +6,14 @@
 namespace asyncstore::index {
 
 Connection::Connection(const Graph& graph, const RowSimilarity& similarity, uint32_t ef,
-                       uint32_t* queue)
+                       uint32_t* queue, LevelWalk& walk)
     : graph_(graph),
       level_(graph.level(0)),
       similarity_(similarity),
       ef_(ef),
       queue_(queue),
-      bits_(base::round_up(graph.row_count(), 64) / 8, false) {}
+      bits_(base::round_up(graph.row_count(), 64) / 8, false),
+      walk_(walk) {}
 
 bool Connection::allocate() {
   return bits_.grow(base::round_up(graph_.row_count(), 64) / 8);

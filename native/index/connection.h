@@ -15,8 +15,10 @@ namespace asyncstore::index {
 
 class Connection {
  public:
-  // `queue` has room for each row once. For graphs of two levels and more.
-  Connection(const Graph& graph, const RowSimilarity& similarity, uint32_t ef, uint32_t* queue);
+  // `queue` has room for each row once; `ef` rows around a row are tried. For graphs of two levels
+  // and more. What is given must outlive it.
+  Connection(const Graph& graph, const RowSimilarity& similarity, uint32_t ef, uint32_t* queue,
+             LevelWalk& walk);
   bool allocate();  // a bit a row; false without memory
 
   // Links what cannot be reached in level 0 from the first row of the topmost level to the nearest
@@ -40,7 +42,7 @@ class Connection {
   uint32_t ef_;
   uint32_t* queue_;
   base::Region bits_;
-  LevelWalk walk_;
+  LevelWalk& walk_;
   uint32_t connected_ = 0;
 };
 

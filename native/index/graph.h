@@ -80,8 +80,8 @@ class Graph {
   using Progress = std::function<bool(uint64_t done, uint64_t total)>;
 
   // Links `rows` rows, fewer than k_rows_max. The same similarities and seed give the same bytes,
-  // whatever the number of threads. Beside the graph it needs 4 bytes a row, 5 MB, and 0.1 MB a
-  // thread (at ef_construct 100).
+  // whatever the number of threads. Beside the graph it needs 4
+  // bytes and a bit a row, 4 MB for a batch, and for each thread a bit a row and some KiB.
   // Code::closed when `progress` said no; Code::io when there is no memory left.
   static base::Result<std::unique_ptr<Graph>> build(uint32_t rows, const RowSimilarity& similarity,
                                                     const Options& options,
@@ -100,7 +100,7 @@ class Graph {
   uint32_t m() const { return layout_.levels[0].links_max / 2; }
   uint32_t level_count() const { return layout_.level_count; }
   Level level(uint32_t number) const { return {region_.as<std::byte>(), layout_.levels[number]}; }
-  uint64_t ram_bytes() const { return region_.bytes() + sizeof(Graph); }
+  uint64_t ram_bytes() const { return layout_.size_bytes + sizeof(Graph); }
 
  private:
   friend class GraphBuilder;

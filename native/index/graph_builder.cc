@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <numeric>
 
 #include "index/connection.h"
@@ -82,10 +83,17 @@ base::Status GraphBuilder::allocate() {
   base::Region graph(layout.size_bytes, true);
   order_ = base::Region(uint64_t{rows_} * sizeof(uint32_t), true);
   const uint64_t batch = std::min(rows_ / k_batch_share + 1, k_batch_rows_max);
-  const uint64_t edges_bytes = batch * options_.m * 2 * sizeof(uint64_t);
+  const uint64_t edges_bytes = batch * options_.m * sizeof(uint64_t);
   edges_ = base::Region(2 * edges_bytes, false);
   if (!graph.grow(layout.size_bytes) || !order_.grow(uint64_t{rows_} * sizeof(uint32_t)) ||
       !edges_.grow(2 * edges_bytes)) {
+    return no_memory();
+  }
+  try {
+    for (Member& member : members_) {
+      member.walk.reserve(rows_, options_.ef_construct);
+    }
+  } catch (const std::bad_alloc&) {
     return no_memory();
   }
   graph_.reset(new Graph(std::move(graph), layout));
@@ -117,7 +125,8 @@ base::Status GraphBuilder::connect() {
     return {};  // searches begin at all rows
   }
   // The order is not needed any more, and its memory has room for each row once.
-  Connection connection(*graph_, similarity_, options_.ef_construct, order_.as<uint32_t>());
+  Connection connection(*graph_, similarity_, options_.ef_construct, order_.as<uint32_t>(),
+                        members_[0].walk);
   if (!connection.allocate()) {
     return no_memory();
   }

@@ -13,6 +13,11 @@ constexpr size_t k_bridges_ahead = 4;  // whose links are prefetched
 
 }  // namespace
 
+void LevelWalk::reserve(uint32_t rows, uint32_t ef) {
+  nearest_.reserve(ef);
+  visited_.reset(rows);
+}
+
 void LevelWalk::begin(const Level& level, uint32_t ef) {
   nearest_.reset(ef);
   visited_.reset(level.row_count());

@@ -15,6 +15,8 @@ namespace asyncstore::index {
 // that it met and 8 for each of `ef`.
 class LevelWalk {
  public:
+  // Takes the memory for walks over `rows` rows now; throws std::bad_alloc.
+  void reserve(uint32_t rows, uint32_t ef);
   // Begins to look for the `ef` nearest rows; then compare() with some place to start from.
   void begin(const Level& level, uint32_t ef);
   // Compares the rows at `places`, at most k_list_rows_max, with the query.

@@ -25,6 +25,8 @@ class NearestRows {
     next_ = 0;
   }
 
+  void reserve(uint32_t capacity) { keys_.reserve(capacity); }
+
   uint32_t size() const { return static_cast<uint32_t>(keys_.size()); }
   bool full() const { return keys_.size() == capacity_; }
   uint64_t ram_bytes() const { return keys_.capacity() * sizeof(uint64_t); }
