@@ -6,6 +6,8 @@
 // query, nearest first). The recall is the share of the exact 10 nearest that are among the ef
 // candidates, which is the recall after rescoring them. With more `copies` than one, further rows
 // are mixed from two rows each and some noise, and the exact neighbours are found by a scan.
+#include "graph_bench.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cinttypes>
@@ -13,7 +15,6 @@
 #include <random>
 #include <thread>
 
-#include "graph_bench.h"
 #include "index/graph.h"
 #include "index/traversal.h"
 
@@ -75,19 +76,6 @@ std::vector<float> with_mixtures(std::vector<float> rows, size_t dim, size_t cop
   return rows;
 }
 
-std::vector<uint32_t> scan(const std::vector<float>& rows, const float* query, size_t dim) {
-  std::vector<std::pair<float, uint32_t>> all(rows.size() / dim);
-  for (uint32_t row = 0; row < all.size(); ++row) {
-    all[row] = {-simd::kernels().dot_f32(query, rows.data() + row * dim, dim), row};
-  }
-  std::partial_sort(all.begin(), all.begin() + k_nearest, all.end());
-  std::vector<uint32_t> nearest;
-  for (size_t i = 0; i < k_nearest; ++i) {
-    nearest.push_back(all[i].second);
-  }
-  return nearest;
-}
-
 void measure(const Graph& graph, const std::vector<CodeQuery>& queries,
              const std::vector<std::vector<uint32_t>>& truth, uint32_t ef) {
   LevelWalk walk;
@@ -123,6 +111,106 @@ void measure(const Graph& graph, const std::vector<CodeQuery>& queries,
               static_cast<double>(evaluations) / total, best / total * 1e6);
 }
 
+// Which rows the filters of the benchmark admit.
+enum class Admit : uint8_t {
+  random,
+  near,   // the rows nearest to the query
+  other,  // the rows nearest to some row that has nothing to do with the query
+  far,    // the rows farthest from the query
+};
+
+const char* name(Admit admit) {
+  constexpr std::array k_names = {"random", "near", "other", "far"};
+  return k_names[static_cast<size_t>(admit)];
+}
+
+std::vector<std::pair<float, uint32_t>> by_distance(const std::vector<float>& rows,
+                                                    const float* from, size_t dim) {
+  std::vector<std::pair<float, uint32_t>> all(rows.size() / dim);
+  for (uint32_t row = 0; row < all.size(); ++row) {
+    all[row] = {-simd::kernels().dot_f32(from, rows.data() + row * dim, dim), row};
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+std::vector<uint32_t> nearest_of(const std::vector<float>& rows, const float* query, size_t dim) {
+  const auto all = by_distance(rows, query, dim);
+  std::vector<uint32_t> nearest;
+  for (size_t i = 0; i < k_nearest; ++i) {
+    nearest.push_back(all[i].second);
+  }
+  return nearest;
+}
+
+struct FilteredQuery {
+  RowSet filter;
+  std::vector<uint32_t> truth;
+};
+
+FilteredQuery filtered_query(const std::vector<float>& rows, const float* query, size_t dim,
+                             double share, Admit admit, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto by_query = by_distance(rows, query, dim);
+  std::vector<uint32_t> order;
+  const auto from = admit == Admit::other
+                        ? by_distance(rows, rows.data() + random() % by_query.size() * dim, dim)
+                        : by_query;
+  for (const auto& [distance, row] : from) {
+    order.push_back(row);
+  }
+  if (admit == Admit::random) {
+    std::shuffle(order.begin(), order.end(), random);
+  } else if (admit == Admit::far) {
+    std::reverse(order.begin(), order.end());
+  }
+  order.resize(static_cast<size_t>(share * static_cast<double>(order.size())));
+  FilteredQuery made{RowSet(static_cast<uint32_t>(by_query.size()), order), {}};
+  for (size_t i = 0; made.truth.size() < k_nearest; ++i) {
+    const uint32_t row = by_query[i].second;
+    if (made.filter.admitted({&row, 1}) != 0) {
+      made.truth.push_back(row);
+    }
+  }
+  return made;
+}
+
+void measure_filters(const Graph& graph, const std::vector<float>& rows, size_t dim,
+                     const std::vector<float>& query_rows, const std::vector<CodeQuery>& queries) {
+  constexpr size_t k_queries = 50;
+  std::printf(
+      "| admits | share | ef | recall | evals | checks | µs |\n|---|---|---|---|---|---|---|\n");
+  for (const Admit admit : {Admit::random, Admit::near, Admit::other, Admit::far}) {
+    for (const double share : {0.9, 0.5, 0.1, 0.03, 0.01}) {
+      std::vector<FilteredQuery> filtered;
+      for (size_t q = 0; q < k_queries; ++q) {
+        filtered.push_back(
+            filtered_query(rows, query_rows.data() + q * dim, dim, share, admit, q + 1));
+      }
+      for (const uint32_t ef : {64U, 128U}) {
+        LevelWalk walk;
+        size_t found = 0;
+        double seconds = 0;
+        for (size_t q = 0; q < k_queries; ++q) {
+          const double begin = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
+          Traversal traversal(graph, queries[q], &filtered[q].filter, ef, walk);
+          while (!traversal.step(1 << 20)) {
+          }
+          seconds += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+          for (uint32_t i = 0; i < walk.nearest().size(); ++i) {
+            found += std::count(filtered[q].truth.begin(), filtered[q].truth.end(),
+                                walk.nearest().row(i));
+          }
+        }
+        std::printf("| %-6s | %4.2f | %3u | %.3f | %6.0f | %6.0f | %6.1f |\n", name(admit), share,
+                    ef, static_cast<double>(found) / k_queries / k_nearest,
+                    static_cast<double>(walk.evaluations()) / k_queries,
+                    static_cast<double>(walk.checks()) / k_queries, seconds / k_queries * 1e6);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -134,10 +222,8 @@ int main(int argc, char** argv) {
     return argc > i ? static_cast<uint32_t>(std::atoi(argv[i])) : otherwise;
   };
   const std::string folder = argv[1];
-  const Graph::Options options{.m = argument(2, 16),
-                               .ef_construct = argument(3, 100),
-                               .seed = 1,
-                               .threads = argument(5, 0)};
+  const Graph::Options options{
+      .m = argument(2, 16), .ef_construct = argument(3, 100), .seed = 1, .threads = argument(5, 0)};
   const uint32_t copies = argument(4, 1);
   const Npy vectors(folder + "/vectors.f16.npy");
   const size_t dim = vectors.columns;
@@ -145,7 +231,7 @@ int main(int argc, char** argv) {
   const auto row_count = static_cast<uint32_t>(rows.size() / dim);
   const Codes codes(rows, dim);
 
-  const CodeRows similarity(codes);
+  const CodeRows similarity(codes, row_count);
   std::unique_ptr<Graph> graph;
   const double cpu_before = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
   const double seconds = seconds_of([&] {
@@ -166,12 +252,14 @@ int main(int argc, char** argv) {
   }
   std::printf("%s, %u CPUs, kernels %s\n", machine().c_str(), std::thread::hardware_concurrency(),
               simd::name(simd::kernels().isa));
-  std::printf("%u rows of %zu, m %u, ef_construct %u: built in %.2f s (%.2f s of CPU), %.0f evaluations a row, %.1f "
-              "bytes a row, %.2f links of %u a row\n",
-              row_count, dim, options.m, options.ef_construct, seconds, cpu,
-              static_cast<double>(similarity.evaluations()) / row_count,
-              static_cast<double>(graph->ram_bytes()) / row_count,
-              static_cast<double>(links) / row_count, level.links_max());
+  std::printf(
+      "%u rows of %zu, m %u, ef_construct %u: built in %.2f s (%.2f s of CPU), %.0f evaluations a "
+      "row, %.1f "
+      "bytes a row, %.2f links of %u a row\n",
+      row_count, dim, options.m, options.ef_construct, seconds, cpu,
+      static_cast<double>(similarity.evaluations()) / row_count,
+      static_cast<double>(graph->ram_bytes()) / row_count, static_cast<double>(links) / row_count,
+      level.links_max());
 
   const Npy query_file(folder + "/queries.f16.npy");
   const std::vector<float> query_rows = query_file.floats();
@@ -182,11 +270,14 @@ int main(int argc, char** argv) {
     queries.emplace_back(codes, query_rows.data() + q * dim);
     const int32_t* exact = neighbors.ints() + q * neighbors.columns;
     truth.push_back(copies == 1 ? std::vector<uint32_t>(exact, exact + k_nearest)
-                                : scan(rows, query_rows.data() + q * dim, dim));
+                                : nearest_of(rows, query_rows.data() + q * dim, dim));
   }
   std::printf("|   ef | recall | in 20  | evals  |     µs |\n|---|---|---|---|---|\n");
   for (const uint32_t ef : {16, 32, 64, 128, 256, 512}) {
     measure(*graph, queries, truth, ef);
+  }
+  if (copies == 1) {
+    measure_filters(*graph, rows, dim, query_rows, queries);
   }
   return 0;
 }

@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "index/scan_cost.h"
+
 namespace asyncstore::engine {
 
 namespace {
@@ -97,12 +99,17 @@ void Preselection::add(const float* query) {
 bool Preselection::step(WalkPool& pool) {
   uint64_t budget_bytes = k_slice_bytes;
   for (; segment_ < field_.segments.size(); ++segment_) {
-    const bool by_graph = effort_.use_graphs && segment().segment->graph() != nullptr;
-    if (!(by_graph ? walk(budget_bytes, pool) : scan(budget_bytes))) {
+    if (!(by_graph() ? walk(budget_bytes, pool) : scan(budget_bytes))) {
       return false;
     }
   }
   return true;
+}
+
+bool Preselection::by_graph() const {
+  const SegmentView& view = segment();
+  return view.segment->graph() != nullptr &&
+         !index::scan_is_cheaper(view.rows, view.live_count(), effort_.ef);
 }
 
 // --- scans ---

@@ -17,8 +17,7 @@ namespace asyncstore::engine {
 // How many candidates, and how hard to look for them.
 struct Effort {
   uint64_t candidates = 0;
-  uint32_t ef = 0;         // rows that a walk over a graph keeps in sight; at least `candidates`
-  bool use_graphs = true;  // false: every code is looked at
+  uint32_t ef = 0;  // rows that a walk over a graph keeps in sight
 };
 
 // Buffers for walks, which a worker keeps for one search after another.
@@ -61,6 +60,7 @@ class Preselection {
   };
 
   const SegmentView& segment() const { return field_.segments[segment_]; }
+  bool by_graph() const;
   bool scan(uint64_t& budget_bytes);
   void scan_block(uint32_t block);
   bool walk(uint64_t& budget_bytes, WalkPool& pool);

@@ -45,10 +45,10 @@ class Crew {
   std::mutex mutex_;
   std::condition_variable begins_;
   std::condition_variable ends_;
-  Job job_;                // under mutex_
+  Job job_;                  // under mutex_
   uint64_t job_number_ = 0;  // under mutex_
-  uint32_t working_ = 0;   // under mutex_: helpers that have not finished it
-  bool closing_ = false;   // under mutex_
+  uint32_t working_ = 0;     // under mutex_: helpers that have not finished it
+  bool closing_ = false;     // under mutex_
   std::atomic<uint32_t> next_{0};
   std::atomic<bool> stopped_{false};
   std::vector<std::thread> helpers_;

@@ -49,23 +49,34 @@ base::Result<std::unique_ptr<Graph>> Graph::load(base::Region region, uint64_t s
 
 base::Status Graph::check(const std::string& path) const {
   for (uint32_t number = 0; number < level_count(); ++number) {
-    const LevelLayout& place = layout_.levels[number];
+    const LevelLayout& layout = layout_.levels[number];
     const Level own = level(number);
-    if (!all_links_lead(own.links(0), uint64_t{place.rows} * place.links_max, place.rows)) {
-      return base::corruption(path, place.links_offset, "a link leads to no row");
+    if (!all_links_lead(own.links(0), uint64_t{layout.rows} * layout.links_max, layout.rows)) {
+      return base::corruption(path, layout.links_offset, "a link leads to no row");
     }
-    if (number == 0) {
-      continue;
+    if (number > 0) {
+      TRY(check_rows(number, path));
     }
-    const Level below = level(number - 1);
-    for (uint32_t i = 0; i < place.rows; ++i) {
-      const uint32_t row = own.row(i);
-      const uint32_t place_below = below.place(row);
-      if ((i > 0 && row <= own.row(i - 1)) || place_below >= below.row_count() ||
-          below.row(place_below) != row) {
-        return base::corruption(path, place.rows_offset + i * sizeof row,
-                                "a level has rows that the one below has not");
-      }
+  }
+  return {};
+}
+
+base::Status Graph::check_rows(uint32_t number, const std::string& path) const {
+  const LevelLayout& layout = layout_.levels[number];
+  for (uint64_t at = layout_.levels[number - 1].end(); at < layout.links_offset; ++at) {
+    if (region_.as<std::byte>()[at] != std::byte{0}) {
+      return base::corruption(path, at, "there is something between two levels");
+    }
+  }
+  const Level own = level(number);
+  const Level below = level(number - 1);
+  for (uint32_t i = 0; i < layout.rows; ++i) {
+    const uint32_t row = own.row(i);
+    const uint32_t place = below.place(row);
+    const bool ascends = i == 0 || row > own.row(i - 1);
+    if (!ascends || place >= below.row_count() || below.row(place) != row) {
+      return base::corruption(path, layout.rows_offset + i * sizeof row,
+                              "a level has a row that the one below has not");
     }
   }
   return {};

@@ -41,6 +41,15 @@ class Level {
   uint32_t* links(uint32_t place) const {
     return reinterpret_cast<uint32_t*>(links_) + uint64_t{place} * links_max_;
   }
+  // Those that mean something.
+  std::span<const uint32_t> linked(uint32_t place) const {
+    const uint32_t* first = links(place);
+    uint32_t count = 0;
+    while (count < links_max_ && first[count] != k_no_link) {
+      ++count;
+    }
+    return {first, count};
+  }
   // Only of levels above 0.
   uint32_t* rows() const { return reinterpret_cast<uint32_t*>(rows_); }
   void prefetch_links(uint32_t place) const {
@@ -61,7 +70,7 @@ class Level {
 class Graph {
  public:
   struct Options {
-    uint32_t m = 16;              // links of a row: at most 2 · m, above level 0 m; k_m_min..k_m_max
+    uint32_t m = 16;  // links of a row: at most 2 · m, above level 0 m; k_m_min..k_m_max
     uint32_t ef_construct = 100;  // rows among which the links of a new one are chosen; ≥ 1
     uint64_t seed = 0;
     uint32_t threads = 0;  // with the calling one; 0: one for each CPU
@@ -71,8 +80,8 @@ class Graph {
   using Progress = std::function<bool(uint64_t done, uint64_t total)>;
 
   // Links `rows` rows, fewer than k_rows_max. The same similarities and seed give the same bytes,
-  // whatever the number of threads. Beside the graph it needs 4 bytes a row, 5 MB, and 0.1 MB a
-  // thread (at ef_construct 100).
+  // whatever the number of threads. Beside the graph it needs 4
+  // bytes and a bit a row, 4 MB for a batch, and for each thread a bit a row and some KiB.
   // Code::closed when `progress` said no; Code::io when there is no memory left.
   static base::Result<std::unique_ptr<Graph>> build(uint32_t rows, const RowSimilarity& similarity,
                                                     const Options& options,
@@ -90,16 +99,15 @@ class Graph {
   uint32_t row_count() const { return layout_.levels[0].rows; }
   uint32_t m() const { return layout_.levels[0].links_max / 2; }
   uint32_t level_count() const { return layout_.level_count; }
-  Level level(uint32_t number) const {
-    return {region_.as<std::byte>(), layout_.levels[number]};
-  }
-  uint64_t ram_bytes() const { return region_.bytes() + sizeof(Graph); }
+  Level level(uint32_t number) const { return {region_.as<std::byte>(), layout_.levels[number]}; }
+  uint64_t ram_bytes() const { return layout_.size_bytes + sizeof(Graph); }
 
  private:
   friend class GraphBuilder;
   Graph(base::Region region, const GraphLayout& layout);
   void write_header();
   base::Status check(const std::string& path) const;
+  base::Status check_rows(uint32_t number, const std::string& path) const;
 
   base::Region region_;
   GraphLayout layout_;

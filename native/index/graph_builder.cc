@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <numeric>
+
+#include "index/connection.h"
+#include "index/row_as_query.h"
 
 namespace asyncstore::index {
 namespace {
@@ -27,18 +31,9 @@ base::Error no_memory() {
   return {base::Code::io, "no memory left to build the graph", {}, 0, ENOMEM};
 }
 
-// A row in the place of a query.
-class RowAsQuery final : public QuerySimilarity {
- public:
-  RowAsQuery(const RowSimilarity& rows, uint32_t row) : rows_(rows), row_(row) {}
-  void similarities(std::span<const uint32_t> others, float* out) const override {
-    rows_.similarities(row_, others, out);
-  }
-
- private:
-  const RowSimilarity& rows_;
-  uint32_t row_;
-};
+base::Error ended() {
+  return {base::Code::closed, "building the graph was ended"};
+}
 
 }  // namespace
 
@@ -67,11 +62,20 @@ base::Result<std::unique_ptr<Graph>> GraphBuilder::build() {
     const uint32_t count = std::clamp(linked_ / k_batch_share, 1U, k_batch_rows_max);
     const uint32_t end = std::min(linked_ + count, rows_);
     if (!link_batch(linked_, end)) {
-      return base::Error{base::Code::closed, "building the graph was ended"};
+      return ended();
     }
     linked_ = end;
   }
+  TRY(connect());
+  if (!report(rows_)) {
+    return ended();
+  }
   return std::move(graph_);
+}
+
+bool GraphBuilder::report(uint64_t done) {
+  done_ = done;
+  return !progress_ || progress_(done, rows_);
 }
 
 base::Status GraphBuilder::allocate() {
@@ -79,10 +83,17 @@ base::Status GraphBuilder::allocate() {
   base::Region graph(layout.size_bytes, true);
   order_ = base::Region(uint64_t{rows_} * sizeof(uint32_t), true);
   const uint64_t batch = std::min(rows_ / k_batch_share + 1, k_batch_rows_max);
-  const uint64_t edges_bytes = batch * options_.m * 2 * sizeof(uint64_t);
+  const uint64_t edges_bytes = batch * options_.m * sizeof(uint64_t);
   edges_ = base::Region(2 * edges_bytes, false);
   if (!graph.grow(layout.size_bytes) || !order_.grow(uint64_t{rows_} * sizeof(uint32_t)) ||
       !edges_.grow(2 * edges_bytes)) {
+    return no_memory();
+  }
+  try {
+    for (Member& member : members_) {
+      member.walk.reserve(rows_, options_.ef_construct);
+    }
+  } catch (const std::bad_alloc&) {
     return no_memory();
   }
   graph_.reset(new Graph(std::move(graph), layout));
@@ -109,9 +120,23 @@ void GraphBuilder::order_rows() {
   }
 }
 
+base::Status GraphBuilder::connect() {
+  if (graph_->level_count() == 1) {
+    return {};  // searches begin at all rows
+  }
+  // The order is not needed any more, and its memory has room for each row once.
+  Connection connection(*graph_, similarity_, options_.ef_construct, order_.as<uint32_t>(),
+                        members_[0].walk);
+  if (!connection.allocate()) {
+    return no_memory();
+  }
+  const auto tick = [&] { return report(rows_); };
+  return connection.connect(tick) ? base::Status() : base::Status(ended());
+}
+
 bool GraphBuilder::link_batch(uint32_t begin, uint32_t end) {
   uint32_t* order = order_.as<uint32_t>();
-  const auto tick = [&](uint32_t begun) { return !progress_ || progress_(begin + begun, rows_); };
+  const auto tick = [&](uint32_t begun) { return report(begin + begun); };
   const auto work = [&](uint32_t member, uint32_t from, uint32_t to) {
     for (uint32_t i = from; i < to; ++i) {
       link_row(members_[member], begin + i);
@@ -145,7 +170,7 @@ void GraphBuilder::link_row(Member& member, uint32_t index) {
   for (uint32_t number = top;; --number) {
     const Level level = graph_->level(number);
     const bool in = index < level.row_count() && level.links_max() > 0;
-    member.walk.begin(in ? options_.ef_construct : 1);
+    member.walk.begin(level, in ? options_.ef_construct : 1);
     member.walk.compare(level, query, from);
     while (level.links_max() > 0 && member.walk.step(level, query)) {
     }
@@ -203,7 +228,7 @@ bool GraphBuilder::link_back(uint32_t level_number, std::span<const uint32_t> ba
       i = end;
     }
   };
-  const auto tick = [&](uint32_t) { return !progress_ || progress_(linked_, rows_); };
+  const auto tick = [&](uint32_t) { return report(done_); };
   return crew_.run(k_buckets, count < 256 ? k_buckets : 1, work, tick);
 }
 

@@ -1,8 +1,8 @@
 // Builds a graph, many rows at a time (M. Manohar et al., "ParlayANN: Scalable and Deterministic
 // Parallel Graph-Based Approximate Nearest Neighbor Search Algorithms", PPoPP 2024): the rows of a
-// batch look for their neighbours in the graph as it was before, all at once; then the links back to
-// them are added, in the order of the rows that get them. So no thread sees what another does, and
-// nothing depends on their number.
+// batch look for their neighbours in the graph as it was before, all at once; then the links back
+// to them are added, in the order of the rows that get them. So no thread sees what another does,
+// and nothing depends on their number.
 #pragma once
 
 #include <memory>
@@ -32,10 +32,11 @@ class GraphBuilder {
 
   base::Status allocate();
   void order_rows();
+  base::Status connect();
+  bool report(uint64_t done);
   bool link_batch(uint32_t begin, uint32_t end);
   void link_row(Member& member, uint32_t row);
   void choose_links(Member& member, const Level& level, uint32_t row);
-  // The place in `level` next to which a row shall be looked for…
   bool link_back(uint32_t level_number, std::span<const uint32_t> batch);
   void link_back_to(Member& member, const Level& level, uint32_t target,
                     std::span<const uint64_t> edges);
@@ -50,6 +51,7 @@ class GraphBuilder {
   // All rows in the order in which they are linked. Level l has the first of them.
   base::Region order_;
   uint32_t linked_ = 0;  // of order_
+  uint64_t done_ = 0;    // as it was told last
   // Links of a batch, as target << 32 | source, in buckets by target.
   base::Region edges_;
 };

@@ -11,11 +11,8 @@ GraphLayout::GraphLayout(uint32_t rows, uint32_t m) {
     level.rows = level_rows;
     level.links_max = level_count == 0 ? 2 * m : (top ? 0 : m);
     level.links_offset = base::round_up(offset, sizeof(GraphHeader));
-    offset = level.links_offset + uint64_t{level_rows} * level.links_max * sizeof(uint32_t);
-    if (level_count > 0) {
-      level.rows_offset = offset;
-      offset += uint64_t{level_rows} * sizeof(uint32_t);
-    }
+    level.rows_offset = level_count == 0 ? 0 : level.links_end();
+    offset = level.end();
     ++level_count;
     if (top) {
       break;

@@ -12,8 +12,9 @@
 //
 // All numbers are u32, little-endian. A link of level 0 is the number of a row; one of a level
 // above is a place among the rows of that level. A list ends with its last place or before the
-// first k_no_link. Level l + 1 has ceil(n / m) of the n rows of level l, until a level has at most
-// k_top_rows_max; so the number of rows and m say where everything lies.
+// first k_no_link. Between levels there are zeros. Level l + 1 has ceil(n / m) of the n rows of
+// level l, until a level has at most k_top_rows_max; so the number of rows and m say where
+// everything lies.
 //
 // Example: 100,000 rows, m = 16. Level 0 from 64 to 12,800,064, level 1 (6,250 rows) 400,000 bytes
 // of links and 25,000 of rows up to 13,225,064; level 2 (391 rows) from 13,225,088; level 3, the
@@ -49,6 +50,13 @@ struct LevelLayout {
   uint32_t links_max = 0;  // of a row; 0 in the topmost level above 0
   uint64_t links_offset = 0;
   uint64_t rows_offset = 0;  // 0 in level 0, whose places are the rows themselves
+
+  uint64_t links_end() const {
+    return links_offset + uint64_t{rows} * links_max * sizeof(uint32_t);
+  }
+  uint64_t end() const {
+    return rows_offset == 0 ? links_end() : rows_offset + uint64_t{rows} * sizeof(uint32_t);
+  }
 };
 
 struct GraphLayout {

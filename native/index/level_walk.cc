@@ -4,37 +4,28 @@
 
 namespace asyncstore::index {
 namespace {
-// Rows that a walk meets for each that it looks for: 12 to 20 with 32 links, measured.
-constexpr uint32_t k_visited_factor = 16;
+
+// Bridges of one row, at most. Recall@10 where one row in a hundred is admitted, of 100,000 and
+// with ef 128: 0.84 when only the row's own links are bridges, 0.99 with 64 (in three times the
+// time).
+constexpr size_t k_bridges_max = 64;
+constexpr size_t k_bridges_ahead = 4;  // whose links are prefetched
+
 }  // namespace
 
-void LevelWalk::begin(uint32_t ef) {
+void LevelWalk::reserve(uint32_t rows, uint32_t ef) {
+  nearest_.reserve(ef);
+  visited_.reset(rows);
+}
+
+void LevelWalk::begin(const Level& level, uint32_t ef) {
   nearest_.reset(ef);
-  visited_.reset(ef * k_visited_factor);
+  visited_.reset(level.row_count());
 }
 
 void LevelWalk::compare(const Level& level, const QuerySimilarity& query,
                         std::span<const uint32_t> places) {
-  std::array<uint32_t, k_list_rows_max> unseen;
-  uint32_t count = 0;
-  for (const uint32_t place : places) {
-    if (visited_.insert(place)) {
-      unseen[count++] = place;
-    }
-  }
-  if (count == 0) {
-    return;
-  }
-  std::array<uint32_t, k_list_rows_max> rows;
-  for (uint32_t i = 0; i < count; ++i) {
-    rows[i] = level.row(unseen[i]);
-  }
-  std::array<float, k_list_rows_max> similarities;
-  query.similarities({rows.data(), count}, similarities.data());
-  evaluations_ += count;
-  for (uint32_t i = 0; i < count; ++i) {
-    nearest_.push(similarities[i], unseen[i]);
-  }
+  push(level, query, visited_.insert(places));
 }
 
 bool LevelWalk::step(const Level& level, const QuerySimilarity& query) {
@@ -42,17 +33,106 @@ bool LevelWalk::step(const Level& level, const QuerySimilarity& query) {
   if (!nearest_.take(&place)) {
     return false;
   }
-  const uint32_t* links = level.links(place);
-  uint32_t count = 0;
-  while (count < level.links_max() && links[count] != k_no_link) {
-    ++count;
-  }
-  compare(level, query, {links, count});
   uint32_t next = 0;
   if (nearest_.peek(&next)) {
     level.prefetch_links(next);
   }
+  compare(level, query, level.linked(place));
   return true;
+}
+
+void LevelWalk::push(const Level& level, const QuerySimilarity& query,
+                     std::span<const uint32_t> unseen) {
+  if (unseen.empty()) {
+    return;
+  }
+  ASSERT(unseen.size() <= k_list_rows_max);
+  std::array<uint32_t, k_list_rows_max> rows;
+  for (size_t i = 0; i < unseen.size(); ++i) {
+    rows[i] = level.row(unseen[i]);
+  }
+  std::array<float, k_list_rows_max> similarities;
+  query.similarities({rows.data(), unseen.size()}, similarities.data());
+  evaluations_ += unseen.size();
+  for (size_t i = 0; i < unseen.size(); ++i) {
+    bool next = false;
+    if (nearest_.push(similarities[i], unseen[i], &next) && next) {
+      level.prefetch_links(unseen[i]);
+    }
+  }
+}
+
+void LevelWalk::compare(const Level& level, const QuerySimilarity& query, const RowFilter& filter,
+                        std::span<const uint32_t> rows) {
+  std::array<uint32_t, k_list_rows_max> admitted;
+  const uint64_t mask = filter.admitted(rows);
+  checks_ += rows.size();
+  size_t count = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    admitted[count] = rows[i];
+    count += (mask >> i) & 1;
+  }
+  compare(level, query, {admitted.data(), count});
+}
+
+bool LevelWalk::step(const Level& level, const QuerySimilarity& query, const RowFilter& filter) {
+  uint32_t row = 0;
+  if (!nearest_.take(&row)) {
+    return false;
+  }
+  follow(level, query, filter, row);
+  return true;
+}
+
+void LevelWalk::follow(const Level& level, const QuerySimilarity& query, const RowFilter& filter,
+                       uint32_t row) {
+  found_.clear();
+  bridges_.clear();
+  const size_t admitted = look_through(level, filter, row);
+  // With most of the links left the walk goes as it does without a filter.
+  const bool bridged = 4 * admitted < 3 * level.linked(row).size();
+  const size_t enough = level.links_max() / 2;
+  for (size_t i = 0; bridged && i < bridges_.size() && found_.size() < enough; ++i) {
+    if (visited_.insert({&bridges_[i], 1}).empty()) {
+      continue;
+    }
+    if (i + k_bridges_ahead < bridges_.size()) {
+      level.prefetch_links(bridges_[i + k_bridges_ahead]);
+    }
+    look_through(level, filter, bridges_[i]);
+  }
+  for (size_t begin = 0; begin < found_.size(); begin += k_list_rows_max) {
+    const size_t count = std::min(found_.size() - begin, size_t{k_list_rows_max});
+    push(level, query, {found_.data() + begin, count});
+  }
+}
+
+// Puts the admitted rows that `row` is linked to with found_, if they are new, and the others with
+// bridges_. Returns how many are admitted.
+size_t LevelWalk::look_through(const Level& level, const RowFilter& filter, uint32_t row) {
+  const std::span<const uint32_t> links = level.linked(row);
+  if (links.empty()) {
+    return 0;
+  }
+  std::array<uint32_t, k_list_rows_max> admitted;
+  size_t count = 0;
+  const uint64_t mask = filter.admitted(links);
+  checks_ += links.size();
+  for (size_t i = 0; i < links.size(); ++i) {
+    if (((mask >> i) & 1) != 0) {
+      admitted[count++] = links[i];
+    } else if (bridges_.size() < k_bridges_max) {
+      bridges_.push_back(links[i]);
+    }
+  }
+  const std::span<const uint32_t> unseen = visited_.insert({admitted.data(), count});
+  found_.insert(found_.end(), unseen.begin(), unseen.end());
+  return count;
+}
+
+uint64_t LevelWalk::ram_bytes() const {
+  return nearest_.ram_bytes() + visited_.ram_bytes() +
+         (found_.capacity() + bridges_.capacity()) * sizeof(uint32_t);
 }
 
 }  // namespace asyncstore::index

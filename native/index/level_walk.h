@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "index/graph.h"
 #include "index/nearest_rows.h"
@@ -10,25 +11,48 @@
 
 namespace asyncstore::index {
 
-// Keeps its memory from one walk to the next.
+// Keeps its memory from one walk to the next: a bit for each row of the level, 4 bytes for each row
+// that it met and 8 for each of `ef`.
 class LevelWalk {
  public:
+  // Takes the memory for walks over `rows` rows now; throws std::bad_alloc.
+  void reserve(uint32_t rows, uint32_t ef);
   // Begins to look for the `ef` nearest rows; then compare() with some place to start from.
-  void begin(uint32_t ef);
-  // Compares the rows at `places` (1 to k_list_rows_max, none of them seen yet) with the query.
+  void begin(const Level& level, uint32_t ef);
+  // Compares the rows at `places`, at most k_list_rows_max, with the query.
   void compare(const Level& level, const QuerySimilarity& query, std::span<const uint32_t> places);
   // Follows the links of the nearest row whose links were not yet followed; false at the end.
   bool step(const Level& level, const QuerySimilarity& query);
 
-  // Goes to the nearest row of `level` and then to its place in the one below, level by level from
-  // the topmost, where it begins at `tops`, to `last`. Needs at least two levels above `last`… 
+  // The same in level 0, where only rows that `filter` admits are compared, kept and followed. A
+  // row has mostly links to others then; these are bridges, whose links are looked through for
+  // admitted rows, without a comparison, until there are enough (after L. Patel et al., "ACORN:
+  // Performant and Predicate-Agnostic Search Over Vector Embeddings and Structured Data", SIGMOD
+  // 2024, which goes one bridge far).
+  void compare(const Level& level, const QuerySimilarity& query, const RowFilter& filter,
+               std::span<const uint32_t> rows);
+  bool step(const Level& level, const QuerySimilarity& query, const RowFilter& filter);
+  // Follows the links of any row.
+  void follow(const Level& level, const QuerySimilarity& query, const RowFilter& filter,
+              uint32_t row);
+
   const NearestRows& nearest() const { return nearest_; }  // their places
-  uint64_t evaluations() const { return evaluations_; }    // of all walks so far
+  uint64_t evaluations() const { return evaluations_; }    // comparisons of all walks so far
+  uint64_t checks() const { return checks_; }              // rows that filters were asked of
+  uint64_t ram_bytes() const;
 
  private:
+  // Compares rows that were just put into visited_.
+  void push(const Level& level, const QuerySimilarity& query, std::span<const uint32_t> unseen);
+  size_t look_through(const Level& level, const RowFilter& filter, uint32_t row);
+
   NearestRows nearest_;
+  // Rows that were compared, and with a filter bridges that were looked through.
   VisitedRows visited_;
+  std::vector<uint32_t> found_;
+  std::vector<uint32_t> bridges_;
   uint64_t evaluations_ = 0;
+  uint64_t checks_ = 0;
 };
 
 }  // namespace asyncstore::index

@@ -25,24 +25,29 @@ class NearestRows {
     next_ = 0;
   }
 
+  void reserve(uint32_t capacity) { keys_.reserve(capacity); }
+
   uint32_t size() const { return static_cast<uint32_t>(keys_.size()); }
   bool full() const { return keys_.size() == capacity_; }
+  uint64_t ram_bytes() const { return keys_.capacity() * sizeof(uint64_t); }
   uint32_t row(uint32_t place) const { return row_of(keys_[place]); }
   float similarity(uint32_t place) const { return similarity_of(keys_[place]); }
 
-  // False when it is no nearer than the farthest of a full array. A row is pushed once at most.
-  bool push(float similarity, uint32_t row) {
+  // False when it is no nearer than the farthest of a full array; else `next` tells whether take()
+  // would give it now. A row is pushed once at most.
+  bool push(float similarity, uint32_t row, bool* next) {
     const uint64_t key = key_of(similarity, row);
+    // Equal similarities do not enter: thousands of equal rows would pass through one by one.
+    if (full() && (key >> 32) <= (keys_.back() >> 32)) {
+      return false;
+    }
+    const size_t place = place_of(key);
     if (full()) {
-      // Equal similarities do not enter: thousands of equal rows would pass through one by one.
-      if ((key >> 32) <= (keys_.back() >> 32)) {
-        return false;
-      }
       keys_.pop_back();
     }
-    const auto place = std::lower_bound(keys_.begin(), keys_.end(), key, std::greater<>());
-    next_ = std::min(next_, static_cast<size_t>(place - keys_.begin()));
-    keys_.insert(place, key);
+    keys_.insert(keys_.begin() + static_cast<ptrdiff_t>(place), key);
+    *next = place <= next_;
+    next_ = std::min(next_, place);
     return true;
   }
 
@@ -77,6 +82,17 @@ class NearestRows {
     const auto bits = std::bit_cast<uint32_t>(similarity);
     const uint32_t ordered = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
     return (uint64_t{ordered} << 32) | (uint64_t{k_rows_max - 1 - row} << 1) | k_waiting;
+  }
+  // How many keys are greater. No branch depends on a comparison: half would be mispredicted.
+  size_t place_of(uint64_t key) const {
+    const uint64_t* first = keys_.data();
+    size_t count = keys_.size();
+    while (count > 0) {
+      const size_t half = (count + 1) / 2;
+      first += first[half - 1] > key ? half : 0;
+      count -= half;
+    }
+    return static_cast<size_t>(first - keys_.data());
   }
   static uint32_t row_of(uint64_t key) {
     return k_rows_max - 1 - (static_cast<uint32_t>(key) >> 1);

@@ -16,8 +16,9 @@ class Traversal {
   Traversal(const Graph& graph, const QuerySimilarity& query, const RowFilter* filter, uint32_t ef,
             LevelWalk& walk);
 
-  // Goes on until about `evaluations_max` more rows were compared; true when it is done. The result
-  // does not depend on how it was cut into steps.
+  // Goes on until `evaluations_max` more rows were compared, or k_list_rows_max more than that;
+  // true when it is done. Eight rows that a filter was asked of count as one. The result does not
+  // depend on how it was cut into steps.
   bool step(uint32_t evaluations_max);
 
   // When done: the nearest rows, the nearest first.
@@ -25,6 +26,7 @@ class Traversal {
 
  private:
   void begin_level(std::span<const uint32_t> places);
+  void sample();
 
   const Graph& graph_;
   const QuerySimilarity& query_;

@@ -43,7 +43,6 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   nb::dict ram;
   ram["codes"] = statistics.ram_codes;
   ram["graph"] = statistics.ram_graph;
-  ram["graph"] = 0;
   ram["ids"] = statistics.ram_ids;
   ram["payload"] = statistics.ram_payload;
   ram["sparse"] = statistics.ram_sparse;
