@@ -140,9 +140,12 @@ bool ValueCodec::compress(Bytes value, const Known* dictionary,
   }
   auto& hope_of_size = hope_[std::min<uint64_t>(blocks_of(value.size()), k_sizes) - 1];
   int32_t hope = hope_of_size.load(std::memory_order_relaxed);
-  if (hope <= 0 && --hope > k_hope_tried_again) {
-    hope_of_size.store(hope, std::memory_order_relaxed);
-    return false;
+  if (hope <= 0) {
+    --hope;
+    if (hope > k_hope_tried_again) {
+      hope_of_size.store(hope, std::memory_order_relaxed);
+      return false;
+    }
   }
   const Header header{static_cast<uint32_t>(value.size()),
                       dictionary != nullptr ? dictionary->dictionary()->number : 0};
