@@ -9,7 +9,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 PACKAGES := g++ make python3-dev python3-venv liburing-dev liblz4-dev doctest-dev libsimdjson-dev
 FUZZ_PACKAGES := clang libclang-rt-dev
-FUZZ := store log gridstore manifest operation payload
+FUZZ := store log gridstore encoder manifest operation payload
 NATIVE := $(shell find native -name '*.cc' -o -name '*.h' -o -name CMakeLists.txt)
 CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h')
 

@@ -53,7 +53,7 @@ class SpinningLock {
   std::mutex mutex_;
 };
 
-// One writer at a time, by a lock; reads take none.
+// One writer at a time, by a lock; reads and the encoding of values take none.
 class GridstoreStore final : public Store {
  public:
   explicit GridstoreStore(const std::string& folder)
@@ -64,8 +64,10 @@ class GridstoreStore final : public Store {
   }
 
   void put(uint32_t key, base::Bytes value) override {
+    thread_local gridstore::Encoded encoded;
+    must(store_->encode(key, value, encoded));
     const std::lock_guard lock(writing_);
-    must(store_->put(key, value));
+    must(store_->put(encoded));
     must(store_->write_out());
     store_->release(nullptr);
   }

@@ -1,11 +1,11 @@
 #include "gridstore/compressor.h"
 
-#define LZ4_STATIC_LINKING_ONLY  // for states that are used again and dictionaries in place
+#define LZ4_STATIC_LINKING_ONLY  // for a state that is used again
 #include <lz4.h>
 
 #include <algorithm>
+#include <memory>
 
-#include "base/assert.h"
 #include "gridstore/blocks.h"
 
 namespace asyncstore::gridstore {
@@ -26,40 +26,18 @@ char* chars(MutableBytes bytes) {
 
 }  // namespace
 
-struct Compressor::State {
-  LZ4_stream_t stream;
-  // What LZ4 knows of the dictionary: looked up in place, not copied, for values of at most 4 KiB.
-  std::unique_ptr<LZ4_stream_t> dictionary;
-};
-
-Compressor::Compressor(Bytes dictionary) : state_(std::make_unique<State>()) {
-  LZ4_initStream(&state_->stream, sizeof state_->stream);
-  if (!dictionary.empty()) {
-    state_->dictionary = std::make_unique<LZ4_stream_t>();
-    LZ4_initStream(state_->dictionary.get(), sizeof *state_->dictionary);
-    LZ4_loadDict(state_->dictionary.get(), chars(dictionary), static_cast<int>(dictionary.size()));
+uint32_t compress(Bytes value, MutableBytes target) {
+  thread_local std::unique_ptr<LZ4_stream_t> state;
+  if (!state) {
+    state = std::make_unique<LZ4_stream_t>();
+    LZ4_initStream(state.get(), sizeof *state);
   }
-}
-
-Compressor::~Compressor() = default;
-
-uint32_t Compressor::compress(Bytes value, MutableBytes target, bool with_dictionary) {
-  const auto size = static_cast<int>(value.size());
-  const auto room = static_cast<int>(target.size());
-  LZ4_stream_t* const stream = &state_->stream;
-  int written;
-  if (with_dictionary) {
-    ASSERT(state_->dictionary != nullptr);
-    LZ4_resetStream_fast(stream);
-    LZ4_attach_dictionary(stream, state_->dictionary.get());
-    written = LZ4_compress_fast_continue(stream, chars(value), chars(target), size, room, 1);
-  } else {
-    written =
-        LZ4_compress_fast_extState_fastReset(stream, chars(value), chars(target), size, room, 1);
-  }
+  const int written = LZ4_compress_fast_extState_fastReset(state.get(), chars(value), chars(target),
+                                                           static_cast<int>(value.size()),
+                                                           static_cast<int>(target.size()), 1);
   if (written <= 0) {
     // After a failure the state must be cleared.
-    LZ4_initStream(stream, sizeof *stream);
+    LZ4_initStream(state.get(), sizeof *state);
     return 0;
   }
   return static_cast<uint32_t>(written);

@@ -1,27 +1,15 @@
-// LZ4 with a dictionary or without.
+// LZ4, as the library has it.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 
 #include "base/bytes.h"
 
 namespace asyncstore::gridstore {
 
-// 16 KiB, and as much again with a dictionary. One thread at a time.
-class Compressor {
- public:
-  // The dictionary outlives this; empty: none.
-  explicit Compressor(base::Bytes dictionary);
-  ~Compressor();
-
-  // Writes an LZ4 block to `target`; its size, or 0 when there is not enough room.
-  uint32_t compress(base::Bytes value, base::MutableBytes target, bool with_dictionary);
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
+// Writes an LZ4 block to `target`; its size, or 0 when there is not enough room. Any thread, of
+// which each has 16 KiB for it from the first call on.
+uint32_t compress(base::Bytes value, base::MutableBytes target);
 
 // The least that a compressed form must save: an eighth of the bytes, and a block. What is left of
 // the value's size behind a header; 0 when it is not worth trying.

@@ -1,6 +1,7 @@
 #include "gridstore/dictionary.h"
 
 #include "base/crc32c.h"
+#include "gridstore/dictionary_encoder.h"
 #include "io/checked_file.h"
 
 namespace asyncstore::gridstore {
@@ -33,7 +34,8 @@ Status write_dictionary(io::Storage& storage, const std::string& path, uint64_t 
 Result<Dictionary> read_dictionary(io::Storage& storage, const std::string& path, uint64_t owner,
                                    uint32_t number) {
   TRY_ASSIGN(const io::CheckedFile file, io::CheckedFile::open(storage, path, {k_magic, owner}));
-  if (file.fields()[0] != number || file.payload_bytes() > k_dictionary_bytes) {
+  if (file.fields()[0] != number || file.payload_bytes() > k_dictionary_bytes ||
+      file.payload_bytes() < DictionaryEncoder::k_dictionary_bytes_min) {
     return base::corruption(path, 32, "the header's numbers do not fit together");
   }
   Dictionary dictionary{number, std::vector<std::byte>(file.payload_bytes()), 0};

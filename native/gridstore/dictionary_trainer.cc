@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "gridstore/blocks.h"
+#include "gridstore/compressor.h"
 #include "gridstore/value_codec.h"
 
 namespace asyncstore::gridstore {
@@ -40,11 +41,11 @@ std::vector<std::byte> DictionaryTrainer::see(Bytes value, uint64_t stored_block
   if (state_ == State::resting) {
     begin(State::sampling, k_sampled * dictionary_bytes_);
   } else if (state_ == State::sampling) {
-    compressor_ = std::make_unique<Compressor>(pieces_);
+    encoder_ = std::make_unique<DictionaryEncoder>(pieces_);
     blocks_without_ = blocks_with_ = 0;
     begin(State::proving, k_proved * dictionary_bytes_);
   } else {
-    compressor_.reset();
+    encoder_.reset();
     target_ = {};
     auto found = std::exchange(pieces_, {});
     begin(State::resting, rest_bytes_);
@@ -75,7 +76,7 @@ void DictionaryTrainer::sample(Bytes value) {
 
 void DictionaryTrainer::prove(Bytes value, uint64_t stored_blocks) {
   target_.resize(room_for(value.size(), ValueCodec::k_header_bytes));
-  const uint32_t written = compressor_->compress(value, target_, true);
+  const uint32_t written = encoder_->encode(value, target_);
   blocks_without_ += stored_blocks;
   blocks_with_ += blocks_of(written > 0 ? ValueCodec::k_header_bytes + written : value.size());
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "gridstore/compressor.h"
+#include "gridstore/dictionary_encoder.h"
 
 namespace asyncstore::gridstore {
 
@@ -38,7 +38,7 @@ class DictionaryTrainer {
   uint64_t rest_bytes_;    // of the next rest
   uint64_t piece_in_ = 0;  // bytes of values until the next piece
   std::vector<std::byte> pieces_;
-  std::unique_ptr<Compressor> compressor_;  // while proving
+  std::unique_ptr<DictionaryEncoder> encoder_;  // while proving
   std::vector<std::byte> target_;
   uint64_t blocks_without_ = 0;
   uint64_t blocks_with_ = 0;

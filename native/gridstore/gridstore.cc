@@ -80,6 +80,17 @@ Result<std::optional<std::vector<std::byte>>> Gridstore::read(uint32_t slot) con
   }
 }
 
+Status Gridstore::encode(uint32_t slot, Bytes value, Encoded& encoded) const {
+  if (value.size() > k_value_bytes_max || slot >= k_slots_max) {
+    return base::invalid_argument("a value of " + std::to_string(value.size()) +
+                                  " bytes for slot " + std::to_string(slot) + "; at most " +
+                                  std::to_string(k_value_bytes_max) + " bytes and slot " +
+                                  std::to_string(k_slots_max - 1) + " are possible");
+  }
+  codec_.encode(slot, value, encoded);
+  return {};
+}
+
 Statistics Gridstore::statistics() const {
   const auto of = [](const std::atomic<uint64_t>& number) {
     return number.load(std::memory_order_relaxed);
@@ -107,39 +118,37 @@ Status Gridstore::reserve(uint64_t bytes, uint64_t values) {
 }
 
 Status Gridstore::put(uint32_t slot, Bytes value) {
-  if (value.size() > k_value_bytes_max || slot >= k_slots_max) {
-    return base::invalid_argument("a value of " + std::to_string(value.size()) +
-                                  " bytes for slot " + std::to_string(slot) + "; at most " +
-                                  std::to_string(k_value_bytes_max) + " bytes and slot " +
-                                  std::to_string(k_slots_max - 1) + " are possible");
-  }
+  TRY(encode(slot, value, encoded_));
+  return put(encoded_);
+}
+
+Status Gridstore::put(const Encoded& encoded) {
+  const uint32_t slot = encoded.slot;
   TRY(grow_tracker(slot + 1));
   if (gathered_.size() >= k_gather_bytes_max) {
     TRY(write());
   }
-  const uint64_t offset = gathered_.size();
-  Entry entry = codec_.encode(slot, value, gathered_);
-  const uint64_t count = blocks_of(entry.stored_bytes());
+  Entry entry = encoded.entry;
+  const Bytes stored = encoded.stored();
+  const uint64_t bytes = blocks_of(stored.size()) * k_block_bytes;
   entry.page = 1;  // of an empty value, which is nowhere
-  if (count > 0) {
-    auto taken = take_blocks(count);
-    if (!taken.ok()) {
-      gathered_.resize(offset);
-      return std::move(taken.error());
-    }
-    const uint64_t block = taken.value().begin;
-    entry.page = static_cast<uint32_t>(block / page_files_.page_blocks()) + 1;
-    entry.block = static_cast<uint32_t>(block % page_files_.page_blocks());
+  if (bytes > 0) {
+    TRY_ASSIGN(const BlockRun taken, take_blocks(bytes / k_block_bytes));
+    entry.page = static_cast<uint32_t>(taken.begin / page_files_.page_blocks()) + 1;
+    entry.block = static_cast<uint32_t>(taken.begin % page_files_.page_blocks());
+    const uint64_t offset = gathered_.size();
+    gathered_.insert(gathered_.end(), stored.begin(), stored.end());
     // Whole blocks, so that nothing of an old value stays behind, and neighbours can be joined.
-    gathered_.resize(offset + count * k_block_bytes);
-    if (!runs_.empty() && runs_.back().block + runs_.back().bytes / k_block_bytes == block) {
-      runs_.back().bytes += count * k_block_bytes;
+    gathered_.resize(offset + bytes);
+    if (!runs_.empty() && runs_.back().block + runs_.back().bytes / k_block_bytes == taken.begin) {
+      runs_.back().bytes += bytes;
     } else {
-      runs_.push_back({block, offset, count * k_block_bytes});
+      runs_.push_back({taken.begin, offset, bytes});
     }
   }
   pending_.push_back({slot, entry});
   set_pending(slot, true);
+  codec_.learn(encoded);
   return {};
 }
 
@@ -236,6 +245,7 @@ void Gridstore::forget_group() {
   gathered_.clear();
   if (gathered_.capacity() > k_gather_bytes_kept) {
     // A thousand small collections shall not keep a large buffer each.
+    encoded_ = {};
     gathered_ = {};
     pending_ = {};
     runs_ = {};

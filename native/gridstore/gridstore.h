@@ -92,6 +92,8 @@ class Gridstore {
   // Makes `value` of what was read; Code::corruption when it is not what was put.
   base::Status decode(uint32_t slot, const Entry& entry, base::Bytes stored,
                       std::vector<std::byte>& value) const;
+  // The work of a put() that need not be the writer's. The value outlives the put().
+  base::Status encode(uint32_t slot, base::Bytes value, Encoded& encoded) const;
   // find(), a read that waits, and decode(). Needs no holder.
   base::Result<std::optional<std::vector<std::byte>>> read(uint32_t slot) const;
   uint32_t slot_count() const { return tracker_.slot_count(); }  // highest slot ever used + 1
@@ -125,6 +127,8 @@ class Gridstore {
   // memory leaves the rest of the group as it is. One of writing takes back what was put or removed
   // and not yet published.
   base::Status put(uint32_t slot, base::Bytes value);
+  // The same with the value encoded before, by this store.
+  base::Status put(const Encoded& encoded);
   void remove(uint32_t slot);
   // Ends a group: writes what was put, without a sync, and publishes what was not published yet.
   // After an error the group is taken back: the old values stand.
@@ -216,6 +220,7 @@ class Gridstore {
   std::vector<base::Error> mended_;
 
   // The group.
+  Encoded encoded_;  // the latest of put() with a value
   std::vector<std::byte> gathered_;
   std::vector<Gathered> runs_;
   std::vector<Pending> pending_;

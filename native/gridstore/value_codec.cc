@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "base/crc32c.h"
+#include "gridstore/compressor.h"
+#include "gridstore/dictionary_encoder.h"
 
 namespace asyncstore::gridstore {
 
@@ -43,11 +47,29 @@ static_assert(k_dictionaries_max < uint32_t{1} << (31 - Header::k_size_bits));
 
 }  // namespace
 
+class ValueCodec::Known {
+ public:
+  explicit Known(std::shared_ptr<const Dictionary> dictionary)
+      : dictionary_(std::move(dictionary)) {}
+
+  const std::shared_ptr<const Dictionary>& dictionary() const { return dictionary_; }
+  // Made when it is first needed: most dictionaries are not the newest, and many stores only read.
+  const DictionaryEncoder& encoder() const {
+    std::call_once(made_, [this] { encoder_.emplace(dictionary_->bytes); });
+    return *encoder_;
+  }
+
+ private:
+  std::shared_ptr<const Dictionary> dictionary_;
+  mutable std::once_flag made_;
+  mutable std::optional<DictionaryEncoder> encoder_;
+};
+
 ValueCodec::ValueCodec(uint64_t owner, bool compress, uint32_t dictionary_bytes)
     : owner_crc_(base::crc32c(std::as_bytes(std::span(&owner, 1)))),
       compress_(compress),
       trainer_(dictionary_bytes) {
-  hope_.fill(k_hope_start);
+  std::fill(hope_.begin(), hope_.end(), k_hope_start);
 }
 
 ValueCodec::~ValueCodec() = default;
@@ -56,89 +78,89 @@ uint32_t ValueCodec::crc_of(uint32_t slot, Bytes stored) const {
   return base::crc32c(stored, base::crc32c(std::as_bytes(std::span(&slot, 1)), owner_crc_));
 }
 
-Entry ValueCodec::encode(uint32_t slot, Bytes value, std::vector<std::byte>& target) {
+void ValueCodec::encode(uint32_t slot, Bytes value, Encoded& encoded) const {
   ASSERT(value.size() <= k_value_bytes_max);
-  const size_t begin = target.size();
-  Entry entry;
-  const Dictionary* const dictionary = newest_;
-  const uint32_t compressed = compress(value, target);
-  if (compressed > 0) {
-    entry.length_word = compressed | Entry::k_lz4_bit;
+  encoded.slot = slot;
+  encoded.value = value;
+  encoded.entry = {};
+  const Known* const dictionary = value.size() <= k_dictionary_value_bytes_max
+                                      ? newest_.load(std::memory_order_acquire)
+                                      : nullptr;
+  if (compress(value, dictionary, encoded.compressed)) {
+    encoded.entry.length_word = static_cast<uint32_t>(encoded.compressed.size()) | Entry::k_lz4_bit;
+    encoded.entry.crc = dictionary != nullptr ? dictionary->dictionary()->crc : 0;
   } else {
-    target.insert(target.end(), value.begin(), value.end());
-    entry.length_word = static_cast<uint32_t>(value.size());
+    encoded.entry.length_word = static_cast<uint32_t>(value.size());
   }
-  entry.crc = crc_of(slot, Bytes(target).subspan(begin));
+  encoded.entry.crc ^= crc_of(slot, encoded.stored());
+}
+
+void ValueCodec::learn(const Encoded& encoded) {
+  const Bytes value = encoded.value;
   if (value.size() <= k_block_bytes || value.size() > k_dictionary_value_bytes_max || !compress_) {
-    return entry;
+    return;
   }
-  if (dictionary != nullptr && compressed > 0) {
-    entry.crc ^= dictionary->crc;
-  }
-  auto found = trainer_.see(value, blocks_of(entry.stored_bytes()));
+  auto found = trainer_.see(value, blocks_of(encoded.entry.stored_bytes()));
   if (!found.empty() && dictionary_count_ < k_dictionaries_max) {
     const uint32_t crc = base::crc32c(found);
     add_dictionary(std::make_shared<const Dictionary>(
         Dictionary{dictionary_count_ + 1, std::move(found), crc}));
   }
-  return entry;
 }
 
 std::shared_ptr<const Dictionary> ValueCodec::dictionary(uint32_t number) const {
-  return dictionaries_[number - 1];
+  const auto& known = dictionaries_[number - 1];
+  return known ? known->dictionary() : nullptr;
 }
 
 void ValueCodec::add_dictionary(std::shared_ptr<const Dictionary> dictionary) {
   ASSERT(dictionary_count_ < k_dictionaries_max);
   ASSERT(dictionary == nullptr || dictionary->number == dictionary_count_ + 1);
   ++dictionary_count_;
-  newest_ = dictionary.get();
-  known_[dictionary_count_].store(newest_, std::memory_order_release);
-  dictionaries_.push_back(std::move(dictionary));
-  compressor_.reset();
-  hope_.fill(k_hope_start);
+  const auto& known = dictionaries_.emplace_back(
+      dictionary ? std::make_unique<const Known>(std::move(dictionary)) : nullptr);
+  known_[dictionary_count_].store(known.get(), std::memory_order_release);
+  newest_.store(known.get(), std::memory_order_release);
+  std::fill(hope_.begin(), hope_.end(), k_hope_start);
 }
 
 uint64_t ValueCodec::ram_bytes() const {
   uint64_t bytes = 0;
-  for (const auto& dictionary : dictionaries_) {
-    bytes += dictionary ? dictionary->bytes.size() : 0;
+  for (const auto& known : dictionaries_) {
+    bytes += known ? known->dictionary()->bytes.size() : 0;
   }
   return bytes;
 }
 
-uint32_t ValueCodec::compress(Bytes value, std::vector<std::byte>& target) {
+bool ValueCodec::compress(Bytes value, const Known* dictionary,
+                          std::vector<std::byte>& target) const {
   const uint32_t room = room_for(value.size(), k_header_bytes);
   if (!compress_ || room == 0) {
-    return 0;
+    return false;
   }
-  int32_t& hope = hope_[std::min<uint64_t>(blocks_of(value.size()), k_sizes) - 1];
+  auto& hope_of_size = hope_[std::min<uint64_t>(blocks_of(value.size()), k_sizes) - 1];
+  int32_t hope = hope_of_size.load(std::memory_order_relaxed);
   if (hope <= 0) {
     --hope;
     if (hope > k_hope_tried_again) {
-      return 0;
+      hope_of_size.store(hope, std::memory_order_relaxed);
+      return false;
     }
   }
-  if (!compressor_) {
-    compressor_ = std::make_unique<Compressor>(newest_ != nullptr ? newest_->bytes : Bytes());
-  }
-  const bool with_dictionary = newest_ != nullptr && value.size() <= k_dictionary_value_bytes_max;
-  const Header header{static_cast<uint32_t>(value.size()), with_dictionary ? newest_->number : 0};
+  const Header header{static_cast<uint32_t>(value.size()),
+                      dictionary != nullptr ? dictionary->dictionary()->number : 0};
   const uint32_t word = header.word();
-  // Given no more room than it may take, LZ4 stops early where the value does not compress.
-  const size_t begin = target.size();
-  target.resize(begin + k_header_bytes + room);
-  std::memcpy(target.data() + begin, &word, k_header_bytes);
-  const uint32_t written = compressor_->compress(
-      value, base::MutableBytes(target).subspan(begin + k_header_bytes), with_dictionary);
-  if (written == 0) {
-    target.resize(begin);
-    hope = hope > 0 ? hope - 1 : 0;
-    return 0;
-  }
-  hope = std::min(std::max(hope, 0) + k_hope_success, k_hope_max);
-  target.resize(begin + k_header_bytes + written);
-  return k_header_bytes + written;
+  // Given no more room than it may take, it stops early where the value does not compress.
+  target.resize(k_header_bytes + room);
+  std::memcpy(target.data(), &word, k_header_bytes);
+  const auto block = base::MutableBytes(target).subspan(k_header_bytes);
+  const uint32_t written = dictionary != nullptr ? dictionary->encoder().encode(value, block)
+                                                 : gridstore::compress(value, block);
+  target.resize(k_header_bytes + written);
+  hope = written > 0 ? std::min(std::max(hope, 0) + k_hope_success, k_hope_max)
+                     : std::max(hope - 1, 0);
+  hope_of_size.store(hope, std::memory_order_relaxed);
+  return written > 0;
 }
 
 bool ValueCodec::decode(uint32_t slot, const Entry& entry, Bytes stored,
@@ -164,7 +186,8 @@ bool ValueCodec::decode_lz4(uint32_t slot, const Entry& entry, Bytes stored,
   uint32_t word;
   std::memcpy(&word, stored.data(), k_header_bytes);
   const Header header = Header::of(word);
-  const Dictionary* const dictionary = known_[header.dictionary].load(std::memory_order_acquire);
+  const Known* const known = known_[header.dictionary].load(std::memory_order_acquire);
+  const Dictionary* const dictionary = known != nullptr ? known->dictionary().get() : nullptr;
   if (dictionary == nullptr && word != header.size) {
     return false;
   }

@@ -18,17 +18,27 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "gridstore/compressor.h"
 #include "gridstore/dictionary.h"
 #include "gridstore/dictionary_trainer.h"
 #include "gridstore/entry.h"
 
 namespace asyncstore::gridstore {
 
-// Larger ones find enough in themselves, and LZ4 would copy what it knows of the dictionary.
+// Larger ones find enough in themselves.
 inline constexpr uint32_t k_dictionary_value_bytes_max = 4 << 10;
 
-// Dictionaries never change and stay as long as the codec, so those who decode need no lock.
+// A value in its stored form; where it goes is not said yet.
+struct Encoded {
+  uint32_t slot = 0;
+  Entry entry;                        // its length and checksum
+  base::Bytes value;                  // as it was given, and by whom it was given
+  std::vector<std::byte> compressed;  // what is stored where that is not the value itself
+
+  base::Bytes stored() const { return entry.lz4() ? base::Bytes(compressed) : value; }
+};
+
+// Dictionaries never change and stay as long as the codec, so those who encode and decode need no
+// lock.
 class ValueCodec {
  public:
   static constexpr uint32_t k_header_bytes = sizeof(uint32_t);
@@ -36,43 +46,44 @@ class ValueCodec {
   ValueCodec(uint64_t owner, bool compress, uint32_t dictionary_bytes = k_dictionary_bytes);
   ~ValueCodec();
 
-  // --- one thread at a time ---
-  // Appends the stored form to `target` and gives an entry with its length and checksum; where it
-  // goes is the caller's. At most k_value_bytes_max bytes. May make a new dictionary, for the
-  // values that follow.
-  Entry encode(uint32_t slot, base::Bytes value, std::vector<std::byte>& target);
-  uint32_t dictionary_count() const { return dictionary_count_; }
-  // Null: it is lost.
-  std::shared_ptr<const Dictionary> dictionary(uint32_t number) const;
-  // The next one; null when it is lost, and with it the values that need it. Values are compressed
-  // with the newest.
-  void add_dictionary(std::shared_ptr<const Dictionary> dictionary);
-  uint64_t ram_bytes() const;
-
   // --- any thread ---
+  // At most k_value_bytes_max bytes. With the newest dictionary.
+  void encode(uint32_t slot, base::Bytes value, Encoded& encoded) const;
   // Makes `value` of what was read; false when that is not what the entry tells.
   bool decode(uint32_t slot, const Entry& entry, base::Bytes stored,
               std::vector<std::byte>& value) const;
 
+  // --- one thread at a time ---
+  // To be told of each value that is put: may make a new dictionary, for those that follow.
+  void learn(const Encoded& encoded);
+  uint32_t dictionary_count() const { return dictionary_count_; }
+  // Null: it is lost.
+  std::shared_ptr<const Dictionary> dictionary(uint32_t number) const;
+  // The next one; null when it is lost, and with it the values that need it.
+  void add_dictionary(std::shared_ptr<const Dictionary> dictionary);
+  uint64_t ram_bytes() const;
+
  private:
+  class Known;
+
   uint32_t crc_of(uint32_t slot, base::Bytes stored) const;
-  // The stored form's size, 0 when compressing is not worth it; then `target` is as before.
-  uint32_t compress(base::Bytes value, std::vector<std::byte>& target);
+  // False when it is not worth it.
+  bool compress(base::Bytes value, const Known* dictionary, std::vector<std::byte>& target) const;
   bool decode_lz4(uint32_t slot, const Entry& entry, base::Bytes stored,
                   std::vector<std::byte>& value) const;
 
   uint32_t owner_crc_;
   bool compress_;
   DictionaryTrainer trainer_;
-  std::vector<std::shared_ptr<const Dictionary>> dictionaries_;
+  std::vector<std::unique_ptr<const Known>> dictionaries_;  // null: lost
   uint32_t dictionary_count_ = 0;
-  // By number, for those who decode.
-  std::array<std::atomic<const Dictionary*>, k_dictionaries_max + 1> known_{};
-  const Dictionary* newest_ = nullptr;
-  std::unique_ptr<Compressor> compressor_;  // with the newest; made when first needed
-  // By size in blocks, the last for all that are larger: worth trying while above 0.
+  // By number, for those who encode and decode.
+  std::array<std::atomic<const Known*>, k_dictionaries_max + 1> known_{};
+  std::atomic<const Known*> newest_{nullptr};
+  // By size in blocks, the last for all that are larger: worth trying while above 0. A guess, so
+  // that threads may overwrite each other's.
   static constexpr uint32_t k_sizes = 32;
-  std::array<int32_t, k_sizes> hope_{};
+  mutable std::array<std::atomic<int32_t>, k_sizes> hope_{};
 };
 
 }  // namespace asyncstore::gridstore

@@ -221,3 +221,59 @@ TEST_CASE("gridstore readers: beside a writer, every value is one that was put")
   REQUIRE(store.space_is_sound());
   CHECK(store.statistics().file_bytes < 4 << 20);  // blocks are used again
 }
+
+TEST_CASE("gridstore: threads encode side by side and put one at a time, across flushes") {
+  constexpr uint32_t k_threads = 3;
+  constexpr uint32_t k_values = 1500;  // of each thread, in slots of its own
+  const storage_test::QuickFolder folder;
+  Fixture fixture(io::make_posix_storage(), folder / "grid");
+  REQUIRE(fixture.open().ok());
+  auto& store = fixture.store();
+  std::mutex writing;
+  std::vector<Model> parts(k_threads);
+  std::atomic<uint64_t> failed{0};
+  std::vector<std::thread> threads;
+  threads.reserve(k_threads);
+  for (uint32_t thread = 0; thread < k_threads; ++thread) {
+    threads.emplace_back([&, thread] {
+      std::mt19937_64 random(thread);
+      gridstore::Encoded encoded;
+      for (uint32_t i = 0; i < k_values; ++i) {
+        const uint32_t slot = static_cast<uint32_t>(random() % 400) * k_threads + thread;
+        Value& value = parts[thread][slot];
+        value = some_text(random, i / 750);
+        failed += store.encode(slot, value, encoded).ok() ? 0 : 1;
+        const std::lock_guard lock(writing);
+        failed += store.put(encoded).ok() && store.write_out().ok() ? 0 : 1;
+      }
+    });
+  }
+  // Values are on their way with dictionaries that a flush has saved, or not yet.
+  for (int turn = 0; turn < 5; ++turn) {
+    std::unique_ptr<gridstore::FlushPlan> plan;
+    {
+      const std::lock_guard lock(writing);
+      plan = store.plan_flush();
+    }
+    if (plan) {
+      const uint64_t number = fixture.next_number();
+      CHECK(store.prepare(*plan, number).ok());
+      CHECK(store.finish(*plan).ok());
+      fixture.set_committed(number, {});
+      const std::lock_guard lock(writing);
+      store.committed(std::move(plan));
+    }
+  }
+  Model all;
+  for (uint32_t thread = 0; thread < k_threads; ++thread) {
+    threads[thread].join();
+    all.insert(parts[thread].begin(), parts[thread].end());
+  }
+  CHECK(failed == 0);
+  CHECK(store.statistics().dictionaries > 1);
+  check_equal(store, all);
+  fixture.set_now(all);
+  REQUIRE(fixture.flush().ok());
+  REQUIRE(fixture.open().ok());
+  check_equal(fixture.store(), all);
+}

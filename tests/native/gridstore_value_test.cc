@@ -1,6 +1,7 @@
 // The stored form of values, and tracker pages.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <random>
 #include <thread>
 #include <vector>
@@ -16,17 +17,28 @@ using gridstore::Tracker;
 using gridstore::TrackerPage;
 using gridstore::ValueCodec;
 
+namespace {
+
+// As for a put: the stored form, which the codec learns from.
+Entry put_to(ValueCodec& codec, uint32_t slot, const Value& value, Value& stored) {
+  gridstore::Encoded encoded;
+  codec.encode(slot, value, encoded);
+  codec.learn(encoded);
+  stored.assign(encoded.stored().begin(), encoded.stored().end());
+  return encoded.entry;
+}
+
+}  // namespace
+
 TEST_CASE("gridstore values: what is decoded is what was encoded") {
   std::mt19937_64 random(1);
   ValueCodec codec(9, true, 256);
-  std::vector<std::byte> target;
+  Value stored;
   Value decoded;
   uint64_t compressed = 0;
   for (uint32_t slot = 0; slot < 3000; ++slot) {
     const Value value = some_value(random);
-    const size_t begin = target.size();
-    const Entry entry = codec.encode(slot, value, target);
-    const auto stored = base::Bytes(target).subspan(begin);
+    const Entry entry = put_to(codec, slot, value, stored);
     REQUIRE(stored.size() == entry.stored_bytes());
     REQUIRE(codec.decode(slot, entry, stored, decoded));
     const bool same = decoded == value;
@@ -40,12 +52,9 @@ TEST_CASE("gridstore values: what is decoded is what was encoded") {
     REQUIRE(!codec.decode(slot + 1, entry, stored, decoded));
     REQUIRE(!ValueCodec(8, true).decode(slot, entry, stored, decoded));
     if (!stored.empty()) {
-      REQUIRE(!codec.decode(slot, entry, stored.first(stored.size() - 1), decoded));
-      target[begin + random() % stored.size()] ^= std::byte{4};
-      REQUIRE(!codec.decode(slot, entry, base::Bytes(target).subspan(begin), decoded));
-    }
-    if (target.size() > (1 << 20)) {
-      target.clear();
+      REQUIRE(!codec.decode(slot, entry, base::Bytes(stored).first(stored.size() - 1), decoded));
+      stored[random() % stored.size()] ^= std::byte{4};
+      REQUIRE(!codec.decode(slot, entry, stored, decoded));
     }
   }
   CHECK(compressed > 1500);
@@ -54,11 +63,12 @@ TEST_CASE("gridstore values: what is decoded is what was encoded") {
 
 TEST_CASE("gridstore values: compressed only where it helps") {
   ValueCodec codec(1, true);
-  std::vector<std::byte> target;
-  CHECK(!codec.encode(0, Value(128), target).lz4());  // a block stays a block
-  CHECK(codec.encode(0, Value(129), target).lz4());
-  CHECK(!ValueCodec(1, false).encode(0, Value(5000), target).lz4());
-  CHECK(codec.encode(0, {}, target).stored_bytes() == 0);
+  ValueCodec plain(1, false);
+  Value stored;
+  CHECK(!put_to(codec, 0, Value(128), stored).lz4());  // a block stays a block
+  CHECK(put_to(codec, 0, Value(129), stored).lz4());
+  CHECK(!put_to(plain, 0, Value(5000), stored).lz4());
+  CHECK(put_to(codec, 0, {}, stored).stored_bytes() == 0);
 }
 
 TEST_CASE("gridstore values: a lying length neither crashes nor takes memory") {
@@ -74,8 +84,8 @@ TEST_CASE("gridstore values: a lying length neither crashes nor takes memory") {
     if (random() % 2 == 0 && stored.size() > 4) {
       stored[2] = stored[3] = std::byte{};  // a length that is not absurd
     }
-    std::vector<std::byte> target;
-    Entry entry = codec.encode(3, stored, target);
+    Value target;
+    Entry entry = put_to(codec, 3, stored, target);
     entry.length_word |= Entry::k_lz4_bit;
     static_cast<void>(codec.decode(3, entry, target, decoded));
     REQUIRE(decoded.capacity() <= 2 * 60 * 255);
@@ -86,10 +96,9 @@ namespace {
 
 // Encodes texts until the codec has so many dictionaries; nothing when it takes too long.
 bool learn(ValueCodec& codec, std::mt19937_64& random, uint64_t dialect, uint32_t count) {
-  std::vector<std::byte> target;
+  Value stored;
   for (int i = 0; i < 20'000 && codec.dictionary_count() < count; ++i) {
-    target.clear();
-    codec.encode(0, some_text(random, dialect), target);
+    put_to(codec, 0, some_text(random, dialect), stored);
   }
   return codec.dictionary_count() == count;
 }
@@ -107,7 +116,7 @@ TEST_CASE("gridstore values: a dictionary is made of values that are alike, and 
     for (int i = 0; i < 200; ++i) {
       values.push_back(some_text(random, dialect));
       const auto slot = static_cast<uint32_t>(entries.size());
-      entries.push_back(codec.encode(slot, values.back(), stored.emplace_back()));
+      entries.push_back(put_to(codec, slot, values.back(), stored.emplace_back()));
       REQUIRE(entries.back().lz4());
       REQUIRE(stored.back().size() < values.back().size() * 3 / 4);
     }
@@ -138,14 +147,13 @@ TEST_CASE("gridstore values: a dictionary is made of values that are alike, and 
 TEST_CASE("gridstore values: no dictionary where none helps, or where all numbers are taken") {
   std::mt19937_64 random(4);
   ValueCodec codec(5, true, 256);
-  std::vector<std::byte> target;
+  Value stored;
   for (int i = 0; i < 5000; ++i) {
-    target.clear();
     Value value(200 + random() % 400);
     for (auto& byte : value) {
       byte = static_cast<std::byte>(random());
     }
-    codec.encode(0, value, target);
+    put_to(codec, 0, value, stored);
   }
   CHECK(codec.dictionary_count() == 0);
   ValueCodec without(5, false, 256);
@@ -155,6 +163,37 @@ TEST_CASE("gridstore values: no dictionary where none helps, or where all number
     full.add_dictionary(nullptr);
   }
   CHECK(!learn(full, random, 0, gridstore::k_dictionaries_max + 1));
+}
+
+TEST_CASE("gridstore values: threads encode while the writer finds dictionaries") {
+  ValueCodec codec(5, true, 256);
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> wrong{0};
+  std::vector<std::thread> threads;
+  threads.reserve(2);
+  for (uint32_t thread = 0; thread < 2; ++thread) {
+    threads.emplace_back([&, thread] {
+      std::mt19937_64 random(thread);
+      gridstore::Encoded encoded;
+      Value back;
+      while (!stop.load(std::memory_order_relaxed)) {
+        const Value value = some_value(random);
+        codec.encode(thread, value, encoded);
+        const bool same =
+            codec.decode(thread, encoded.entry, encoded.stored(), back) && back == value;
+        wrong += same ? 0 : 1;
+      }
+    });
+  }
+  std::mt19937_64 random(9);
+  for (uint64_t dialect = 0; dialect < 4; ++dialect) {
+    CHECK(learn(codec, random, dialect % 2, static_cast<uint32_t>(dialect) + 1));
+  }
+  stop = true;
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("gridstore tracker: pages know their number and their owner") {

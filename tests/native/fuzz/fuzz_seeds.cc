@@ -112,6 +112,17 @@ void add_payloads() {
   }
 }
 
+void add_values() {
+  const std::string text = "{\"name\": \"async\", \"registry\": \"pypi\", \"downloads\": ";
+  std::string dictionary;
+  for (int i = 0; dictionary.size() < 300; ++i) {
+    dictionary += text + std::to_string(i * 7919) + "}";
+  }
+  const auto size = static_cast<uint32_t>(dictionary.size());
+  add("encoder", {size & 255, size >> 8, 255}, base::bytes_of(dictionary + text + text + "12}"));
+  add("encoder", {size & 255, size >> 8, 200}, base::bytes_of(dictionary + dictionary));
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -126,5 +137,6 @@ int main(int count, char** arguments) {
   add_manifests();
   add_operations();
   add_payloads();
+  add_values();
   return 0;
 }
