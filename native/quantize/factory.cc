@@ -5,6 +5,8 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "quantize/parameters.h"
+#include "quantize/rabitq_quantizer.h"
 #include "quantize/scalar_quantizer.h"
 
 namespace asyncstore::quantize {
@@ -14,7 +16,12 @@ using base::Error;
 using base::Result;
 using base::Status;
 
-Status check(const Config& config, uint32_t dim, Metric /*metric*/) {
+namespace {
+// On disk in that it makes the codes of rows that no training preceded.
+constexpr uint64_t k_seed_untrained = 0x5261426974515F31;
+}  // namespace
+
+Status check(const Config& config, uint32_t dim, Metric metric) {
   if (dim < 1 || dim > base::k_dim_max) {
     return base::invalid_argument("size: value " + std::to_string(dim) +
                                   " invalid, must be from 1 to " + std::to_string(base::k_dim_max));
@@ -40,9 +47,14 @@ Status check(const Config& config, uint32_t dim, Metric /*metric*/) {
     case Kind::none:
     case Kind::scalar_int8:
       return {};
+    case Kind::rabitq:
+      if (metric == Metric::manhattan) {
+        return Error{Code::unsupported,
+                     "rabitq has no codes for the Manhattan distance; scalar has"};
+      }
+      return {};
     case Kind::product:
     case Kind::binary:
-    case Kind::rabitq:
       break;
   }
   return Error{Code::unsupported, "codes of this kind are not supported yet"};
@@ -55,25 +67,35 @@ std::shared_ptr<const Quantizer> make(const Config& config, uint32_t dim, Metric
       return nullptr;
     case Kind::scalar_int8:
       return std::make_shared<ScalarQuantizer>(dim, metric, config.quantile);
+    case Kind::rabitq:
+      return std::make_shared<RabitqQuantizer>(dim, metric, config.bits, k_seed_untrained,
+                                               std::vector<float>());
     case Kind::product:
     case Kind::binary:
-    case Kind::rabitq:
       break;
   }
   return nullptr;
 }
 
 std::shared_ptr<const Quantizer> train(const Config& config, uint32_t dim, Metric metric,
-                                       const Training& /*training*/) {
+                                       const Training& training) {
+  ASSERT(check(config, dim, metric).ok());
+  ASSERT(!training.rows.empty() && training.rows.size() % dim == 0);
+  if (config.kind == Kind::rabitq) {
+    return RabitqQuantizer::train(dim, metric, config.bits, training);
+  }
   return make(config, dim, metric);
 }
 
 Result<std::shared_ptr<const Quantizer>> load(const Config& config, uint32_t dim, Metric metric,
                                               base::Bytes parameters) {
-  if (!parameters.empty()) {
-    return base::corruption("the parameters of a quantizer", 0, "this kind has none");
+  if (parameters.empty()) {
+    return make(config, dim, metric);
   }
-  return make(config, dim, metric);
+  if (config.kind == Kind::rabitq) {
+    return RabitqQuantizer::load(dim, metric, config.bits, parameters);
+  }
+  return ParameterReader::impossible();
 }
 
 }  // namespace asyncstore::quantize

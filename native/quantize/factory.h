@@ -3,13 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <span>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "quantize/quantizer.h"
+#include "quantize/training.h"
 
 namespace asyncstore::quantize {
 
@@ -22,14 +21,6 @@ base::Status check(const Config& config, uint32_t dim, Metric metric);
 // A quantizer that needs no training, for rows as they come in; null for Kind::none. A kind that
 // cannot do without is stood in for by scalar_int8.
 std::shared_ptr<const Quantizer> make(const Config& config, uint32_t dim, Metric metric);
-
-struct Training {
-  std::span<const float> rows;  // a sample of at least one row, dim finite elements each
-  uint64_t seed = 0;            // the same seed and rows give the same quantizer
-  uint32_t threads = 1;         // at most so many, for this call; they do not change the result
-  // Called on the calling thread now and then; false cancels.
-  std::function<bool(uint64_t done, uint64_t total)> progress = nullptr;
-};
 
 // Null when cancelled, and for Kind::none. Kinds that do not train are as from make().
 std::shared_ptr<const Quantizer> train(const Config& config, uint32_t dim, Metric metric,

@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "quantize/to_float.h"
 
 namespace asyncstore::quantize {
 namespace {
@@ -17,16 +18,6 @@ namespace {
 constexpr double k_code_max = 255;
 constexpr double k_query_code_max = 127;
 constexpr double k_code_middle = k_code_max / 2;
-
-// Sums and products of float32 of any magnitude are finite in double: with up to 2^16 elements
-// below 2^128 a squared norm is below 2^272. Only here, at the end, may a value leave the range.
-float to_float(double value) {
-  if (std::fabs(value) > FLT_MAX) {
-    return value > 0 ? std::numeric_limits<float>::infinity()
-                     : -std::numeric_limits<float>::infinity();
-  }
-  return static_cast<float>(value);
-}
 
 // The query for dot and euclid, where query[i] is about scale · codes[i] with codes in -127..127;
 // `exact` is the one for manhattan.

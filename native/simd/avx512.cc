@@ -158,16 +158,48 @@ struct Avx512Codes {
   }
 };
 
+// As in avx2.cc, sums of 16 bits do not saturate.
+struct Avx512Packed {
+  static constexpr size_t k_bytes = 64;
+  using Register = __m512i;
+  using Sum = __m512i;
+
+  static Register load(const void* from) { return _mm512_loadu_si512(from); }
+  static Register load(const void* from, size_t count) {
+    return _mm512_maskz_loadu_epi8((uint64_t{1} << count) - 1, from);
+  }
+  static Sum zero() { return _mm512_setzero_si512(); }
+  template <unsigned bits>
+  static Sum add_products(const Sum& sum, const Register& codes, const Register* query) {
+    const __m512i mask = _mm512_set1_epi8((1 << bits) - 1);
+    __m512i products = _mm512_setzero_si512();
+    for (unsigned field = 0; field < 8 / bits; ++field) {
+      const __m512i elements = _mm512_and_si512(_mm512_srli_epi16(codes, field * bits), mask);
+      products = _mm512_add_epi16(products, _mm512_maddubs_epi16(elements, query[field]));
+    }
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(products, _mm512_set1_epi16(1)));
+  }
+  template <size_t rows>
+  static void totals(const Sum* sums, int32_t* to) {
+    for (size_t row = 0; row < rows; ++row) {
+      to[row] = _mm512_reduce_add_epi32(sums[row]);
+    }
+  }
+};
+
 constexpr Kernels with_vnni() {
-  Kernels table = kernels_of<Avx512Lanes, Avx512Codes>(Isa::avx512_vnni);
+  Kernels table = kernels_of<Avx512Lanes, Avx512Codes, Avx512Packed>(Isa::avx512_vnni);
   table.dot_codes = dot_codes_avx512_vnni;
   table.dot_code_pairs = dot_code_pairs_avx512_vnni;
+  table.dot_1bit = dot_1bit_avx512_vnni;
+  table.dot_2bit = dot_2bit_avx512_vnni;
+  table.dot_4bit = dot_4bit_avx512_vnni;
   return table;
 }
 
 }  // namespace
 
-const Kernels k_avx512_kernels = kernels_of<Avx512Lanes, Avx512Codes>(Isa::avx512);
+const Kernels k_avx512_kernels = kernels_of<Avx512Lanes, Avx512Codes, Avx512Packed>(Isa::avx512);
 const Kernels k_avx512_vnni_kernels = with_vnni();
 
 }  // namespace asyncstore::simd

@@ -22,6 +22,7 @@
 #endif
 
 #include "simd/code_kernels.h"
+#include "simd/packed_kernels.h"
 
 namespace asyncstore::simd {
 namespace {
@@ -43,6 +44,52 @@ struct VnniCodes {
   static int32_t total(const Sum& sum) { return _mm512_reduce_add_epi32(sum); }
 };
 
+// The 128-bit quarters of a register, added.
+__m128i add_quarters(__m512i sum) {
+  const __m256i half =
+      _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+struct VnniPacked {
+  static constexpr size_t k_bytes = 64;
+  using Register = __m512i;
+  using Sum = __m512i;
+
+  static Register load(const void* from) { return _mm512_loadu_si512(from); }
+  static Register load(const void* from, size_t count) {
+    return _mm512_maskz_loadu_epi8((uint64_t{1} << count) - 1, from);
+  }
+  static Sum zero() { return _mm512_setzero_si512(); }
+  template <unsigned bits>
+  static Sum add_products(Sum sum, const Register& codes, const Register* query) {
+    const __m512i mask = _mm512_set1_epi8((1 << bits) - 1);
+    for (unsigned field = 0; field < 8 / bits; ++field) {
+      const __m512i elements = _mm512_and_si512(_mm512_srli_epi16(codes, field * bits), mask);
+      sum = _mm512_dpbusd_epi32(sum, elements, query[field]);
+    }
+    return sum;
+  }
+  // Four rows at once: rows of a few registers take as long to add up as to multiply.
+  template <size_t rows>
+  static void totals(const Sum* sums, int32_t* to) {
+    if constexpr (rows == 4) {
+      const __m128i a = add_quarters(sums[0]);
+      const __m128i b = add_quarters(sums[1]);
+      const __m128i c = add_quarters(sums[2]);
+      const __m128i d = add_quarters(sums[3]);
+      const __m128i ab = _mm_add_epi32(_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b));
+      const __m128i cd = _mm_add_epi32(_mm_unpacklo_epi32(c, d), _mm_unpackhi_epi32(c, d));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                       _mm_add_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd)));
+    } else {
+      for (size_t row = 0; row < rows; ++row) {
+        to[row] = _mm512_reduce_add_epi32(sums[row]);
+      }
+    }
+  }
+};
+
 }  // namespace
 
 void dot_codes_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t dim, size_t count,
@@ -53,6 +100,21 @@ void dot_codes_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t dim
 void dot_code_pairs_avx512_vnni(const uint8_t* code, const CodeRows& rows, size_t dim, size_t count,
                                 int32_t* sums) {
   dot_codes<VnniCodes>(code, rows, dim, count, sums);
+}
+
+void dot_1bit_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t code_bytes,
+                          size_t count, int32_t* sums) {
+  dot_packed<VnniPacked, 1>(query, rows, code_bytes, count, sums);
+}
+
+void dot_2bit_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t code_bytes,
+                          size_t count, int32_t* sums) {
+  dot_packed<VnniPacked, 2>(query, rows, code_bytes, count, sums);
+}
+
+void dot_4bit_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t code_bytes,
+                          size_t count, int32_t* sums) {
+  dot_packed<VnniPacked, 4>(query, rows, code_bytes, count, sums);
 }
 
 }  // namespace asyncstore::simd

@@ -57,6 +57,15 @@ struct Kernels {
   void (*dot_code_pairs)(const uint8_t* code, const CodeRows& rows, size_t dim, size_t count,
                          int32_t* sums);
 
+  // The same for codes of 1, 2 and 4 bits, `code_bytes` a row, packed as packed_kernels.h says:
+  // sums[r] = Σ_i query[i] · code_r[i] over all code_bytes · 8 / bits elements; exact.
+  void (*dot_1bit)(const int8_t* query, const CodeRows& rows, size_t code_bytes, size_t count,
+                   int32_t* sums);
+  void (*dot_2bit)(const int8_t* query, const CodeRows& rows, size_t code_bytes, size_t count,
+                   int32_t* sums);
+  void (*dot_4bit)(const int8_t* query, const CodeRows& rows, size_t code_bytes, size_t count,
+                   int32_t* sums);
+
   // These take codes that are followed by two floats, offset and scale; an element of a row is
   // offset + scale · code. sums[r] = Σ_i |query[i] − row_r[i]|, Σ_i (query[i] − row_r[i])², and
   // Σ_i |row[i] − row_r[i]| where `code` stands for `row`; lanes as above.

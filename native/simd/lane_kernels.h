@@ -26,6 +26,7 @@
 
 #include "simd/code_kernels.h"
 #include "simd/kernels.h"
+#include "simd/packed_kernels.h"
 
 namespace asyncstore::simd {
 
@@ -170,7 +171,7 @@ void f32_to_u8(const float* from, size_t count, uint8_t* to) {
   }
 }
 
-template <class Lanes, class Codes>
+template <class Lanes, class Codes, class Packed>
 constexpr Kernels kernels_of(Isa isa) {
   return {.isa = isa,
           .dot_f32 = distance<Lanes, Product, float>,
@@ -184,6 +185,9 @@ constexpr Kernels kernels_of(Isa isa) {
           .l1_u8 = distance<Lanes, AbsoluteDifference, uint8_t>,
           .dot_codes = dot_codes<Codes, int8_t>,
           .dot_code_pairs = dot_codes<Codes, uint8_t>,
+          .dot_1bit = dot_packed<Packed, 1>,
+          .dot_2bit = dot_packed<Packed, 2>,
+          .dot_4bit = dot_packed<Packed, 4>,
           .l1_codes = distance_codes<Lanes, AbsoluteDifference>,
           .l2_codes = distance_codes<Lanes, SquaredDifference>,
           .l1_code_pairs = distance_code_pairs<Lanes, AbsoluteDifference>,

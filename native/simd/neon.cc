@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "simd/lane_kernels.h"
 #include "simd/tables.h"
@@ -188,9 +189,45 @@ struct NeonCodes {
   static int32_t total(const Sum& sum) { return vaddvq_s32(sum); }
 };
 
+// Fields of four bits and fewer, as signed bytes.
+struct NeonPacked {
+  static constexpr size_t k_bytes = 16;
+  using Register = uint8x16_t;
+  using Sum = int32x4_t;
+
+  static Register load(const void* from) { return vld1q_u8(static_cast<const uint8_t*>(from)); }
+  static Register load(const void* from, size_t count) {
+    uint8_t padded[k_bytes] = {};
+    std::memcpy(padded, from, count);
+    return load(padded);
+  }
+  static Sum zero() { return vdupq_n_s32(0); }
+  // A product is at most 15 · 127 = 1,905 and a lane takes 8 / bits · 2 of at most
+  // (2^bits − 1) · 127: 7,620 with four bits, so 16 bits hold the sum.
+  template <unsigned bits>
+  static Sum add_products(const Sum& sum, const Register& codes, const Register* query) {
+    int16x8_t products = vdupq_n_s16(0);
+    for (unsigned field = 0; field < 8 / bits; ++field) {
+      const int8x16_t shift = vdupq_n_s8(static_cast<int8_t>(-static_cast<int>(field * bits)));
+      const int8x16_t elements =
+          vreinterpretq_s8_u8(vandq_u8(vshlq_u8(codes, shift), vdupq_n_u8((1U << bits) - 1)));
+      const int8x16_t part = vreinterpretq_s8_u8(query[field]);
+      products = vmlal_s8(products, vget_low_s8(elements), vget_low_s8(part));
+      products = vmlal_high_s8(products, elements, part);
+    }
+    return vpadalq_s16(sum, products);
+  }
+  template <size_t rows>
+  static void totals(const Sum* sums, int32_t* to) {
+    for (size_t row = 0; row < rows; ++row) {
+      to[row] = vaddvq_s32(sums[row]);
+    }
+  }
+};
+
 }  // namespace
 
-const Kernels k_neon_kernels = kernels_of<NeonLanes, NeonCodes>(Isa::neon);
+const Kernels k_neon_kernels = kernels_of<NeonLanes, NeonCodes, NeonPacked>(Isa::neon);
 
 }  // namespace asyncstore::simd
 

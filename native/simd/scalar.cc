@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "simd/lane_kernels.h"
 #include "simd/tables.h"
@@ -209,8 +210,38 @@ struct ScalarCodes {
   static int32_t total(Sum sum) { return sum; }
 };
 
+struct ScalarPacked {
+  static constexpr size_t k_bytes = 16;
+  struct Register {
+    uint8_t byte[k_bytes];
+  };
+  using Sum = int32_t;
+
+  static Register load(const void* from) { return load(from, k_bytes); }
+  static Register load(const void* from, size_t count) {
+    Register loaded{};
+    std::memcpy(loaded.byte, from, count);
+    return loaded;
+  }
+  static Sum zero() { return 0; }
+  template <unsigned bits>
+  static Sum add_products(Sum sum, const Register& codes, const Register* query) {
+    for (unsigned field = 0; field < 8 / bits; ++field) {
+      for (size_t i = 0; i < k_bytes; ++i) {
+        sum += static_cast<int8_t>(query[field].byte[i]) *
+               static_cast<int32_t>(codes.byte[i] >> (field * bits) & ((1U << bits) - 1));
+      }
+    }
+    return sum;
+  }
+  template <size_t rows>
+  static void totals(const Sum* sums, int32_t* to) {
+    std::memcpy(to, sums, rows * sizeof(int32_t));
+  }
+};
+
 }  // namespace
 
-const Kernels k_scalar_kernels = kernels_of<ScalarLanes, ScalarCodes>(Isa::scalar);
+const Kernels k_scalar_kernels = kernels_of<ScalarLanes, ScalarCodes, ScalarPacked>(Isa::scalar);
 
 }  // namespace asyncstore::simd

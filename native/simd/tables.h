@@ -16,6 +16,12 @@ void dot_codes_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t dim
                            int32_t* sums);
 void dot_code_pairs_avx512_vnni(const uint8_t* code, const CodeRows& rows, size_t dim, size_t count,
                                 int32_t* sums);
+void dot_1bit_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t code_bytes,
+                          size_t count, int32_t* sums);
+void dot_2bit_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t code_bytes,
+                          size_t count, int32_t* sums);
+void dot_4bit_avx512_vnni(const int8_t* query, const CodeRows& rows, size_t code_bytes,
+                          size_t count, int32_t* sums);
 #elif defined(__aarch64__)
 extern const Kernels k_neon_kernels;  // part of every aarch64 CPU
 #endif

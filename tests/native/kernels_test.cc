@@ -237,6 +237,46 @@ TEST_CASE("kernels: code sums are exact, for any count of rows and in any order"
   });
 }
 
+TEST_CASE("kernels: packed code sums are exact, for any count of rows and in any order") {
+  for_each_case([](Rows& rows, size_t dim) {
+    // All bytes of the codes are taken, so that there are `dim` of them and more elements.
+    const size_t code_bytes = dim;
+    if (code_bytes * 8 > k_dim_max) {
+      return;
+    }
+    const auto check = [&](unsigned bits, auto kernel, const CodeRows& given, size_t count) {
+      const size_t elements = code_bytes * 8 / bits;
+      int8_t* query = rows.query_codes.last(elements);
+      for (size_t i = 0; i < elements; ++i) {
+        query[i] = static_cast<int8_t>(i % 7 == 0 ? 127 : i % 5 == 0 ? -127 : (i * 37 % 255) - 127);
+      }
+      for (const Kernels* table : supported_kernels()) {
+        Guarded<int32_t> sums(count);
+        (table->*kernel)(query, given, code_bytes, count, sums.last(count));
+        CAPTURE(std::string(name(table->isa)));
+        CAPTURE(bits);
+        for (size_t row = 0; row < count; ++row) {
+          int64_t expected = 0;
+          for (size_t i = 0; i < elements; ++i) {
+            const unsigned shift = static_cast<unsigned>(i / code_bytes) * bits;
+            expected += query[i] * (given.row(row)[i % code_bytes] >> shift & ((1 << bits) - 1));
+          }
+          CHECK(sums.last(count)[row] == expected);
+        }
+      }
+    };
+    for (const auto& [bits, kernel] :
+         {std::pair(1U, &Kernels::dot_1bit), std::pair(2U, &Kernels::dot_2bit),
+          std::pair(4U, &Kernels::dot_4bit)}) {
+      for (const size_t count : {size_t{1}, size_t{4}, Rows::k_count}) {
+        check(bits, kernel, rows.last_codes(code_bytes, count), count);
+      }
+      check(bits, kernel, numbered(rows.last_codes(code_bytes, Rows::k_count)),
+            std::size(k_numbers));
+    }
+  });
+}
+
 TEST_CASE("kernels: the largest code sums do not overflow") {
   for (const int8_t element : {int8_t{127}, int8_t{-127}}) {
     const std::vector<int8_t> query(k_dim_max, element);

@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "quantize/factory.h"
 #include "quantize/quantizer.h"
 
 namespace asyncstore::quantize {
@@ -27,6 +28,7 @@ struct QuantizerKind {
   std::function<double(Metric metric, Row query, Row row)> error_max;
   // The least recall@10 of 10 rescored candidates among 2,000 normal rows of 128 dims.
   double recall_min;
+  std::vector<Metric> metrics = {Metric::dot, Metric::euclid, Metric::manhattan};
 };
 
 inline double exact_similarity(Metric metric, Row query, Row row) {
@@ -255,8 +257,46 @@ inline void check_recall(const QuantizerKind& kind, Metric metric) {
   CHECK(before == 1.0);
 }
 
+// What training found comes back from its bytes to the last bit, and no bytes do harm.
+inline void check_parameters(const Config& config, Metric metric, const Quantizer& quantizer) {
+  const uint32_t dim = quantizer.dim();
+  const std::vector<std::byte> bytes = quantizer.parameters();
+  const auto loaded = load(config, dim, metric, bytes);
+  REQUIRE(loaded.ok());
+  CHECK(loaded.value()->parameters() == bytes);
+  CHECK(loaded.value()->kind() == quantizer.kind());
+  const EncodedRows rows(quantizer, normal_values(size_t{50} * dim, 0.1, 1, 12));
+  const EncodedRows again(*loaded.value(), rows.values);
+  CHECK(again.codes == rows.codes);
+  const std::vector<float> query = normal_values(dim, 0, 1, 13);
+  CHECK(again.estimates(*loaded.value(), query) == rows.estimates(quantizer, query));
+  std::mt19937_64 random(14);
+  for (int i = 0; i < 300 && !bytes.empty(); ++i) {
+    std::vector<std::byte> hostile = bytes;
+    switch (i % 3) {
+      case 0:
+        hostile.resize(1 + random() % bytes.size());
+        break;
+      case 1:
+        hostile[random() % std::min<size_t>(bytes.size(), 32)] = std::byte(random());
+        break;
+      default:
+        hostile.push_back(std::byte{0});
+    }
+    const auto result = load(config, dim, metric, hostile);
+    CAPTURE(i);
+    if (hostile.size() != bytes.size()) {
+      REQUIRE(!result.ok());
+    }
+    if (!result.ok()) {
+      CHECK((result.error().code == base::Code::corruption ||
+             result.error().code == base::Code::unsupported));
+    }
+  }
+}
+
 inline void check_conformance(const QuantizerKind& kind) {
-  for (const Metric metric : {Metric::dot, Metric::euclid, Metric::manhattan}) {
+  for (const Metric metric : kind.metrics) {
     CAPTURE(static_cast<int>(metric));
     CHECK(kind.make(7, metric)->dim() == 7);
     check_errors(kind, metric);

@@ -1,0 +1,76 @@
+#include "quantize/rabitq_code.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace asyncstore::quantize {
+namespace {
+
+// An error is kept as the exponent and five bits of the mantissa of a float32, counted from 2^-4:
+// what a grid leaves is about 0.3 a step and element.
+constexpr int k_error_shift = 23 - 5;
+constexpr int k_error_base = (127 - 4) << 5;
+constexpr int k_error_unknown = 255;
+
+}  // namespace
+
+float RabitqTerms::rounded(float value) {
+  constexpr uint32_t k_largest = 0x7F7FFF00;  // finite
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t magnitude = std::min(((bits & 0x7FFFFFFFU) + 0x80U) & 0xFFFFFF00U, k_largest);
+  return std::bit_cast<float>((bits & 0x80000000U) | magnitude);
+}
+
+void RabitqTerms::write(uint8_t* to) const {
+  uint64_t step = k_error_unknown;
+  if (std::isfinite(error)) {
+    const uint32_t bits = std::bit_cast<uint32_t>(error) + (1U << (k_error_shift - 1));
+    step = static_cast<uint64_t>(
+        std::clamp(static_cast<int>(bits >> k_error_shift) - k_error_base, 0, k_error_unknown - 1));
+  }
+  const uint64_t word = std::bit_cast<uint32_t>(factor) >> 8 |
+                        uint64_t{std::bit_cast<uint32_t>(term) >> 8} << 24 | step << 48 |
+                        uint64_t{centroid} << 56;
+  std::memcpy(to, &word, sizeof word);
+}
+
+RabitqTerms RabitqTerms::read(const uint8_t* from) {
+  uint64_t word = 0;
+  std::memcpy(&word, from, sizeof word);
+  const auto step = static_cast<int>(word >> 48 & 0xFF);
+  RabitqTerms terms;
+  terms.factor = std::bit_cast<float>(static_cast<uint32_t>(word) << 8);
+  terms.term = std::bit_cast<float>(static_cast<uint32_t>(word >> 16) & 0xFFFFFF00U);
+  terms.error =
+      step == k_error_unknown
+          ? std::numeric_limits<float>::infinity()
+          : std::bit_cast<float>(static_cast<uint32_t>(step + k_error_base) << k_error_shift);
+  terms.centroid = static_cast<uint8_t>(word >> 56);
+  return terms;
+}
+
+void pack(std::span<const uint8_t> elements, unsigned bits, uint8_t* code) {
+  const size_t bytes = packed_bytes(static_cast<uint32_t>(elements.size()), bits);
+  std::memset(code, 0, bytes);
+  for (size_t i = 0, field = 0; i < elements.size(); ++field) {
+    for (size_t j = 0; j < bytes && i < elements.size(); ++j, ++i) {
+      code[j] = static_cast<uint8_t>(code[j] | elements[i] << (field * bits));
+    }
+  }
+}
+
+void unpack(const uint8_t* code, unsigned bits, std::span<uint8_t> elements) {
+  const size_t bytes = elements.size() * bits / 8;
+  const auto mask = static_cast<uint8_t>((1U << bits) - 1);
+  for (size_t field = 0; field < 8 / bits; ++field) {
+    uint8_t* to = elements.data() + field * bytes;
+    for (size_t j = 0; j < bytes; ++j) {
+      to[j] = code[j] >> (field * bits) & mask;
+    }
+  }
+}
+
+}  // namespace asyncstore::quantize
