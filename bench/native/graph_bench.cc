@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "index/graph.h"
+#include "index/row_order.h"
 #include "index/traversal.h"
 
 using namespace asyncstore;
@@ -211,6 +212,44 @@ void measure_filters(const Graph& graph, const std::vector<float>& rows, size_t 
   }
 }
 
+// How many reads the nearest rows of a query take when the rows lie on disk in an order of nearness
+// and those less than 8 KiB apart are read together.
+void measure_order(const Graph& graph, const CodeRows& similarity, const Npy& neighbors,
+                   size_t row_bytes) {
+  constexpr size_t k_apart_bytes = 8192;
+  std::vector<uint32_t> order(graph.row_count());
+  const uint64_t before = similarity.evaluations();
+  const double begin = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
+  if (!order_by_nearness(graph, similarity, {}, order).ok()) {
+    std::exit(1);
+  }
+  std::printf("order of nearness: %.2f s of CPU, %.1f evaluations a row; reads for the",
+              cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - begin,
+              static_cast<double>(similarity.evaluations() - before) / graph.row_count());
+  std::vector<size_t> place(order.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    place[order[i]] = i;
+  }
+  for (const size_t count : {10, 15, 20, 40, 100}) {
+    size_t reads = 0;
+    for (size_t q = 0; q < neighbors.rows; ++q) {
+      const int32_t* nearest = neighbors.ints() + q * neighbors.columns;
+      std::vector<size_t> places;
+      for (size_t i = 0; i < count; ++i) {
+        places.push_back(place[nearest[i]]);
+      }
+      std::sort(places.begin(), places.end());
+      ++reads;
+      for (size_t i = 1; i < count; ++i) {
+        reads += (places[i] - places[i - 1] - 1) * row_bytes >= k_apart_bytes ? 1 : 0;
+      }
+    }
+    std::printf(" %zu nearest %.1f", count,
+                static_cast<double>(reads) / static_cast<double>(neighbors.rows));
+  }
+  std::printf("\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -272,11 +311,13 @@ int main(int argc, char** argv) {
     truth.push_back(copies == 1 ? std::vector<uint32_t>(exact, exact + k_nearest)
                                 : nearest_of(rows, query_rows.data() + q * dim, dim));
   }
+  std::fflush(stdout);
   std::printf("|   ef | recall | in 20  | evals  |     µs |\n|---|---|---|---|---|\n");
   for (const uint32_t ef : {16, 32, 64, 128, 256, 512}) {
     measure(*graph, queries, truth, ef);
   }
   if (copies == 1) {
+    measure_order(*graph, similarity, neighbors, dim * sizeof(float));
     measure_filters(*graph, rows, dim, query_rows, queries);
   }
   return 0;
