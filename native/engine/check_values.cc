@@ -98,9 +98,8 @@ Status check_values(Collection& collection, uint32_t part, uint32_t begin, uint3
     const uint32_t last = first + std::min(k_part_slots, end - first);
     std::vector<Wrong> wrong;
     const auto view = collection.view();  // holds the values that are looked at
-    const Status read = values.store->check(first, last, [&](uint32_t slot, const Error& error) {
-      wrong.push_back({slot, error});
-    });
+    const Status read = values.store->check(
+        first, last, [&](uint32_t slot, const Error& error) { wrong.push_back({slot, error}); });
     if (!read.ok()) {
       found.push_back(damage_of(DamageKind::file_gone, part, first, read.error()));
     }

@@ -313,10 +313,8 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
 }
 
 Status Maintenance::write_output(Collection& collection, Rewrite& work) {
-  const std::function<bool()> stopping = [this] { return this->stopping(); };
-  TRY(fill_output(collection, work, stopping));
+  TRY(fill_output(collection, work, [this] { return stopping(); }));
   TRY(after_sync(collection, work.output->sync()));
-  TRY(make_graph(collection, *work.output, stopping));
   return work.output->seal(work.output->rows());
 }
 

@@ -7,8 +7,12 @@
 
 #include "engine/collection.h"
 #include "engine/errors.h"
+#include "engine/input_rows.h"
+#include "index/row_order.h"
 #include "quantize/factory.h"
+#include "segment/code_similarity.h"
 #include "segment/row_codec.h"
+#include "segment/segment_format.h"
 
 namespace asyncstore::engine {
 
@@ -18,7 +22,7 @@ using segment::Segment;
 
 namespace {
 
-constexpr uint64_t k_part_bytes = 1 << 20;  // of an input, read and copied at once
+constexpr size_t k_gather_rows = 1024;  // read at once where rows are put in order
 // What codes are trained on: some hundred rows for each of 256 centroids, unless they are long.
 constexpr uint64_t k_sample_rows = 32768;
 constexpr uint64_t k_sample_bytes = 64 << 20;
@@ -50,57 +54,119 @@ uint64_t live_rows(const std::vector<SegmentView>& views) {
   return live;
 }
 
-// A damaged row that belongs to no point shall not keep the others from moving.
-Status read_live(const SegmentView& view, uint32_t first, uint32_t count,
-                 Segment::StoredRows& stored) {
-  Status read =
-      view.segment->read_rows(first, count, stored, [&](uint32_t row) { return view.live(row); });
-  if (!read.ok() && read.error().code == base::Code::corruption) {
-    view.segment->set_damaged();
+// Stages of a rewrite, as the collection shows them. Says when to end.
+class Stages {
+ public:
+  Stages(Collection& collection, const std::function<bool()>& stopping)
+      : collection_(collection), stopping_(stopping) {}
+
+  bool show(uint64_t done, uint64_t total, const std::string& what) const {
+    collection_.set_progress({"optimizing", done, total, what});
+    return !stopping_() && !collection_.dropped();
   }
-  return read;
+  // The same for who reports numbers alone.
+  index::Graph::Progress stage(std::string what) const {
+    return [this, what = std::move(what)](uint64_t done, uint64_t total) {
+      return show(done, total, what);
+    };
+  }
+
+ private:
+  Collection& collection_;
+  const std::function<bool()>& stopping_;
+};
+
+// Rows in the order in which they come.
+Status copy_in_turn(Rewrite& work, uint64_t live, const Stages& stages) {
+  InputRows rows(work.inputs);
+  const auto copy = [&](const RowPart& part) -> Status {
+    if (!stages.show(work.output->rows(), live, "copying rows")) {
+      return store_closed();
+    }
+    TRY(work.output->reserve(static_cast<uint32_t>(part.entries.size())));
+    return work.output->append(part.vectors, part.entries);
+  };
+  TRY(rows.read_all(copy));
+  work.origins.assign(rows.places().begin(), rows.places().end());
+  return {};
 }
 
-// One pass over the live rows of an input, in parts.
-class LiveRows {
+// Rows that are to have a graph, in an order of nearness: those that are candidates together then
+// often lie in one block of the disk. The graph is made of the codes in the order in which rows
+// come, it gives the new order, and its rows are renumbered by it. Needs the codes a second time.
+class OrderedCopy {
  public:
-  LiveRows(const SegmentView& input)
-      : input_(input),
-        part_rows_(static_cast<uint32_t>(
-            std::max<uint64_t>(1, k_part_bytes / input.segment->layout().stride()))) {}
+  OrderedCopy(Rewrite& work, uint64_t live, const Stages& stages)
+      : work_(work),
+        live_(live),
+        stages_(stages),
+        rows_(work.inputs),
+        codec_(work.output->field()) {}
 
-  bool at_end() const { return next_ >= input_.rows; }
+  Status run() {
+    TRY(encode());
+    const segment::CodeSimilarity similarity(quantizer(), codes_.as<uint8_t>());
+    const auto rows = static_cast<uint32_t>(live_);
+    TRY_ASSIGN(const auto graph,
+               index::Graph::build(rows, similarity, work_.output->graph_options(0),
+                                   stages_.stage("linking rows")));
+    std::vector<uint32_t> order(live_);
+    TRY(index::order_by_nearness(*graph, similarity, stages_.stage("ordering rows"), order));
+    TRY(copy(order));
+    TRY_ASSIGN(auto renumbered, graph->renumbered(order));
+    work_.output->use_graph(std::move(renumbered));
+    return {};
+  }
 
-  // The next part: what is live in it, with its row numbers.
-  Status read() {
-    const uint32_t first = next_;
-    const uint32_t count = std::min(part_rows_, input_.rows - first);
-    next_ += count;
-    TRY(read_live(input_, first, count, stored_));
-    vectors.clear();
-    entries.clear();
-    rows.clear();
-    const auto& layout = input_.segment->layout();
-    for (uint32_t i = 0; i < count; ++i) {
-      if (input_.live(first + i)) {
-        const std::byte* stored = stored_.row(layout, i);
-        vectors.insert(vectors.end(), stored, stored + layout.row_bytes());
-        entries.push_back(stored_.entries[i]);
-        rows.push_back(first + i);
+ private:
+  const quantize::Quantizer& quantizer() const { return *work_.output->quantizer(); }
+
+  Status encode() {
+    const uint64_t bytes = live_ * quantizer().code_bytes();
+    codes_ = base::Region(bytes, true);
+    if (!codes_.grow(bytes)) {
+      return segment::no_memory(work_.output->path("codes"));
+    }
+    uint8_t* next = codes_.as<uint8_t>();
+    return rows_.read_all([&](const RowPart& part) -> Status {
+      const uint64_t row_bytes = rows_.layout().row_bytes();
+      for (size_t i = 0; i < part.entries.size(); ++i) {
+        quantizer().encode(codec_.search_vector(part.vectors.data() + i * row_bytes), next);
+        next += quantizer().code_bytes();
+      }
+      const bool go_on = stages_.show(rows_.places().size(), live_, "encoding rows");
+      return go_on ? Status() : Status(store_closed());
+    });
+  }
+
+  Status copy(std::span<const uint32_t> order) {
+    const uint64_t code_bytes = quantizer().code_bytes();
+    std::vector<uint8_t> codes;
+    RowPart part;
+    for (size_t begin = 0; begin < order.size(); begin += k_gather_rows) {
+      const auto numbers = order.subspan(begin, std::min(k_gather_rows, order.size() - begin));
+      TRY(rows_.gather(numbers, part));
+      codes.clear();
+      for (const uint32_t number : numbers) {
+        const uint8_t* code = codes_.as<uint8_t>() + number * code_bytes;
+        codes.insert(codes.end(), code, code + code_bytes);
+        work_.origins.push_back(rows_.places()[number]);
+      }
+      TRY(work_.output->reserve(static_cast<uint32_t>(numbers.size())));
+      TRY(work_.output->append(part.vectors, part.entries, codes.data()));
+      if (!stages_.show(begin, live_, "copying rows")) {
+        return store_closed();
       }
     }
     return {};
   }
 
-  std::vector<std::byte> vectors;
-  std::vector<segment::RowEntry> entries;
-  std::vector<uint32_t> rows;
-
- private:
-  const SegmentView& input_;
-  const uint32_t part_rows_;
-  uint32_t next_ = 0;
-  Segment::StoredRows stored_;
+  Rewrite& work_;
+  const uint64_t live_;
+  const Stages& stages_;
+  InputRows rows_;
+  segment::RowCodec codec_;
+  base::Region codes_;  // in the order in which rows come
 };
 
 }  // namespace
@@ -164,16 +230,11 @@ Result<std::shared_ptr<const quantize::Quantizer>> train_quantizer(
       sample.insert(sample.end(), vector, vector + field.dim);
     }
   }
-  const quantize::Training training{
-      .rows = sample,
-      .seed = work.inputs[0].segment->id(),
-      .threads = std::thread::hardware_concurrency(),
-      .progress =
-          [&](uint64_t done, uint64_t total) {
-            collection.set_progress({"optimizing", done, total, "training codes"});
-            return !stopping() && !collection.dropped();
-          },
-  };
+  const Stages stages(collection, stopping);
+  const quantize::Training training{.rows = sample,
+                                    .seed = work.inputs[0].segment->id(),
+                                    .threads = std::thread::hardware_concurrency(),
+                                    .progress = stages.stage("training codes")};
   auto trained =
       quantize::train(field.quantization, field.dim, segment::metric_of(field.distance), training);
   if (!trained) {
@@ -183,36 +244,17 @@ Result<std::shared_ptr<const quantize::Quantizer>> train_quantizer(
 }
 
 Status fill_output(Collection& collection, Rewrite& work, const std::function<bool()>& stopping) {
+  const Stages stages(collection, stopping);
   const uint64_t live = live_rows(work.inputs);
   work.origins.reserve(live);
-  const std::string what = "rewriting " + std::to_string(work.inputs.size()) +
-                           (work.inputs.size() > 1 ? " segments as one" : " segment");
-  for (const SegmentView& input : work.inputs) {
-    for (LiveRows rows(input); !rows.at_end();) {
-      if (stopping() || collection.dropped()) {
-        return store_closed();
-      }
-      TRY(rows.read());
-      for (const uint32_t row : rows.rows) {
-        work.origins.push_back({input.segment->id(), row});
-      }
-      TRY(work.output->reserve(static_cast<uint32_t>(rows.rows.size())));
-      TRY(work.output->append(rows.vectors, rows.entries));
-      collection.set_progress({"optimizing", work.origins.size(), live, what});
-    }
-  }
-  return {};
+  return work.output->wants_graph(static_cast<uint32_t>(live))
+             ? OrderedCopy(work, live, stages).run()
+             : copy_in_turn(work, live, stages);
 }
 
 Status make_graph(Collection& collection, Segment& segment, const std::function<bool()>& stopping) {
-  if (segment.graph() != nullptr || !segment.wants_graph(segment.rows())) {
-    return {};
-  }
-  const std::string what = "linking " + std::to_string(segment.rows()) + " rows";
-  return segment.make_graph(segment.rows(), 0, [&](uint64_t done, uint64_t total) {
-    collection.set_progress({"optimizing", done, total, what});
-    return !stopping() && !collection.dropped();
-  });
+  const Stages stages(collection, stopping);
+  return segment.make_graph(segment.rows(), 0, stages.stage("linking rows"));
 }
 
 }  // namespace asyncstore::engine

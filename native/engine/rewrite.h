@@ -41,14 +41,14 @@ std::vector<SegmentView> choose_inputs(const FieldView& field, const RewriteBoun
 base::Result<std::shared_ptr<const quantize::Quantizer>> train_quantizer(
     Collection& collection, const Rewrite& work, const std::function<bool()>& stopping);
 
-// Fills work.output, a new segment with room for all live rows of the inputs, and notes where each
-// came from; to be synced and sealed. Shows its progress in the collection; ends early, with
-// Code::closed, when `stopping` says so. The inputs stay as they are; an input whose rows cannot be
-// read is marked as damaged.
+// Fills work.output, a new segment with room for all live rows of the inputs, makes its graph if it
+// shall have one, and notes where each row came from; to be synced and sealed. Shows its progress
+// in the collection; ends early, with Code::closed, when `stopping` says so. The inputs stay as
+// they are; an input whose rows cannot be read is marked as damaged.
 base::Status fill_output(Collection& collection, Rewrite& work,
                          const std::function<bool()>& stopping);
 
-// Makes the graph of a segment to which no rows are appended any more, if it shall have one.
+// Makes the graph of a sealed segment that has lost it.
 base::Status make_graph(Collection& collection, segment::Segment& segment,
                         const std::function<bool()>& stopping);
 

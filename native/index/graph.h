@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/region.h"
@@ -95,6 +96,10 @@ class Graph {
   // its level.
   static base::Result<std::unique_ptr<Graph>> load(base::Region region, uint64_t size_bytes,
                                                    const std::string& path);
+
+  // The same graph of rows that lie in another order: its row i is this one's row order[i]. Each
+  // row is in `order` once. Needs 4 bytes a row meanwhile. Code::io when there is no memory left.
+  base::Result<std::unique_ptr<Graph>> renumbered(std::span<const uint32_t> order) const;
 
   uint32_t row_count() const { return layout_.levels[0].rows; }
   uint32_t m() const { return layout_.levels[0].links_max / 2; }

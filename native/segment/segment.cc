@@ -252,7 +252,7 @@ Status Segment::cut(uint64_t rows) {
   return row_file_->truncate(row_entry_offset(rows));
 }
 
-Status Segment::append(Bytes rows, std::span<const RowEntry> entries) {
+Status Segment::append(Bytes rows, std::span<const RowEntry> entries, const uint8_t* codes) {
   const uint64_t size = layout_.row_bytes();
   const auto count = static_cast<uint32_t>(entries.size());
   ASSERT(rows.size() == size * count && uint64_t{rows_} + count <= allocated_rows_);
@@ -273,7 +273,12 @@ Status Segment::append(Bytes rows, std::span<const RowEntry> entries) {
     raw.push_back(to_raw(entries[i]));
     slots_.as<uint32_t>()[rows_ + i] = entries[i].slot;
     crcs_.as<uint32_t>()[rows_ + i] = entries[i].crc;
-    encode_code(rows_ + i, rows.data() + i * size);
+    if (codes == nullptr) {
+      encode_code(rows_ + i, rows.data() + i * size);
+    }
+  }
+  if (codes != nullptr) {
+    std::memcpy(codes_.as<uint8_t>() + codes_bytes(rows_), codes, codes_bytes(count));
   }
   TRY(row_file_->write_at(row_entry_offset(rows_), std::as_bytes(std::span(raw))));
   rows_ += count;

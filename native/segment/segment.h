@@ -95,17 +95,22 @@ class Segment {
   base::Status reserve(uint32_t count);
   // Gives back the space of rows that were never appended; nothing may count on a reservation.
   base::Status trim();
-  // Appends stored rows (row_bytes each, one behind the other); room was reserved.
-  base::Status append(base::Bytes rows, std::span<const RowEntry> entries);
+  // Appends stored rows (row_bytes each, one behind the other); room was reserved. `codes` are
+  // theirs if the caller has them, or null.
+  base::Status append(base::Bytes rows, std::span<const RowEntry> entries,
+                      const uint8_t* codes = nullptr);
   // A later crash must find the rows appended so far. Any one thread.
   base::Status sync();
 
   // --- sealing and loading ---
   // Whether so many rows shall have a graph.
   bool wants_graph(uint32_t rows) const;
+  index::Graph::Options graph_options(uint32_t threads) const;
   // Makes the graph of the first `rows` rows, to which no more are appended, by `threads` threads
   // (0: one for each CPU); searches use it from now on. Once.
   base::Status make_graph(uint32_t rows, uint32_t threads, const index::Graph::Progress& progress);
+  // The same with one that was made elsewhere.
+  void use_graph(std::unique_ptr<const index::Graph> graph);
   // Writes the codes of the first `rows` rows, and the graph if there is one; from now on nothing
   // is appended.
   base::Status seal(uint32_t rows);
@@ -187,7 +192,6 @@ class Segment {
   base::Result<io::CheckedFile> open_codes(uint32_t rows) const;
   base::Status load_quantizer(const io::CheckedFile& file, uint32_t rows);
   base::Status grow_codes(uint64_t rows);
-  void publish_graph(std::unique_ptr<const index::Graph> graph);
   base::Status write_graph(const std::string& path) const;
   base::Result<io::CheckedFile> open_graph(uint32_t rows) const;
   base::Status rewrite_file(const char* suffix,

@@ -1,6 +1,7 @@
 // The graph over the codes of a sealed segment, and its file.
 #include <utility>
 
+#include "segment/code_similarity.h"
 #include "segment/segment.h"
 #include "segment/segment_format.h"
 
@@ -10,42 +11,27 @@ using base::Result;
 using base::Status;
 using index::Graph;
 
-namespace {
-
-class CodeSimilarity final : public index::RowSimilarity {
- public:
-  CodeSimilarity(const quantize::Quantizer& quantizer, const uint8_t* codes)
-      : quantizer_(quantizer), codes_(codes) {}
-
-  void similarities(uint32_t row, std::span<const uint32_t> others, float* out) const override {
-    quantizer_.similarities(codes_, row, others, out);
-  }
-
- private:
-  const quantize::Quantizer& quantizer_;
-  const uint8_t* codes_;
-};
-
-}  // namespace
-
 bool Segment::wants_graph(uint32_t rows) const {
   return quantizer_ != nullptr && field_.graph.m > 0 && rows > 1 &&
          uint64_t{rows} * layout_.row_bytes() >= field_.graph.full_scan_threshold_bytes;
 }
 
+Graph::Options Segment::graph_options(uint32_t threads) const {
+  return {.m = field_.graph.m,
+          .ef_construct = field_.graph.ef_construct,
+          .seed = options_.id,
+          .threads = threads};
+}
+
 Status Segment::make_graph(uint32_t rows, uint32_t threads, const Graph::Progress& progress) {
   ASSERT(graph() == nullptr);
-  const Graph::Options options{.m = field_.graph.m,
-                               .ef_construct = field_.graph.ef_construct,
-                               .seed = options_.id,
-                               .threads = threads};
   const CodeSimilarity similarity(*quantizer_, codes(0));
-  TRY_ASSIGN(auto made, Graph::build(rows, similarity, options, progress));
-  publish_graph(std::move(made));
+  TRY_ASSIGN(auto made, Graph::build(rows, similarity, graph_options(threads), progress));
+  use_graph(std::move(made));
   return {};
 }
 
-void Segment::publish_graph(std::unique_ptr<const Graph> graph) {
+void Segment::use_graph(std::unique_ptr<const Graph> graph) {
   graph_owner_ = std::move(graph);
   graph_.store(graph_owner_.get(), std::memory_order_release);
 }
@@ -85,7 +71,7 @@ Status Segment::load_graph(uint32_t rows) {
   if (loaded->row_count() != rows) {
     return base::corruption(file.path(), 72, "the graph has another number of rows");
   }
-  publish_graph(std::move(loaded));
+  use_graph(std::move(loaded));
   return {};
 }
 
