@@ -36,6 +36,10 @@ from asyncstore.vectors import AnyField, SparseField, VectorField
 
 VectorsInput: TypeAlias = VectorParams | Mapping[str, VectorParams] | None
 
+# What graphs and codes there are.
+GRAPH_M_MIN, GRAPH_M_MAX = 4, 32
+RABITQ_BITS = (1, 2, 4, 8)
+
 # The name of the one vector of a collection whose vector has no name.
 UNNAMED = ""
 
@@ -259,6 +263,10 @@ def _checked_graph(value: object, path: str) -> HnswConfigDiff | None:
     if value is None:
         return None
     graph = checked(value, HnswConfigDiff, path)
+    if graph.m is not None and graph.m != 0 and not GRAPH_M_MIN <= graph.m <= GRAPH_M_MAX:
+        raise InvalidArgumentError(
+            f"{path}.m: value {graph.m} invalid, must be 0 or from {GRAPH_M_MIN} to {GRAPH_M_MAX}"
+        )
     if graph.on_disk:
         raise UnsupportedError(f"{path}.on_disk: true is not supported, a graph is kept in memory")
     if graph.payload_m:
@@ -295,6 +303,10 @@ def _refuse_unsupported_codes(quantization: QuantizationConfig | None, path: str
             kind = "scalar"
         case RabitqQuantization(rabitq=inner):
             kind = "rabitq"
+            if inner.bits not in RABITQ_BITS:
+                raise InvalidArgumentError(
+                    f"{path}.rabitq.bits: value {inner.bits} invalid, must be 1, 2, 4 or 8"
+                )
         case ProductQuantization(product=inner):
             kind = "product"
         case BinaryQuantization(binary=inner):

@@ -166,28 +166,25 @@ def test_all_wrong_settings_are_listed():
     [
         {"sparse_vectors": {"s": m.SparseVectorParams(modifier=m.Modifier.IDF)}},
         {"sparse_vectors": {"s": m.SparseVectorParams(index=m.SparseIndexParams())}},
-        {"hnsw_config": m.HnswConfigDiff(m=16)},
+        {"hnsw_config": m.HnswConfigDiff(payload_m=8)},
         {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=1)},
         {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
         {"on_disk_payload": False},
         {"quantization_config": "auto"},
-        {"quantization_config": m.RabitqQuantization(rabitq=m.RabitqQuantizationConfig(bits=4))},
-        {"quantization_config": m.BinaryQuantization(binary=m.BinaryQuantizationConfig())},
-        {
-            "quantization_config": m.ProductQuantization(
-                product=m.ProductQuantizationConfig(compression=m.CompressionRatio.X4)
-            )
-        },
         {
             "quantization_config": m.ScalarQuantization(
                 scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, always_ram=False)
+            )
+        },
+        {
+            "quantization_config": m.RabitqQuantization(
+                rabitq=m.RabitqQuantizationConfig(always_ram=False)
             )
         },
         *(
             {"vectors": m.VectorParams(size=4, distance=m.Distance.DOT, **setting)}
             for setting in (
                 {"on_disk": False},
-                {"hnsw_config": m.HnswConfigDiff()},
                 {"quantization_config": "auto"},
                 {"multivector_config": m.MultiVectorConfig(comparator="max_sim")},
             )
@@ -197,3 +194,28 @@ def test_all_wrong_settings_are_listed():
 def test_what_would_have_no_effect_is_refused(given):
     with pytest.raises(UnsupportedError, match=r"not supported yet"):
         settings(**given)
+
+
+def test_a_graph_is_set_by_its_vector_then_by_the_collection():
+    own = m.VectorParams(
+        size=4, distance=m.Distance.DOT, hnsw_config=m.HnswConfigDiff(ef_construct=50)
+    )
+    made = settings(vectors=own, hnsw_config=m.HnswConfigDiff(m=8, ef_construct=200))
+    assert made.graph == m.HnswConfig(m=8, ef_construct=200)
+    assert CollectionSettings.decode(made.encode()) == made
+    assert made.native_fields()
+
+
+@pytest.mark.parametrize(
+    "wrong", [m.HnswConfigDiff(m=2), m.HnswConfigDiff(m=1000), m.HnswConfigDiff(ef_construct=3)]
+)
+def test_a_graph_that_cannot_be_is_refused(wrong):
+    with pytest.raises(InvalidArgumentError, match=r"hnsw_config"):
+        settings(vectors=m.VectorParams(size=4, distance=m.Distance.DOT), hnsw_config=wrong)
+
+
+@pytest.mark.parametrize("bits", [0, 3, 16])
+def test_rabitq_has_1_2_4_or_8_bits(bits):
+    wrong = m.RabitqQuantization(rabitq=m.RabitqQuantizationConfig(bits=bits))
+    with pytest.raises(InvalidArgumentError, match=rf"bits.*{bits}"):
+        settings(vectors=m.VectorParams(size=4, distance=m.Distance.DOT), quantization_config=wrong)

@@ -1,0 +1,168 @@
+"""Every kind of code, with and without a graph, on real embeddings: what is found, and what is read.
+
+The sample's rows are few, so graphs are asked for from the first row on.
+"""
+
+import numpy as np
+import pytest
+
+from asyncstore import models as m
+from asyncstore import sample
+
+pytestmark = pytest.mark.asyncio
+
+ROWS = 5000
+QUERIES = 100
+LIMIT = 10
+GRAPH = m.HnswConfigDiff(full_scan_threshold=10)
+NO_GRAPH = m.HnswConfigDiff(m=0)
+KINDS = {
+    "int8": m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8)),
+    **{
+        f"rabitq{bits}": m.RabitqQuantization(rabitq=m.RabitqQuantizationConfig(bits=bits))
+        for bits in (1, 2, 4, 8)
+    },
+}
+# The most rows that ten results may cost, in the mean.
+ROWS_READ_MAX = {"int8": 13, "rabitq1": 110, "rabitq2": 45, "rabitq4": 16, "rabitq8": 13}
+
+
+def params(*, hnsw_ef=None, **codes):
+    quantization = m.QuantizationSearchParams(**codes) if codes else None
+    return m.SearchParams(hnsw_ef=hnsw_ef, quantization=quantization)
+
+
+@pytest.fixture(scope="module")
+def real():
+    return sample.load()
+
+
+async def filled(store, real, kind, graph, *, sealed=True):
+    collection = await store.create_collection(
+        "packages",
+        vectors=m.VectorParams(size=real.vectors.shape[1], distance=m.Distance.COSINE),
+        quantization_config=KINDS[kind],
+        hnsw_config=graph,
+    )
+    await collection.upsert_arrays(np.arange(ROWS, dtype=np.uint64), real.vectors[:ROWS])
+    if sealed:
+        await collection.optimize()
+    return collection
+
+
+async def found(collection, real, how):
+    return [
+        [(hit.id, hit.score) for hit in await collection.search(query, limit=LIMIT, params=how)]
+        for query in real.queries[:QUERIES]
+    ]
+
+
+def recall(results, real):
+    hits = sum(
+        len({point for point, _ in result} & set(neighbors[:LIMIT].tolist()))
+        for result, neighbors in zip(results, real.neighbors, strict=False)
+    )
+    return hits / (len(results) * LIMIT)
+
+
+def assert_exact_scores(results, real):
+    rows = real.vectors[:ROWS].astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    for query, result in zip(real.queries.astype(np.float32), results, strict=False):
+        expected = rows @ (query / np.linalg.norm(query))
+        for point, score in result:
+            assert abs(score - expected[point]) < 2e-6
+        scores = [score for _, score in result]
+        assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "appendable"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_bounds_leave_out_only_what_does_not_count(open_store, real, kind, sealed):
+    """A scan of all codes: what is not read could not have been among the results."""
+    async with open_store() as store:
+        collection = await filled(store, real, kind, NO_GRAPH, sealed=sealed)
+        before = store.statistics()
+        bounded = await found(collection, real, None)
+        after = store.statistics()
+        whole = await found(collection, real, params(oversampling=50.0, early_stop=False))
+        assert_exact_scores(bounded, real)
+        assert recall(whole, real) >= 0.995
+        differing = sum(some != rest for some, rest in zip(bounded, whole, strict=True))
+        assert differing <= 1
+        read = (after.rows_rescored - before.rows_rescored) / QUERIES
+        skipped = (after.rows_skipped - before.rows_skipped) / QUERIES
+        candidates = (after.candidates - before.candidates) / QUERIES
+        assert read + skipped == candidates
+        assert read >= LIMIT
+        if sealed:
+            assert read <= ROWS_READ_MAX[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_graph_finds_what_a_scan_finds(open_store, real, kind):
+    async with open_store() as store:
+        collection = await filled(store, real, kind, GRAPH)
+        assert collection.statistics().ram_bytes["graph"] > ROWS * 128
+        assert collection.statistics().disk_bytes["graph"] > ROWS * 128
+        results = await found(collection, real, None)
+        assert_exact_scores(results, real)
+        assert recall(results, real) >= 0.96
+        wide = await found(collection, real, params(hnsw_ef=400))
+        assert recall(wide, real) >= 0.99
+        narrow = await found(collection, real, params(hnsw_ef=10, oversampling=1.0))
+        assert recall(narrow, real) < recall(wide, real)
+
+
+async def test_a_graph_outlives_the_store(open_store, real):
+    """The same rows, codes and links after reopening give the same results."""
+    async with open_store() as store:
+        collection = await filled(store, real, "rabitq4", GRAPH)
+        before = await found(collection, real, None)
+        graph = collection.statistics().ram_bytes["graph"]
+    async with open_store() as store:
+        collection = await store.get_collection("packages")
+        assert collection.statistics().ram_bytes["graph"] == graph
+        assert collection.statistics().rebuilt == []
+        assert await found(collection, real, None) == before
+
+
+async def test_deleted_points_are_not_found_by_a_graph(open_store, real):
+    async with open_store(optimizers={"deleted_threshold": 1.0}) as store:
+        collection = await filled(store, real, "int8", GRAPH)
+        everything = await found(collection, real, None)
+        gone = {result[0][0] for result in everything}
+        await collection.delete(points=sorted(gone))
+        results = await found(collection, real, None)
+        assert all(len(result) == LIMIT for result in results)
+        assert not gone & {point for result in results for point, _ in result}
+
+
+async def test_a_damaged_graph_is_made_again(open_store, real, tmp_path):
+    async with open_store() as store:
+        collection = await filled(store, real, "int8", GRAPH)
+        graph = collection.statistics().ram_bytes["graph"]
+    [path] = tmp_path.rglob("*.graph")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    async with open_store() as store:
+        collection = await store.get_collection("packages")
+        assert any("graph" in what for what in collection.statistics().rebuilt)
+        results = await found(collection, real, None)
+        assert recall(results, real) >= 0.99  # all codes are scanned meanwhile
+        await collection.optimize()
+        assert collection.statistics().ram_bytes["graph"] == graph
+    assert path.read_bytes() != bytes(content)
+    async with open_store() as store:
+        collection = await store.get_collection("packages")
+        assert collection.statistics().rebuilt == []
+        assert collection.statistics().ram_bytes["graph"] == graph
+
+
+async def test_fewer_rows_than_the_threshold_are_scanned(open_store, real):
+    async with open_store() as store:
+        threshold = m.HnswConfigDiff(full_scan_threshold=100_000)
+        collection = await filled(store, real, "int8", threshold)
+        assert collection.statistics().ram_bytes["graph"] == 0
+        assert recall(await found(collection, real, None), real) >= 0.99
