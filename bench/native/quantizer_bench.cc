@@ -34,7 +34,7 @@ namespace {
 constexpr size_t k_limit = 10;
 constexpr size_t k_candidates = 1000;
 constexpr size_t k_block_rows = 64;
-constexpr float k_z[] = {1, 1.5F, 2, 2.5F, 3, 3.5F, 4};
+constexpr float k_z[] = {1, 1.5F, 2, 2.5F, 3, 3.25F, 3.5F, 4};
 
 struct Data {
   size_t dim = 0;
@@ -258,11 +258,32 @@ void measure(const Data& data, const Quantizer& quantizer, const std::string& na
   for (size_t i = 0; i < std::size(k_z); ++i) {
     const Reads& read = reads[i];
     std::printf(
-        "    z %.1f: one by one %6.1f (%4zu), %4zu; in waves %6.1f (%4zu), %4zu, %.2f waves\n",
+        "    z %.2f: one by one %6.1f (%4zu), %4zu; in waves %6.1f (%4zu), %4zu, %.2f waves\n",
         static_cast<double>(k_z[i]), mean(read.one_by_one), percentile99(read.one_by_one),
         read.same_one_by_one, mean(read.in_waves), percentile99(read.in_waves), read.same_in_waves,
         mean(read.waves));
   }
+}
+
+std::vector<std::pair<std::string, quantize::Config>> configs() {
+  using quantize::Kind;
+  std::vector<std::pair<std::string, quantize::Config>> all = {
+      {"int8", {.kind = Kind::scalar_int8}}};
+  for (const int bits : {8, 4, 2, 1}) {
+    all.push_back({"rabitq" + std::to_string(bits),
+                   {.kind = Kind::rabitq, .bits = static_cast<uint8_t>(bits)}});
+  }
+  for (const int encoding : {0, 1, 2}) {
+    constexpr const char* names[] = {"binary1", "binary1.5", "binary2"};
+    all.push_back(
+        {names[encoding],
+         {.kind = Kind::binary, .encoding = static_cast<quantize::BinaryEncoding>(encoding)}});
+  }
+  for (const int compression : {4, 8, 16, 32, 64}) {
+    all.push_back({"product" + std::to_string(compression),
+                   {.kind = Kind::product, .compression = static_cast<uint8_t>(compression)}});
+  }
+  return all;
 }
 
 }  // namespace
@@ -301,22 +322,18 @@ int main(int argc, char** argv) {
     }
     data.tenths.push_back(least_of_best(exact));
   }
-  const auto wanted = [&](const std::string& name) { return kind.empty() || kind == name; };
-
-  if (wanted("int8")) {
-    measure(data, *quantize::make({.kind = quantize::Kind::scalar_int8}, dim, data.metric), "int8");
-  }
-  for (const unsigned bits : {8U, 4U, 2U, 1U}) {
-    const std::string name = "rabitq" + std::to_string(bits);
-    if (!wanted(name)) {
+  const size_t sample = std::min<size_t>(data.rows.size(), size_t{20'000} * data.dim);
+  const quantize::Training training{.rows = std::span(data.rows).first(sample), .seed = 1};
+  for (const auto& [name, config] : configs()) {
+    if (!kind.empty() && kind != name) {
       continue;
     }
-    const size_t sample = std::min<size_t>(data.rows.size(), size_t{20'000} * data.dim);
-    const auto begin = cpu_seconds();
-    const quantize::Training training{.rows = std::span(data.rows).first(sample), .seed = 1};
+    const double begin = cpu_seconds();
     const auto quantizer =
-        quantize::RabitqQuantizer::train(dim, data.metric, bits, training, centroids);
-    std::printf("training: %.2f s\n", (cpu_seconds() - begin));
+        config.kind == quantize::Kind::rabitq
+            ? quantize::RabitqQuantizer::train(dim, data.metric, config.bits, training, centroids)
+            : quantize::train(config, dim, data.metric, training);
+    std::printf("training: %.2f s\n", cpu_seconds() - begin);
     measure(data, *quantizer, name);
   }
   return 0;

@@ -5,7 +5,9 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "quantize/binary_quantizer.h"
 #include "quantize/parameters.h"
+#include "quantize/product_quantizer.h"
 #include "quantize/rabitq_quantizer.h"
 #include "quantize/scalar_quantizer.h"
 
@@ -19,6 +21,12 @@ using base::Status;
 namespace {
 // On disk in that it makes the codes of rows that no training preceded.
 constexpr uint64_t k_seed_untrained = 0x5261426974515F31;
+
+// Elements to a byte.
+uint32_t part_dim(const Config& config) {
+  return config.compression / sizeof(float);
+}
+
 }  // namespace
 
 Status check(const Config& config, uint32_t dim, Metric metric) {
@@ -46,6 +54,8 @@ Status check(const Config& config, uint32_t dim, Metric metric) {
   switch (config.kind) {
     case Kind::none:
     case Kind::scalar_int8:
+    case Kind::product:
+    case Kind::binary:
       return {};
     case Kind::rabitq:
       if (metric == Metric::manhattan) {
@@ -53,11 +63,8 @@ Status check(const Config& config, uint32_t dim, Metric metric) {
                      "rabitq has no codes for the Manhattan distance; scalar has"};
       }
       return {};
-    case Kind::product:
-    case Kind::binary:
-      break;
   }
-  return Error{Code::unsupported, "codes of this kind are not supported yet"};
+  return Error{Code::unsupported, "there is no such kind of codes"};
 }
 
 std::shared_ptr<const Quantizer> make(const Config& config, uint32_t dim, Metric metric) {
@@ -65,14 +72,14 @@ std::shared_ptr<const Quantizer> make(const Config& config, uint32_t dim, Metric
   switch (config.kind) {
     case Kind::none:
       return nullptr;
+    case Kind::product:  // which cannot do without training
     case Kind::scalar_int8:
       return std::make_shared<ScalarQuantizer>(dim, metric, config.quantile);
     case Kind::rabitq:
       return std::make_shared<RabitqQuantizer>(dim, metric, config.bits, k_seed_untrained,
                                                std::vector<float>());
-    case Kind::product:
     case Kind::binary:
-      break;
+      return std::make_shared<BinaryQuantizer>(dim, metric, config.encoding, config.query_encoding);
   }
   return nullptr;
 }
@@ -84,6 +91,9 @@ std::shared_ptr<const Quantizer> train(const Config& config, uint32_t dim, Metri
   if (config.kind == Kind::rabitq) {
     return RabitqQuantizer::train(dim, metric, config.bits, training);
   }
+  if (config.kind == Kind::product) {
+    return ProductQuantizer::train(dim, metric, part_dim(config), training);
+  }
   return make(config, dim, metric);
 }
 
@@ -94,6 +104,9 @@ Result<std::shared_ptr<const Quantizer>> load(const Config& config, uint32_t dim
   }
   if (config.kind == Kind::rabitq) {
     return RabitqQuantizer::load(dim, metric, config.bits, parameters);
+  }
+  if (config.kind == Kind::product) {
+    return ProductQuantizer::load(dim, metric, part_dim(config), parameters);
   }
   return ParameterReader::impossible();
 }

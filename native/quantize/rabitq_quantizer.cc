@@ -18,7 +18,7 @@ using base::Result;
 
 namespace {
 
-constexpr double k_query_integer_max = 127;
+constexpr int k_query_integer_max = 127;
 constexpr double k_across_min = 0.05;
 
 // Of training.
@@ -58,7 +58,7 @@ double product_weight(Metric metric) {
 
 class RabitqQuantizer::Query final : public EncodedQuery {
  public:
-  Rounded rounded;
+  IntegerVector rounded;
   bool known = true;                     // false where float32 overflowed
   std::vector<float> of_centroids;       // <q, c> or −|q − c|²
   std::vector<float> squared_distances;  // |q − c|²
@@ -97,22 +97,8 @@ RabitqQuantizer::RabitqQuantizer(uint32_t dim, Metric metric, unsigned bits, uin
   }
 }
 
-RabitqQuantizer::Rounded RabitqQuantizer::round(const float* vector) const {
-  Rounded rounded;
-  rounded.integers.resize(size_t{packed_bytes_} * 8 / bits_);
-  double largest = 0;
-  for (uint32_t i = 0; i < dim_; ++i) {
-    largest = std::max(largest, std::fabs(static_cast<double>(vector[i])));
-  }
-  rounded.step = largest / k_query_integer_max;
-  for (uint32_t i = 0; i < dim_ && largest > 0; ++i) {
-    const double integer = std::nearbyint(vector[i] / largest * k_query_integer_max);
-    const double left = vector[i] - rounded.step * integer;
-    rounded.integers[i] = static_cast<int8_t>(integer);
-    rounded.sum += integer;
-    rounded.squared_residual += left * left;
-  }
-  return rounded;
+IntegerVector RabitqQuantizer::round(const float* vector) const {
+  return to_integers({vector, dim_}, k_query_integer_max, size_t{packed_bytes_} * 8 / bits_);
 }
 
 void RabitqQuantizer::encode(const float* row, uint8_t* code) const {
@@ -164,11 +150,19 @@ std::unique_ptr<EncodedQuery> RabitqQuantizer::encode_query(const float* query) 
     std::fill(rotated.begin(), rotated.end(), 0.0F);
   }
   encoded->rounded = round(rotated.data());
+  const float squared_norm = kernels_.dot_f32(rotated.data(), rotated.data(), dim_);
   for (size_t k = 0; k < rounded_centroids_.size(); ++k) {
-    const float distance = kernels_.l2_f32(rotated.data(), centroid(k), dim_);
-    encoded->squared_distances.push_back(distance);
-    encoded->of_centroids.push_back(
-        metric_ == Metric::dot ? kernels_.dot_f32(rotated.data(), centroid(k), dim_) : -distance);
+    if (metric_ == Metric::dot) {
+      const float product = kernels_.dot_f32(rotated.data(), centroid(k), dim_);
+      const float of_centroid = between_centroids_[k * rounded_centroids_.size() + k];
+      encoded->of_centroids.push_back(product);
+      encoded->squared_distances.push_back(
+          std::max(squared_norm - 2 * product + of_centroid, 0.0F));
+    } else {
+      const float distance = kernels_.l2_f32(rotated.data(), centroid(k), dim_);
+      encoded->of_centroids.push_back(-distance);
+      encoded->squared_distances.push_back(distance);
+    }
   }
   return encoded;
 }
@@ -214,7 +208,7 @@ void RabitqQuantizer::dot(const int8_t* query, const simd::CodeRows& rows, size_
   }
 }
 
-double RabitqQuantizer::dot(const Rounded& vector, const uint8_t* code) const {
+double RabitqQuantizer::dot(const IntegerVector& vector, const uint8_t* code) const {
   int32_t sum = 0;
   dot(vector.integers.data(), simd::CodeRows{code, code_bytes()}, 1, &sum);
   return vector.step * (sum - middle_ * vector.sum);
@@ -235,7 +229,7 @@ void RabitqQuantizer::similarities(const uint8_t* codes, uint32_t row,
   double products[k_estimate_rows_max];
   multiply_codes(code, rows, others.size(), products);
   int32_t sums[k_estimate_rows_max];
-  const Rounded& own = rounded_centroids_[a.centroid];
+  const IntegerVector& own = rounded_centroids_[a.centroid];
   dot(own.integers.data(), rows, others.size(), sums);
   const double weight = product_weight(metric_);
   const size_t centroids = rounded_centroids_.size();

@@ -24,6 +24,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "quantize/integer_vector.h"
 #include "quantize/quantizer.h"
 #include "quantize/rabitq_code.h"
 #include "quantize/rotation.h"
@@ -35,7 +36,7 @@ namespace asyncstore::quantize {
 class RabitqQuantizer final : public Quantizer {
  public:
   static constexpr uint32_t k_centroids_max = 256;
-  static constexpr uint32_t k_centroids_trained = 128;  // docs/decisions/0013-rabitq.md
+  static constexpr uint32_t k_centroids_trained = 256;  // docs/decisions/0013-rabitq.md
 
   // `metric` is dot or euclid, `bits` 1, 2, 4 or 8. `centroids`, at most k_centroids_max of dim
   // finite floats each, are rotated already; without any there is one, the origin. `kernels` must
@@ -68,21 +69,14 @@ class RabitqQuantizer final : public Quantizer {
   std::vector<std::byte> parameters() const override;
 
  private:
-  // Floats as integers in −127 … 127 and what one of them is worth; laid out for the kernels.
-  struct Rounded {
-    std::vector<int8_t> integers;
-    double step = 0;
-    double sum = 0;               // of the integers
-    double squared_residual = 0;  // of what the integers leave
-  };
   class Query;
 
-  Rounded round(const float* vector) const;
+  IntegerVector round(const float* vector) const;
   const float* centroid(size_t k) const { return centroids_.data() + k * dim_; }
   void estimate(const EncodedQuery& query, const simd::CodeRows& rows, size_t count,
                 float* similarities) const;
   void dot(const int8_t* query, const simd::CodeRows& rows, size_t count, int32_t* sums) const;
-  double dot(const Rounded& vector, const uint8_t* code) const;
+  double dot(const IntegerVector& vector, const uint8_t* code) const;
   void multiply_codes(const uint8_t* code, const simd::CodeRows& rows, size_t count,
                       double* products) const;
   double squared_length(const uint8_t* code) const;
@@ -97,7 +91,7 @@ class RabitqQuantizer final : public Quantizer {
   const simd::Kernels& kernels_;
   Rotation rotation_;
   std::vector<float> centroids_;
-  std::vector<Rounded> rounded_centroids_;
+  std::vector<IntegerVector> rounded_centroids_;
   std::vector<float> between_centroids_;  // the similarity of each two
   std::vector<int8_t> ones_;              // for 8 bits: a product with them is a sum
 };

@@ -66,6 +66,10 @@ struct Avx2Lanes {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
                         _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), order));
   }
+  static Avx2Lanes lookup(const float* tables, const uint8_t* codes) {
+    return {lookup8(tables, codes), lookup8(tables + 8 * 256, codes + 8),
+            lookup8(tables + 16 * 256, codes + 16), lookup8(tables + 24 * 256, codes + 24)};
+  }
   Avx2Lanes head(size_t count, float rest) const {
     const __m256 others = _mm256_set1_ps(rest);
     return {_mm256_blendv_ps(others, a, lanes_below(count, 0)),
@@ -91,6 +95,12 @@ struct Avx2Lanes {
   }
 
  private:
+  static __m256 lookup8(const float* tables, const uint8_t* codes) {
+    const __m256i begins = _mm256_setr_epi32(0, 256, 512, 768, 1024, 1280, 1536, 1792);
+    const __m256i numbers =
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes)));
+    return _mm256_i32gather_ps(tables, _mm256_add_epi32(begins, numbers), sizeof(float));
+  }
   static __m256 load8(const uint16_t* from) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }

@@ -70,6 +70,9 @@ struct Avx512Lanes {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 16),
                      _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(high)));
   }
+  static Avx512Lanes lookup(const float* tables, const uint8_t* codes) {
+    return {lookup16(tables, codes), lookup16(tables + 16 * 256, codes + 16)};
+  }
   Avx512Lanes head(size_t count, float rest) const {
     const __m512 others = _mm512_set1_ps(rest);
     return {_mm512_mask_blend_ps(low_mask(count), others, low),
@@ -93,6 +96,13 @@ struct Avx512Lanes {
   }
 
  private:
+  static __m512 lookup16(const float* tables, const uint8_t* codes) {
+    const __m512i begins = _mm512_setr_epi32(0, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2304,
+                                             2560, 2816, 3072, 3328, 3584, 3840);
+    const __m512i numbers =
+        _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+    return _mm512_i32gather_ps(_mm512_add_epi32(begins, numbers), tables, sizeof(float));
+  }
   static __m512 from_bytes(__m128i bytes) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
   }

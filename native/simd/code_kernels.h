@@ -238,6 +238,41 @@ struct DistanceStep {
   }
 };
 
+// A table of 256 floats for each code of a row.
+template <class Lanes>
+struct LookupStep {
+  const float* tables;
+  size_t code_bytes;
+  float* sums;
+
+  template <size_t row_count, bool consecutive>
+  void run(size_t first, const uint8_t* const* rows) const {
+    static_assert(row_count == 1);
+    Lanes running = Lanes::splat(0);
+    size_t i = 0;
+    for (; i + k_lanes <= code_bytes; i += k_lanes) {
+      if constexpr (consecutive) {
+        prefetch_ahead<Lanes, k_lanes>(rows[0] + i);
+      }
+      running = running + Lanes::lookup(tables + 256 * i, rows[0] + i);
+    }
+    if (i < code_bytes) {
+      float rest[k_lanes] = {};
+      for (size_t lane = 0; lane < code_bytes - i; ++lane) {
+        rest[lane] = tables[256 * (i + lane) + rows[0][i + lane]];
+      }
+      running = running + Lanes::load(rest);
+    }
+    sums[first] = running.sum();
+  }
+};
+
+template <class Lanes>
+void lookup_codes(const float* tables, const CodeRows& rows, size_t code_bytes, size_t count,
+                  float* sums) {
+  for_rows<Lanes, 1>(rows, count, LookupStep<Lanes>{tables, code_bytes, sums});
+}
+
 template <class Lanes, class Term>
 void distance_codes(const float* query, const CodeRows& rows, size_t dim, size_t count,
                     float* sums) {

@@ -74,6 +74,10 @@ struct Kernels {
   void (*l1_code_pairs)(const uint8_t* code, const CodeRows& rows, size_t dim, size_t count,
                         float* sums);
 
+  // sums[r] = Σ_m tables[256 · m + code_r[m]] for m in [0, code_bytes), lanes as above.
+  void (*lookup_codes)(const float* tables, const CodeRows& rows, size_t code_bytes, size_t count,
+                       float* sums);
+
   // Smallest and largest element; dim ≥ 1, all finite.
   void (*min_max_f32)(const float* row, size_t dim, float* smallest, float* largest);
 

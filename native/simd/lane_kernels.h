@@ -10,6 +10,8 @@
 //   static Lanes splat(float value)                         all lanes the same
 //   static Lanes load(const Element* from)                  32 elements, converted to float32
 //   static Lanes load(const Element* from, size_t count)    count of them, 1..31, the others zero
+//   static Lanes lookup(const float* tables, const uint8_t* codes)
+//                                       lane i: tables[256 · i + codes[i]]
 //   void store(Element* to) const       binary16 rounds to nearest even; uint8 takes whole numbers
 //                                       in 0..255 and nothing else
 //   Lanes head(size_t count, float rest) const   lanes from count (1..31) on replaced by `rest`
@@ -191,6 +193,7 @@ constexpr Kernels kernels_of(Isa isa) {
           .l1_codes = distance_codes<Lanes, AbsoluteDifference>,
           .l2_codes = distance_codes<Lanes, SquaredDifference>,
           .l1_code_pairs = distance_code_pairs<Lanes, AbsoluteDifference>,
+          .lookup_codes = lookup_codes<Lanes>,
           .min_max_f32 = min_max_f32<Lanes>,
           .encode_f32 = encode_f32<Lanes>,
           .all_finite = all_finite<Lanes>,

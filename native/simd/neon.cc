@@ -79,6 +79,13 @@ struct NeonLanes {
       vst1q_u8(to + 4 * r, vcombine_u8(vmovn_u16(low), vmovn_u16(high)));
     }
   }
+  static NeonLanes lookup(const float* tables, const uint8_t* codes) {
+    float found[k_lanes];
+    for (size_t i = 0; i < k_lanes; ++i) {
+      found[i] = tables[256 * i + codes[i]];
+    }
+    return load(found);
+  }
   NeonLanes head(size_t count, float rest) const {
     constexpr uint32_t first[4] = {0, 1, 2, 3};
     const uint32x4_t limit = vdupq_n_u32(static_cast<uint32_t>(count));

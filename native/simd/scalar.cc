@@ -104,6 +104,13 @@ struct ScalarLanes {
       from_float(lane[i], to + i);
     }
   }
+  static ScalarLanes lookup(const float* tables, const uint8_t* codes) {
+    ScalarLanes lanes;
+    for (size_t i = 0; i < k_lanes; ++i) {
+      lanes.lane[i] = tables[256 * i + codes[i]];
+    }
+    return lanes;
+  }
   ScalarLanes head(size_t count, float rest) const {
     ScalarLanes lanes = *this;
     for (size_t i = count; i < k_lanes; ++i) {

@@ -1,4 +1,4 @@
-"""Every kind of code, with and without a graph, on real embeddings: what is found, and what is read.
+"""Every kind of code, with and without a graph, on real embeddings: what is found and read.
 
 The sample's rows are few, so graphs are asked for from the first row on.
 """
@@ -18,13 +18,17 @@ GRAPH = m.HnswConfigDiff(full_scan_threshold=10)
 NO_GRAPH = m.HnswConfigDiff(m=0)
 KINDS = {
     "int8": m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8)),
+    "product4": m.ProductQuantization(
+        product=m.ProductQuantizationConfig(compression=m.CompressionRatio.X4)
+    ),
+    "binary": m.BinaryQuantization(binary=m.BinaryQuantizationConfig()),
     **{
         f"rabitq{bits}": m.RabitqQuantization(rabitq=m.RabitqQuantizationConfig(bits=bits))
         for bits in (1, 2, 4, 8)
     },
 }
 # The most rows that ten results may cost, in the mean.
-ROWS_READ_MAX = {"int8": 13, "rabitq1": 110, "rabitq2": 45, "rabitq4": 16, "rabitq8": 13}
+ROWS_READ_MAX = {"product4": 60, "binary": 512, "int8": 13, "rabitq1": 110, "rabitq2": 45, "rabitq4": 16, "rabitq8": 13}
 
 
 def params(*, hnsw_ef=None, **codes):

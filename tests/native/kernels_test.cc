@@ -323,6 +323,33 @@ TEST_CASE("kernels: distances over codes have the bits of the scalar ones") {
   });
 }
 
+TEST_CASE("kernels: sums of what codes find in their tables have the bits of the scalar ones") {
+  for_each_case([](Rows& rows, size_t dim) {
+    if (dim > 1000) {
+      return;
+    }
+    std::mt19937_64 random(dim);
+    Guarded<float> tables(dim * 256);
+    for (size_t i = 0; i < dim * 256; ++i) {
+      tables.last(dim * 256)[i] = draw(random, Values::wide);
+    }
+    const auto check = [&](const CodeRows& given, size_t count) {
+      float expected[std::size(k_numbers)];
+      scalar().lookup_codes(tables.last(dim * 256), given, dim, count, expected);
+      for (const Kernels* table : tables_beside_scalar()) {
+        float sums[std::size(k_numbers)];
+        table->lookup_codes(tables.last(dim * 256), given, dim, count, sums);
+        CAPTURE(std::string(name(table->isa)));
+        for (size_t row = 0; row < count; ++row) {
+          CHECK(same(sums[row], expected[row]));
+        }
+      }
+    };
+    check(rows.last_codes(dim, Rows::k_count), Rows::k_count);
+    check(numbered(rows.last_codes(dim, Rows::k_count)), std::size(k_numbers));
+  });
+}
+
 TEST_CASE("kernels: missing codes of the last group count as zero, not as the offset") {
   const float query = 3;
   const float range[] = {100, 0.5F};  // offset, scale
