@@ -68,8 +68,8 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    async def open(self, folder: Path, build: str) -> None:
-        """Opens what `build` made, for searches only."""
+    async def open(self, folder: Path, setting: Setting) -> None:
+        """Opens what `build` made, for searches with this setting only."""
 
     async def close(self) -> None:
         """Lets go of the index."""

@@ -14,18 +14,26 @@ def nearest(rows: Floats, queries: Floats, limit: int) -> tuple[Ints, Floats]:
     """The rows of greatest inner product with each query, in float32.
 
     Args:
-        rows: (n, dim); a memory map is read once, block by block, for each thousand queries.
+        rows: (n, dim); of a memory map each block is read once, whatever the number of queries.
         queries: (q, dim).
         limit: at most n.
 
     Returns:
         Row numbers and scores, both (q, limit), best first, ties by row.
     """
-    parts = [
-        _nearest(rows, queries[begin : begin + QUERIES_AT_ONCE], limit)
-        for begin in range(0, len(queries), QUERIES_AT_ONCE)
-    ]
-    return np.concatenate([ids for ids, _ in parts]), np.concatenate([best for _, best in parts])
+    best = np.full((len(queries), limit), -np.inf, dtype=np.float32)
+    ids = np.full((len(queries), limit), -1, dtype=np.int32)
+    for begin in range(0, len(rows), BLOCK_ROWS):
+        block = np.asarray(rows[begin : begin + BLOCK_ROWS], dtype=np.float32).T
+        for first in range(0, len(queries), QUERIES_AT_ONCE):
+            some = slice(first, first + QUERIES_AT_ONCE)
+            scores = queries[some] @ block
+            # Almost no row of a late block reaches the worst that is kept: what does is merged.
+            at_query, at_row = np.nonzero(scores > best[some, -1:])
+            if len(at_query) > 0:
+                found = scores[at_query, at_row]
+                _merge(best[some], ids[some], at_query, at_row + begin, found)
+    return ids, best
 
 
 def neighborhoods(rows: Floats, count: int) -> Ints:
@@ -33,25 +41,12 @@ def neighborhoods(rows: Floats, count: int) -> Ints:
     found = np.empty((len(rows), count), dtype=np.int32)
     for begin in range(0, len(rows), QUERIES_AT_ONCE):
         part = rows[begin : begin + QUERIES_AT_ONCE]
-        ids, _ = _nearest(rows, part, count + 1)
+        ids, _ = nearest(rows, part, count + 1)
         own = ids == np.arange(begin, begin + len(part))[:, None]
         # Among equal rows a row need not be its own nearest, nor be found at all.
         own[~own.any(axis=1), -1] = True
         found[begin : begin + len(part)] = ids[~own].reshape(len(part), count)
     return found
-
-
-def _nearest(rows: Floats, queries: Floats, limit: int) -> tuple[Ints, Floats]:
-    best = np.full((len(queries), limit), -np.inf, dtype=np.float32)
-    ids = np.full((len(queries), limit), -1, dtype=np.int32)
-    for begin in range(0, len(rows), BLOCK_ROWS):
-        scores = queries @ np.asarray(rows[begin : begin + BLOCK_ROWS], dtype=np.float32).T
-        # Almost no row of a late block reaches the worst that is kept: what does is merged.
-        at_query, at_row = np.nonzero(scores > best[:, -1:])
-        if len(at_query) == 0:
-            continue
-        _merge(best, ids, at_query, at_row + begin, scores[at_query, at_row])
-    return ids, best
 
 
 def _merge(
@@ -61,6 +56,7 @@ def _merge(
     at_row: NDArray[np.int64],
     scores: Floats,
 ) -> None:
+    """Merges (query, row, score), ascending by query, into the best of each query."""
     limit = best.shape[1]
     for query, first, last in _runs(at_query):
         all_scores = np.concatenate([best[query], scores[first:last]])

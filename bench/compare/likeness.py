@@ -133,18 +133,23 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with the real rows")
     parser.add_argument("--store", type=Path, default=Path("build/compare"))
     parser.add_argument("--queries", type=int, default=1_000)
+    parser.add_argument("--rows", type=int, help="a fourth column: so many generated rows")
     parser.add_argument("--no-graph", action="store_true", help="needs no faiss")
     given = parser.parse_args()
     real = corpus.real(given.data, given.store)
     count, dim = real.rows.shape
     shape = Shape(rows=count, dim=dim)
     grown = _grown(np.asarray(real.rows), shape)
-    columns: dict[str, dict[str, float]] = {}
-    for name, rows, queries in (
+    sets = [
         ("real", real.rows, real.queries),
         ("generated", *_generated(given.data, given.store, shape)),
         ("generated from a tenth", *grown),
-    ):
+    ]
+    if given.rows:
+        larger = Shape(rows=given.rows, dim=dim)
+        sets.append((f"{given.rows:,} generated", *_generated(given.data, given.store, larger)))
+    columns: dict[str, dict[str, float]] = {}
+    for name, rows, queries in sets:
         columns[name] = measure(
             np.asarray(rows), np.asarray(queries[: given.queries]), graph=not given.no_graph
         )

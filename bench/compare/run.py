@@ -6,25 +6,20 @@ one. Each round asks other queries than the one before.
 """
 
 import argparse
-import itertools
 import json
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
 from bench import machine
 from bench.compare import cage, corpus, engines, figures, generator, trial
 from bench.compare.corpus import Corpus
-from bench.compare.engine import Engine, Way
-from bench.compare.trial import Phase, Result, Trial
+from bench.compare.schedule import Schedule
+from bench.compare.trial import Result
 
 ROOT = Path(__file__).resolve().parents[2]
-INFLIGHT = (1, 16)
-WARM_UP_QUERIES = 200
 GRAPH_LINKS_BYTES = 2 * 16 * 4  # of a row on the lowest layer, m 16
 ID_BYTES = 8
 PROCESS_MIB = 96  # Python, numpy and an engine's code
-BATCH_QUERIES = 1_000
 
 
 def main() -> None:
@@ -32,6 +27,15 @@ def main() -> None:
     rows = _corpus(given)
     chosen = [engines.engine(name) for name in given.engines]
     caps = _caps(given.cap, rows)
+    schedule = Schedule(
+        engines=chosen,
+        settings=given.settings,
+        caps_mib=caps,
+        conditions=given.conditions,
+        queries=given.queries,
+        queries_available=len(rows.queries),
+        seconds_max=given.seconds,
+    )
     print("machine:", ", ".join(f"{key} {value}" for key, value in machine.describe().items()))
     print(f"rows: {rows.name}, caps: {caps or 'none'}")
     told: Result = {
@@ -45,7 +49,7 @@ def main() -> None:
         "trials": [],
     }
     for engine in chosen:
-        for name in dict.fromkeys(s.build for s in engine.settings if _wanted(given, s.name)):
+        for name in dict.fromkeys(setting.build for setting in schedule.wanted(engine)):
             built = trial.build(rows, engine, name, anew=engine.name in given.rebuild)
             told["builds"].append(built)
             print(figures.built_line(built), flush=True)
@@ -53,12 +57,10 @@ def main() -> None:
     target = given.results / f"compare-{rows.name}.json"
     given.results.mkdir(parents=True, exist_ok=True)
     for number in range(given.rounds):
-        for one in _turns(chosen, caps, number, given):
+        for one in schedule.turns(number):
             if (one.engine.name, one.setting.build) in failed:
                 continue
-            phases = _phases(one, number, given)
-            warm_up = Phase(phases[0].way, 16, _RESERVED, WARM_UP_QUERIES, given.seconds)
-            result = trial.search(rows, one, warm_up, phases)
+            result = trial.search(rows, one, *schedule.phases(one.engine, number))
             rows_of_trial = figures.flat(one, number, result)
             told["trials"].extend(rows_of_trial)
             for row in rows_of_trial:
@@ -74,41 +76,6 @@ def _report(told: Result, target: Path) -> None:
     page.write_text(figures.page(told))
     print("\n" + figures.page(told))
     print("written:", target, page, *figures.plots(told, target))
-
-
-def _turns(
-    chosen: list[Engine], caps: list[int], number: int, given: argparse.Namespace
-) -> Iterator[Trial]:
-    """All trials of a round: engines take turns, and another one begins each round."""
-    order = chosen[number % len(chosen) :] + chosen[: number % len(chosen)]
-    conditions: list[tuple[bool, int | None]] = []
-    if "cold" in given.conditions:
-        conditions += [(False, cap) for cap in caps] or [(False, None)]
-    if "warm" in given.conditions:
-        conditions.append((True, None))
-    for warm, cap in conditions:
-        lists = [[(e, s) for s in e.settings if _wanted(given, s.name)] for e in order]
-        for turn in itertools.zip_longest(*lists):
-            for pair in turn:
-                if pair is not None:
-                    yield Trial(pair[0], pair[1], warm, cap)
-
-
-_RESERVED = 0  # the first queries warm up and are never measured
-
-
-def _phases(one: Trial, number: int, given: argparse.Namespace) -> list[Phase]:
-    """The loads of a trial, each on queries of its own; every trial of a round asks the same."""
-    phases = []
-    first = WARM_UP_QUERIES + number * (
-        given.queries * len(INFLIGHT) * len(one.engine.ways) + BATCH_QUERIES
-    )
-    for way in one.engine.ways:
-        for inflight in (BATCH_QUERIES,) if way is Way.BATCH else INFLIGHT:
-            count = min(BATCH_QUERIES, given.queries) if way is Way.BATCH else given.queries
-            phases.append(Phase(way.value, min(inflight, count), first, count, given.seconds))
-            first += count
-    return phases
 
 
 def _corpus(given: argparse.Namespace) -> Corpus:
@@ -138,10 +105,6 @@ def auto_cap(rows: int, dim: int) -> int:
     """int8 codes, links of m 16 and ids, 15 % more, and a process; in MiB."""
     resident = rows * (dim + GRAPH_LINKS_BYTES + ID_BYTES)
     return int(resident * 1.15 / 2**20) + PROCESS_MIB
-
-
-def _wanted(given: argparse.Namespace, setting: str) -> bool:
-    return not given.settings or any(part in setting for part in given.settings)
 
 
 def _arguments() -> argparse.Namespace:

@@ -55,7 +55,7 @@ async def search(job: Job) -> Result:
     opened = engine(job["engine"])
     setting = next(one for one in opened.settings if one.name == job["setting"])
     begin = time.perf_counter()
-    await opened.open(folder, setting.build)
+    await opened.open(folder, setting)
     open_s = time.perf_counter() - begin
     try:
         await _ask(opened, setting, corpus, folder, job["warm_up"])

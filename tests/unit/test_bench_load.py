@@ -22,7 +22,7 @@ class Fake(Engine):
     async def build(self, folder, rows, build):
         raise NotImplementedError
 
-    async def open(self, folder, build):
+    async def open(self, folder, setting):
         raise NotImplementedError
 
     async def search_asyncio(self, query, setting):
@@ -125,7 +125,7 @@ async def test_asyncstore_finds_its_own_rows(tmp_path):
     await Asyncstore().build(tmp_path, rows, "int8 flat")
     engine = Asyncstore()
     setting = next(one for one in engine.settings if one.build == "int8 flat" and one.limit == 10)
-    await engine.open(tmp_path, setting.build)
+    await engine.open(tmp_path, setting)
     try:
         for way in engine.ways:
             answers = await ask_rows(engine, setting, rows, way)

@@ -39,11 +39,17 @@ class Asyncstore(Engine):
     settings = (
         Setting("int8 flat ×2", "int8 flat", search={"oversampling": 2.0}),
         Setting("int8 flat 100 ×2.4", "int8 flat", limit=100, search={"oversampling": 2.4}),
+        Setting(
+            "int8 flat ×2 direct",
+            "int8 flat",
+            search={"oversampling": 2.0, "direct_io": "true"},
+        ),
         *(
             Setting(f"{build} ef{ef}", f"{build} m16", search={"ef": ef})
             for build in ("int8", "rabitq4", "rabitq2", "rabitq1")
             for ef in (64, 128, 256)
         ),
+        Setting("rabitq4 ef128 direct", "rabitq4 m16", search={"ef": 128, "direct_io": "true"}),
         Setting("int8 ef128 ×2", "int8 m16", search={"ef": 128, "oversampling": 2.0}),
         Setting("rabitq4 ef128 no rescoring", "rabitq4 m16", search={"ef": 128, "rescore": False}),
         Setting(
@@ -65,12 +71,14 @@ class Asyncstore(Engine):
                 await collection.upsert_arrays(ids, part)
             await collection.optimize()
 
-    async def open(self, folder: Path, build: str) -> None:
+    async def open(self, folder: Path, setting: Setting) -> None:
         import asyncstore
 
         self._stack = AsyncExitStack()
         self._store = await self._stack.enter_async_context(
-            asyncstore.open_store(folder, config=_config())
+            asyncstore.open_store(
+                folder, config=_config(str(setting.search.get("direct_io", "auto")))
+            )
         )
         self._collection = await self._store.get_collection(COLLECTION)
         self._params: dict[str, Any] = {}
@@ -107,9 +115,9 @@ class Asyncstore(Engine):
         return made
 
 
-def _config() -> dict[str, Any]:
+def _config(direct_io: str = "auto") -> dict[str, Any]:
     """Nothing is read unasked."""
-    return {"storage": {"performance": {"prewarm": False}}}
+    return {"storage": {"performance": {"prewarm": False, "direct_io": direct_io}}}
 
 
 async def _create(store: Any, dim: int, wanted: Values) -> Any:

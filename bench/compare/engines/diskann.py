@@ -45,7 +45,7 @@ class DiskAnn(Engine):
             num_threads=0,
         )
 
-    async def open(self, folder: Path, build: str) -> None:
+    async def open(self, folder: Path, setting: Setting) -> None:
         import diskannpy
 
         self._index = diskannpy.StaticDiskIndex(

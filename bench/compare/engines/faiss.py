@@ -1,5 +1,6 @@
 """faiss: codes in RAM, candidates rescored by rows of a memory map; what a careful user builds."""
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -55,17 +56,15 @@ class Faiss(Engine):
             index = faiss.index_factory(dim, f"IVF{lists},RaBitQ", faiss.METRIC_INNER_PRODUCT)
         chosen = np.random.default_rng(1).permutation(len(rows))[:TRAINING_ROWS]
         index.train(np.ascontiguousarray(rows[np.sort(chosen)]))
-        originals = np.lib.format.open_memmap(
-            folder / ROWS, mode="w+", dtype=np.float32, shape=rows.shape
-        )
         for begin in range(0, len(rows), ROWS_AT_ONCE):
-            part = np.ascontiguousarray(rows[begin : begin + ROWS_AT_ONCE])
-            index.add(part)
-            originals[begin : begin + len(part)] = part
-        originals.flush()
+            index.add(np.ascontiguousarray(rows[begin : begin + ROWS_AT_ONCE]))
         faiss.write_index(index, str(folder / INDEX))
+        if isinstance(rows, np.memmap) and rows.filename is not None:
+            os.link(rows.filename, folder / ROWS)  # the same bytes: a copy would only take room
+        else:
+            np.save(folder / ROWS, rows)
 
-    async def open(self, folder: Path, build: str) -> None:
+    async def open(self, folder: Path, setting: Setting) -> None:
         import mmap
 
         import faiss

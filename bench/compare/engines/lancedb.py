@@ -69,7 +69,7 @@ class LanceDb(Engine):
         )
         await table.create_index("vector", config=config)
 
-    async def open(self, folder: Path, build: str) -> None:
+    async def open(self, folder: Path, setting: Setting) -> None:
         import lancedb
 
         database = await lancedb.connect_async(str(folder))

@@ -64,7 +64,7 @@ class QdrantEdge(Engine):
             pass
         shard.close()
 
-    async def open(self, folder: Path, build: str) -> None:
+    async def open(self, folder: Path, setting: Setting) -> None:
         import qdrant_edge as edge
 
         self._edge = edge

@@ -71,7 +71,7 @@ class Zvec(Engine):
         collection.flush()
         collection.close()
 
-    async def open(self, folder: Path, build: str) -> None:
+    async def open(self, folder: Path, setting: Setting) -> None:
         import zvec
 
         zvec.init(log_level=zvec.LogLevel.ERROR)
