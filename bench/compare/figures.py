@@ -202,6 +202,8 @@ def _plot(path: Path, title: str, x: str, y: str, label: str, rows: Sequence[Row
     axes.set_xlabel("recall@10" if x == "recall" else "memory cap, MiB")
     axes.set_ylabel(label)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, bbox_to_anchor=(1, 1), loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
