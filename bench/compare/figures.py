@@ -24,6 +24,7 @@ COLUMNS = {
     "read_kib": "KiB/query",
     "resident_mib": "resident MiB",
     "anonymous_mib": "anonymous MiB",
+    "group_mib": "group MiB",
     "build_s": "build s",
     "disk_mib": "disk MiB",
     "rounds": "rounds",
@@ -81,7 +82,10 @@ def summary(trials: Sequence[Row], builds: Sequence[Row]) -> list[Row]:
                 "read_kib": _scaled(_median(used, "read_bytes"), 2**10),
                 "resident_mib": _scaled(_median(used, "resident_bytes"), 2**20),
                 "anonymous_mib": _scaled(_median(used, "resident_anonymous_bytes"), 2**20),
-                "group_mib": _scaled(_median(used, "group_bytes"), 2**20),
+                # Without a cap the process has no group of its own to count.
+                "group_mib": None
+                if about["cap_mib"] is None
+                else _scaled(_median(used, "group_bytes"), 2**20),
                 "device_reads_s": _median(used, "device_reads_s"),
                 "build_s": made.get("build_s"),
                 "disk_mib": _scaled(made.get("disk_bytes"), 2**20),
@@ -169,12 +173,13 @@ def _table(rows: list[Row]) -> list[str]:
     order = sorted(
         rows, key=lambda row: (row["limit"], row["inflight"], row["engine"], row["recall"])
     )
+    columns = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
     lines = [
-        "| " + " | ".join(COLUMNS.values()) + " |",
-        "|" + "|".join("---" for _ in COLUMNS) + "|",
+        "| " + " | ".join(COLUMNS[name] for name in columns) + " |",
+        "|" + "|".join("---" for _ in columns) + "|",
     ]
     for row in order:
-        cells = [_text(row.get(name)) for name in COLUMNS]
+        cells = [_text(row.get(name)) for name in columns]
         cells[-1] += "" if row["steady"] else " ?"
         lines.append("| " + " | ".join(cells) + " |")
     return lines

@@ -31,6 +31,9 @@ class Asyncstore(Engine):
     ways = (Way.ASYNCIO, Way.BATCH)
     builds: ClassVar[dict[str, Values]] = {
         "int8 flat": {"bits": None, "m": 0},
+        "rabitq4 flat": {"bits": 4, "m": 0},
+        "rabitq2 flat": {"bits": 2, "m": 0},
+        "rabitq1 flat": {"bits": 1, "m": 0},
         "int8 m16": {"bits": None, **GRAPH},
         "rabitq4 m16": {"bits": 4, **GRAPH},
         "rabitq2 m16": {"bits": 2, **GRAPH},
@@ -38,6 +41,10 @@ class Asyncstore(Engine):
     }
     settings = (
         Setting("int8 flat ×2", "int8 flat", search={"oversampling": 2.0}),
+        *(
+            Setting(f"{build} bounds", build)
+            for build in ("int8 flat", "rabitq4 flat", "rabitq2 flat", "rabitq1 flat")
+        ),
         Setting("int8 flat 100 ×2.4", "int8 flat", limit=100, search={"oversampling": 2.4}),
         Setting(
             "int8 flat ×2 direct",
