@@ -15,7 +15,7 @@ CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h'
 
 
 .PHONY: help demo test lint tidy format build native-unit native-test tsan power fuzz crash model wheel
-.PHONY: bench-native bench-gridstore bench clean
+.PHONY: bench-native bench-gridstore bench bench-compare bench-likeness clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -160,5 +160,31 @@ bench-gridstore: $(STAMPS)/python ## Gridstore against RocksDB and LMDB: mixes, 
 bench: build ## answer the questions of bench/questions (takes minutes)
 	$(BIN)/python bench/run.py $(ARGS)
 
+# The peers run in Pythons of their own. One that cannot be installed is told as such in the report.
+define install_extra
+	$(BIN)/python -c 'import tomllib; \
+	  print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$(1)"], sep="\n")' \
+	  > $(2)/requirements.txt
+	$(2)/bin/python -m pip install -q -r $(2)/requirements.txt
+endef
+
+$(STAMPS)/peers: pyproject.toml $(STAMPS)/python
+	$(PYTHON) -m venv .venv-peers
+	$(call install_extra,peers,.venv-peers)
+	@touch $@
+
+$(STAMPS)/diskann: pyproject.toml $(STAMPS)/python
+	$(PYTHON) -m venv .venv-diskann
+	-$(call install_extra,peers-diskann,.venv-diskann)
+	@touch $@
+
+bench-compare: build $(STAMPS)/peers $(STAMPS)/diskann ## beside peers: DATA=DIR ROWS=N DIM=N CAP="MIB …" ROUNDS=N ENGINES="…"
+	$(BIN)/python -m bench.compare.run $(if $(DATA),--data $(DATA)) $(if $(ROWS),--rows $(ROWS)) \
+	  $(if $(DIM),--dim $(DIM)) $(if $(CAP),--cap $(CAP)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(ENGINES),--engines $(ENGINES)) $(ARGS)
+
+bench-likeness: $(STAMPS)/peers ## do generated rows behave as real ones? DATA=DIR
+	.venv-peers/bin/python -m bench.compare.likeness --data $(DATA) $(ARGS)
+
 clean: ## remove what was built
-	rm -rf build dist wheelhouse $(VENV) $(STAMPS) asyncstore/*.so *.egg-info
+	rm -rf build dist wheelhouse $(VENV) .venv-peers .venv-diskann $(STAMPS) asyncstore/*.so *.egg-info
