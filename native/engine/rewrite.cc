@@ -22,6 +22,7 @@ using segment::Segment;
 
 namespace {
 
+constexpr uint8_t k_linking_bits = 4;   // at least so many an element make good links
 constexpr size_t k_gather_rows = 1024;  // read at once where rows are put in order
 // What codes are trained on: some hundred rows for each of 256 centroids, unless they are long.
 constexpr uint64_t k_sample_rows = 32768;
@@ -92,8 +93,10 @@ Status copy_in_turn(Rewrite& work, uint64_t live, const Stages& stages) {
 }
 
 // Rows that are to have a graph, in an order of nearness: those that are candidates together then
-// often lie in one block of the disk. The graph is made of the codes in the order in which rows
-// come, it gives the new order, and its rows are renumbered by it. Needs the codes a second time.
+// often lie in one block of the disk. The graph is made of codes in the order in which rows come, it
+// gives the new order, and its rows are renumbered by it. Needs these codes besides: the output's
+// own, or where these tell rows apart too coarsely (or slowly) for good links, half a byte an
+// element.
 class OrderedCopy {
  public:
   OrderedCopy(Rewrite& work, uint64_t live, const Stages& stages)
@@ -101,11 +104,12 @@ class OrderedCopy {
         live_(live),
         stages_(stages),
         rows_(work.inputs),
-        codec_(work.output->field()) {}
+        codec_(work.output->field()),
+        linking_(linking_quantizer(*work.output)) {}
 
   Status run() {
     TRY(encode());
-    const segment::CodeSimilarity similarity(quantizer(), codes_.as<uint8_t>());
+    const segment::CodeSimilarity similarity(*linking_, codes_.as<uint8_t>());
     const auto rows = static_cast<uint32_t>(live_);
     TRY_ASSIGN(const auto graph,
                index::Graph::build(rows, similarity, work_.output->graph_options(0),
@@ -119,10 +123,22 @@ class OrderedCopy {
   }
 
  private:
-  const quantize::Quantizer& quantizer() const { return *work_.output->quantizer(); }
+  static std::shared_ptr<const quantize::Quantizer> linking_quantizer(const Segment& output) {
+    const segment::Field& field = output.field();
+    const quantize::Config& codes = field.quantization;
+    const bool fine = codes.kind == quantize::Kind::scalar_int8 ||
+                      (codes.kind == quantize::Kind::rabitq && codes.bits >= k_linking_bits);
+    if (fine) {
+      return output.quantizer();
+    }
+    const quantize::Metric metric = segment::metric_of(field.distance);
+    const auto kind = metric == quantize::Metric::manhattan ? quantize::Kind::scalar_int8
+                                                            : quantize::Kind::rabitq;
+    return quantize::make({.kind = kind, .bits = k_linking_bits}, field.dim, metric);
+  }
 
   Status encode() {
-    const uint64_t bytes = live_ * quantizer().code_bytes();
+    const uint64_t bytes = live_ * linking_->code_bytes();
     codes_ = base::Region(bytes, true);
     if (!codes_.grow(bytes)) {
       return segment::no_memory(work_.output->path("codes"));
@@ -131,8 +147,8 @@ class OrderedCopy {
     return rows_.read_all([&](const RowPart& part) -> Status {
       const uint64_t row_bytes = rows_.layout().row_bytes();
       for (size_t i = 0; i < part.entries.size(); ++i) {
-        quantizer().encode(codec_.search_vector(part.vectors.data() + i * row_bytes), next);
-        next += quantizer().code_bytes();
+        linking_->encode(codec_.search_vector(part.vectors.data() + i * row_bytes), next);
+        next += linking_->code_bytes();
       }
       const bool go_on = stages_.show(rows_.places().size(), live_, "encoding rows");
       return go_on ? Status() : Status(store_closed());
@@ -140,7 +156,8 @@ class OrderedCopy {
   }
 
   Status copy(std::span<const uint32_t> order) {
-    const uint64_t code_bytes = quantizer().code_bytes();
+    const bool own_codes = linking_ == work_.output->quantizer();
+    const uint64_t code_bytes = linking_->code_bytes();
     std::vector<uint8_t> codes;
     RowPart part;
     for (size_t begin = 0; begin < order.size(); begin += k_gather_rows) {
@@ -149,11 +166,11 @@ class OrderedCopy {
       codes.clear();
       for (const uint32_t number : numbers) {
         const uint8_t* code = codes_.as<uint8_t>() + number * code_bytes;
-        codes.insert(codes.end(), code, code + code_bytes);
+        codes.insert(codes.end(), code, own_codes ? code + code_bytes : code);
         work_.origins.push_back(rows_.places()[number]);
       }
       TRY(work_.output->reserve(static_cast<uint32_t>(numbers.size())));
-      TRY(work_.output->append(part.vectors, part.entries, codes.data()));
+      TRY(work_.output->append(part.vectors, part.entries, own_codes ? codes.data() : nullptr));
       if (!stages_.show(begin, live_, "copying rows")) {
         return store_closed();
       }
@@ -166,7 +183,8 @@ class OrderedCopy {
   const Stages& stages_;
   InputRows rows_;
   segment::RowCodec codec_;
-  base::Region codes_;  // in the order in which rows come
+  std::shared_ptr<const quantize::Quantizer> linking_;
+  base::Region codes_;  // by it, in the order in which rows come
 };
 
 }  // namespace
