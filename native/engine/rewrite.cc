@@ -93,10 +93,10 @@ Status copy_in_turn(Rewrite& work, uint64_t live, const Stages& stages) {
 }
 
 // Rows that are to have a graph, in an order of nearness: those that are candidates together then
-// often lie in one block of the disk. The graph is made of codes in the order in which rows come, it
-// gives the new order, and its rows are renumbered by it. Needs these codes besides: the output's
-// own, or where these tell rows apart too coarsely (or slowly) for good links, half a byte an
-// element.
+// often lie in one block of the disk. The graph is made of codes in the order in which rows come,
+// it gives the new order, and its rows are renumbered by it. Needs these codes besides: the
+// output's own, or where these tell rows apart too coarsely (or slowly) for good links, half a byte
+// an element.
 class OrderedCopy {
  public:
   OrderedCopy(Rewrite& work, uint64_t live, const Stages& stages)

@@ -19,7 +19,7 @@ namespace {
 // Where the bounds of the errors decide what is read, up to this many candidates for each result
 // (and for few results some more) are kept for them to decide on.
 constexpr double k_candidates_per_result = 32;
-constexpr uint64_t k_candidates_min = 512;
+constexpr uint64_t k_candidates_min = 1024;
 
 // Among how many candidates for each result the true ones are, nearly always: how far a walk over a
 // graph has to look.

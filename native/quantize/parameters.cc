@@ -56,7 +56,9 @@ Result<std::vector<float>> ParameterReader::take_floats() {
   const auto zero = reader_.take<uint32_t>();
   const Bytes bytes = reader_.take_bytes(uint64_t{count} * sizeof(float));
   std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) {
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+  }
   bool finite = zero == 0 && reader_.ok();
   for (const float value : values) {
     finite = finite && std::isfinite(value);

@@ -23,6 +23,10 @@ namespace {
 
 // More of a sample than this makes training slower and centroids no better.
 constexpr size_t k_sample_rows_max = 10'000;
+constexpr double k_across_min = 0.05;  // as in rabitq_quantizer.cc
+// The error of a row is kept in units of its length, times this: what may be told of it is then
+// from 2^-8 on.
+constexpr double k_error_unit = 16;
 constexpr int k_calibration_queries = 100;
 constexpr int k_calibration_rows = 20;  // of each query
 constexpr size_t k_calibration_rows_min = 50;
@@ -59,25 +63,38 @@ const float* ProductQuantizer::part_centroids(uint32_t part) const {
 
 void ProductQuantizer::encode(const float* row, uint8_t* code) const {
   double squared = 0;
+  double product = 0;  // of the row and its centroids
+  double coded = 0;
   for (uint32_t part = 0; part < parts_; ++part) {
     const float* elements = row + size_t{part} * part_dim_;
     const uint32_t size = part_size(part);
     const float* centroids = part_centroids(part);
     code[part] = nearest_of_part({elements, size}, centroids);
     for (uint32_t j = 0; j < size; ++j) {
-      const double left =
-          static_cast<double>(elements[j]) - centroids[j * k_centroids + code[part]];
-      squared += left * left;
+      const double element = elements[j];
+      const double centroid = centroids[j * k_centroids + code[part]];
+      squared += element * element;
+      product += element * centroid;
+      coded += centroid * centroid;
     }
   }
-  const float residual = to_float(std::sqrt(squared));
-  std::memcpy(code + parts_, &residual, sizeof residual);
+  const auto finite = [](double value) {
+    return RabitqTerms::rounded(static_cast<float>(std::clamp(value, -1e38, 1e38)));
+  };
+  RabitqTerms terms;
+  terms.factor = metric_ != Metric::manhattan && product > 0 ? finite(squared / product) : 1;
+  terms.term = finite(-squared);
+  const double factor = terms.factor;
+  const double left = std::max(squared - 2 * factor * product + factor * factor * coded, 0.0);
+  terms.error = squared > 1e38 ? std::numeric_limits<float>::infinity()
+                : squared > 0  ? static_cast<float>(k_error_unit * std::sqrt(left / squared))
+                               : 0;
+  terms.write(code + parts_);
 }
 
-float ProductQuantizer::residual(const uint8_t* code) const {
-  float residual = 0;
-  std::memcpy(&residual, code + parts_, sizeof residual);
-  return residual;
+// Where nothing is left of a row's square, neither is of what its code leaves.
+double ProductQuantizer::residual(const RabitqTerms& terms) {
+  return terms.error / k_error_unit * std::sqrt(-static_cast<double>(terms.term));
 }
 
 void ProductQuantizer::decode(const uint8_t* code, float* row) const {
@@ -99,9 +116,7 @@ void ProductQuantizer::fill_tables(const float* query, float* tables) const {
       const float* centroids = part_centroids(part) + size_t{j} * k_centroids;
       for (uint32_t k = 0; k < k_centroids; ++k) {
         const float difference = element - centroids[k];
-        table[k] += metric_ == Metric::dot      ? element * centroids[k]
-                    : metric_ == Metric::euclid ? -difference * difference
-                                                : -std::fabs(difference);
+        table[k] += metric_ == Metric::manhattan ? -std::fabs(difference) : element * centroids[k];
       }
     }
   }
@@ -133,33 +148,22 @@ void ProductQuantizer::estimate(const EncodedQuery& query, const simd::CodeRows&
   const auto& encoded = static_cast<const Query&>(query);
   kernels_.lookup_codes(encoded.tables.data(), rows, parts_, count, similarities);
   for (size_t row = 0; row < count; ++row) {
-    similarities[row] = corrected(similarities[row], residual(rows.row(row)), encoded.squared_norm);
+    const auto terms = RabitqTerms::read(rows.row(row) + parts_);
+    similarities[row] = similarity_of(similarities[row] * double{terms.factor}, residual(terms),
+                                      encoded.squared_norm - terms.term);
   }
 }
 
-// One deviation as derived in the header, of a row for which the tables gave `sum`.
-double ProductQuantizer::derived_deviation(double sum, double residual, double squared_norm) const {
-  switch (metric_) {
-    case Metric::dot:
-      return residual * std::sqrt(squared_norm / dim_);
-    case Metric::euclid:
-      return 2 * residual * std::sqrt(std::max(-sum, 0.0) / dim_);
-    case Metric::manhattan:
-      break;
-  }
-  return residual;
-}
-
-// The similarity. Where sums overflow with both signs there is none.
-float ProductQuantizer::corrected(double sum, double residual, double squared_norm) const {
-  double similarity = sum - calibration_.mean * derived_deviation(sum, residual, squared_norm);
+// The similarity, from what the tables gave, the residual and the sum of both squared lengths.
+// Where sums overflow with both signs there is none.
+float ProductQuantizer::similarity_of(double sum, double residual, double squares) const {
+  double similarity = sum;
   if (metric_ == Metric::euclid) {
-    similarity -= residual * residual;
+    similarity = std::min(2 * sum - squares, 0.0);
+  } else if (metric_ == Metric::manhattan) {
+    similarity = std::min(sum - calibration_.mean * residual, 0.0);
   }
-  if (std::isnan(similarity)) {
-    return -std::numeric_limits<float>::infinity();
-  }
-  return to_float(metric_ == Metric::dot ? similarity : std::min(similarity, 0.0));
+  return std::isnan(similarity) ? -std::numeric_limits<float>::infinity() : to_float(similarity);
 }
 
 void ProductQuantizer::similarities(const uint8_t* codes, uint32_t row,
@@ -174,24 +178,32 @@ void ProductQuantizer::similarities(const uint8_t* codes, uint32_t row,
   fill_tables(decoded.data(), tables.data());
   const simd::CodeRows rows{codes, code_bytes(), others.data()};
   kernels_.lookup_codes(tables.data(), rows, parts_, others.size(), similarities);
-  const double own = residual(code);
-  const double squared_norm = kernels_.dot_f32(decoded.data(), decoded.data(), dim_);
+  const auto own = RabitqTerms::read(code + parts_);
   for (size_t i = 0; i < others.size(); ++i) {
-    const double other = residual(rows.row(i));
-    similarities[i] =
-        corrected(similarities[i], std::sqrt(own * own + other * other), squared_norm);
+    const auto other = RabitqTerms::read(rows.row(i) + parts_);
+    const double sum = similarities[i] * static_cast<double>(own.factor) * other.factor;
+    similarities[i] = similarity_of(sum, std::hypot(residual(own), residual(other)),
+                                    -static_cast<double>(own.term) - other.term);
   }
 }
 
 float ProductQuantizer::deviation(const EncodedQuery& query, const uint8_t* code) const {
   const auto& encoded = static_cast<const Query&>(query);
-  float sum = 0;
-  if (metric_ == Metric::euclid) {
+  const auto terms = RabitqTerms::read(code + parts_);
+  const double left = residual(terms);
+  double deviation = left;  // manhattan
+  if (metric_ != Metric::manhattan) {
+    float sum = 0;
     kernels_.lookup_codes(encoded.tables.data(), simd::CodeRows{code, code_bytes()}, parts_, 1,
                           &sum);
+    const double along = sum * static_cast<double>(terms.factor);
+    const double squared_row = -static_cast<double>(terms.term);
+    const double squared_along = squared_row > 0 ? along * along / squared_row : 0;
+    const double squared_across =
+        std::max(encoded.squared_norm - squared_along, k_across_min * encoded.squared_norm);
+    deviation = left * std::sqrt(squared_across / std::max(dim_ - 1, 1U));
   }
-  const double deviation =
-      calibration_.deviation * derived_deviation(sum, residual(code), encoded.squared_norm);
+  deviation *= calibration_.deviation * (metric_ == Metric::euclid ? 2 : 1);
   return std::isnan(deviation) ? std::numeric_limits<float>::infinity() : to_float(deviation);
 }
 
@@ -303,8 +315,7 @@ ProductQuantizer::Calibration ProductQuantizer::measure(std::span<const float> r
   if (pairs < k_calibration_rows_min) {
     return {};  // a sample may be all the same
   }
-  // A correction of dot products by the length of the query would not be the same both ways.
-  const double mean = metric_ == Metric::dot ? 0 : sum / pairs;
+  const double mean = metric_ == Metric::manhattan ? sum / pairs : 0;
   const double deviation = std::sqrt(std::max(squares / pairs - mean * mean, 0.0));
   return {static_cast<float>(std::clamp(mean, -4.0, 4.0)),
           static_cast<float>(std::clamp(deviation, 0.25, 4.0))};

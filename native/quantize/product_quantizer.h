@@ -4,25 +4,27 @@
 //   H. Jégou, M. Douze, C. Schmid: Product Quantization for Nearest Neighbor Search. IEEE
 //   Transactions on Pattern Analysis and Machine Intelligence 33(1), 2011.
 //
-// A query becomes a table of its similarities to all centroids of all parts, and an estimate is a
-// sum of what a row's numbers find there. The row's residual e, whose length it carries, is
-// missing, and from that follows the deviation:
+// A query becomes a table of its products with all centroids of all parts, or of its absolute
+// differences for manhattan, and an estimate is a sum of what a row's numbers find there. As in
+// RaBitQ (rabitq_quantizer.h) the centroids x' of a row are stretched by s = |x|² / <x, x'>, so
+// that what is left, e = x − s·x', lies at right angles to the row, and rows near the query are not
+// estimated too far:
 //
-//   dot        <q, e>: |q| · |e| / √dim
-//   euclid     |q − x|² = |q − x'|² − 2·<q − x', e> + |e|², of which the last is added:
-//              2 · |q − x'| · |e| / √dim
-//   manhattan  |e|
+//   <q, x> ≈ s·<q, x'>, of deviation |e| · |part of q at right angles to x| / √dim; for euclid
+//   |q|² + |x|² − 2·<q, x> of twice that; for manhattan, without s, |e|
 //
 // Parts are neither independent nor alike, so training keeps a fifth of its sample to measure what
-// errors really are, in these deviations: their mean, which estimates are corrected by, and their
-// deviation.
+// errors really are, in these deviations: their deviation, and for manhattan their mean, which
+// estimates are corrected by.
 //
-// The code of a row: a byte for each part, then |e| as float32.
+// The code of a row: a byte for each part, then the eight bytes of rabitq_code.h, where the term is
+// −|x|² and the error 16 · |e| / |x|.
 #pragma once
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "quantize/quantizer.h"
+#include "quantize/rabitq_code.h"
 #include "quantize/training.h"
 #include "simd/kernels.h"
 
@@ -34,7 +36,7 @@ class ProductQuantizer final : public Quantizer {
 
   // Of the error in deviations as they are derived.
   struct Calibration {
-    float mean = 0;
+    float mean = 0;  // manhattan
     float deviation = 1;
   };
 
@@ -54,7 +56,7 @@ class ProductQuantizer final : public Quantizer {
 
   Kind kind() const override { return Kind::product; }
   uint32_t dim() const override { return dim_; }
-  uint32_t code_bytes() const override { return parts_ + sizeof(float); }
+  uint32_t code_bytes() const override { return parts_ + RabitqTerms::k_bytes; }
 
   void encode(const float* row, uint8_t* code) const override;
   std::unique_ptr<EncodedQuery> encode_query(const float* query) const override;
@@ -75,9 +77,8 @@ class ProductQuantizer final : public Quantizer {
   const float* part_centroids(uint32_t part) const;
   void fill_tables(const float* query, float* tables) const;
   void decode(const uint8_t* code, float* row) const;
-  float residual(const uint8_t* code) const;
-  double derived_deviation(double sum, double residual, double squared_norm) const;
-  float corrected(double sum, double residual, double squared_norm) const;
+  static double residual(const RabitqTerms& terms);
+  float similarity_of(double sum, double residual, double squares) const;
   void estimate(const EncodedQuery& query, const simd::CodeRows& rows, size_t count,
                 float* similarities) const;
   Calibration measure(std::span<const float> rows, uint64_t seed) const;

@@ -226,7 +226,7 @@ void RabitqQuantizer::similarities(const uint8_t* codes, uint32_t row,
   const simd::CodeRows rows{codes, code_bytes(), others.data()};
   const uint8_t* code = codes + size_t{row} * code_bytes();
   const auto a = RabitqTerms::read(code + packed_bytes_);
-  double products[k_estimate_rows_max];
+  double products[k_estimate_rows_max] = {};
   multiply_codes(code, rows, others.size(), products);
   int32_t sums[k_estimate_rows_max];
   const IntegerVector& own = rounded_centroids_[a.centroid];

@@ -67,8 +67,9 @@ struct Avx2Lanes {
                         _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), order));
   }
   static Avx2Lanes lookup(const float* tables, const uint8_t* codes) {
-    return {lookup8(tables, codes), lookup8(tables + 8 * 256, codes + 8),
-            lookup8(tables + 16 * 256, codes + 16), lookup8(tables + 24 * 256, codes + 24)};
+    constexpr size_t k_tables = size_t{8} * 256;
+    return {lookup8(tables, codes), lookup8(tables + k_tables, codes + 8),
+            lookup8(tables + 2 * k_tables, codes + 16), lookup8(tables + 3 * k_tables, codes + 24)};
   }
   Avx2Lanes head(size_t count, float rest) const {
     const __m256 others = _mm256_set1_ps(rest);

@@ -71,7 +71,7 @@ struct Avx512Lanes {
                      _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(high)));
   }
   static Avx512Lanes lookup(const float* tables, const uint8_t* codes) {
-    return {lookup16(tables, codes), lookup16(tables + 16 * 256, codes + 16)};
+    return {lookup16(tables, codes), lookup16(tables + size_t{16} * 256, codes + 16)};
   }
   Avx512Lanes head(size_t count, float rest) const {
     const __m512 others = _mm512_set1_ps(rest);

@@ -94,8 +94,8 @@ void for_rows(const CodeRows& rows, size_t count, const Step& step) {
 // `Element` is int8_t for a query, uint8_t for the codes of another row.
 template <class Codes, class Element>
 struct DotStep {
-  const Element* query;
   typename Codes::Query rest_query;  // for the last k_bytes codes; counts each code once
+  const Element* query;
   size_t dim;
   int32_t* sums;
 
@@ -165,7 +165,7 @@ void dot_codes(const Element* query, const CodeRows& rows, size_t dim, size_t co
   const size_t rest = dim % Codes::k_bytes;
   std::memcpy(padded + Codes::k_bytes - rest, query + dim - rest, rest);
   for_rows<Codes, k_dot_code_rows>(rows, count,
-                                   DotStep<Codes, Element>{query, Codes::load(padded), dim, sums});
+                                   DotStep<Codes, Element>{Codes::load(padded), query, dim, sums});
 }
 
 // What rows are compared with: floats, or the codes of another row.

@@ -73,11 +73,11 @@ TEST_CASE("product: int8 stands in until there is a training") {
 }
 
 TEST_CASE("product: bytes of a code") {
-  CHECK(trained(4, 33, Metric::dot)->code_bytes() == 33 + 4);
-  CHECK(trained(8, 33, Metric::dot)->code_bytes() == 17 + 4);
-  CHECK(trained(16, 33, Metric::dot)->code_bytes() == 9 + 4);
-  CHECK(trained(32, 33, Metric::dot)->code_bytes() == 5 + 4);
-  CHECK(trained(64, 33, Metric::dot)->code_bytes() == 3 + 4);
+  CHECK(trained(4, 33, Metric::dot)->code_bytes() == 33 + 8);
+  CHECK(trained(8, 33, Metric::dot)->code_bytes() == 17 + 8);
+  CHECK(trained(16, 33, Metric::dot)->code_bytes() == 9 + 8);
+  CHECK(trained(32, 33, Metric::dot)->code_bytes() == 5 + 8);
+  CHECK(trained(64, 33, Metric::dot)->code_bytes() == 3 + 8);
 }
 
 TEST_CASE("product: the same sample and seed train the same, on any number of threads") {

@@ -138,7 +138,7 @@ TEST_CASE("rabitq: centroids make errors smaller, and the deviation knows") {
           }
         }
         const double found =
-            std::sqrt(in_deviations / static_cast<double>(rows.count * queries.size() / dim));
+            std::sqrt(in_deviations / static_cast<double>(rows.count * (queries.size() / dim)));
         CHECK(found >= 0.7);
         CHECK(found <= 1.2);
         if (before > 0) {
