@@ -137,9 +137,10 @@ class Store:
             name: 1 to 255 characters, none of ``< > : " / \ | ? *``, NUL and 0x1F.
             vectors: One vector without a name, or named ones; None for points without vectors.
             sparse_vectors: Sparse vectors by name; kept and returned, not yet searched.
-            quantization_config: Codes of all vectors that do not have their own; only
-                ``ScalarQuantization`` is supported yet.
-            hnsw_config: Not supported yet.
+            quantization_config: Codes of all vectors that do not have their own: scalar, rabitq,
+                product or binary. Without codes a search reads all originals.
+            hnsw_config: Settings of the graphs over the codes, of all vectors that do not have
+                their own; ``m=0``: no graph, codes are scanned.
             optimizers_config: Not supported yet; the store's configuration has it for all.
             wal_config: Not supported yet.
             on_disk_payload: Must be True; payload kept in memory is not supported yet.

@@ -193,14 +193,19 @@ Task::Next SearchTask::read_scan(Worker& worker) {
     const auto& layout = segment.segment->layout();
     const auto part_rows =
         static_cast<uint32_t>(std::max<uint64_t>(1, k_part_bytes / layout.stride()));
-    if (row_ < segment.rows) {
-      const uint32_t rows = std::min(part_rows, segment.rows - row_);
+    const uint32_t begin = row_;
+    row_ += std::min(part_rows, segment.rows - begin);
+    // What lies behind the last row that lives may be cut off, and is of no interest.
+    uint32_t end = row_;
+    while (end > begin && !segment.live(end - 1)) {
+      --end;
+    }
+    if (end > begin) {
       io::ReadRequest request =
-          row_request(*segment.segment, row_, static_cast<uint32_t>(parts_.size()));
-      request.length += (rows - 1) * layout.stride();
+          row_request(*segment.segment, begin, static_cast<uint32_t>(parts_.size()));
+      request.length += (end - begin - 1) * layout.stride();
       wave.push_back(request);
-      parts_.push_back({segment_, row_, rows});
-      row_ += rows;
+      parts_.push_back({segment_, begin, end - begin});
     }
     if (row_ >= segment.rows) {
       ++segment_;

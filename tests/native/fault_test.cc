@@ -61,8 +61,8 @@ void use_further(Store& store, const std::shared_ptr<engine::Collection>& collec
 bool is_silent(Call call, const std::string& path) {
   const auto ends = [&](const char* suffix) { return path.ends_with(suffix); };
   const std::string name = path.substr(path.rfind('/') + 1);
-  // Derived: made anew from originals and point table when the store is opened.
-  const bool derived = ends(".codes") || ends(".deleted");
+  // Derived: made anew from originals and point table when the store is opened, a graph after that.
+  const bool derived = ends(".codes") || ends(".deleted") || ends(".graph");
   // Which files nobody needs, and whether a folder is the rest of a deletion: looked for again at
   // the next open.
   const bool orphans = name == "segments" || name == "points" || path.ends_with("collections/2");

@@ -28,7 +28,13 @@ inline segment::Field make_field(std::string name, uint32_t dim,
                                  segment::Distance distance = segment::Distance::dot,
                                  segment::Datatype datatype = segment::Datatype::float32,
                                  quantize::Kind quantization = quantize::Kind::scalar_int8) {
-  return {std::move(name), dim, distance, datatype, {.kind = quantization}};
+  // Every sealed segment gets a graph.
+  return {std::move(name),
+          dim,
+          distance,
+          datatype,
+          {.kind = quantization},
+          {.m = 8, .ef_construct = 20, .full_scan_threshold_bytes = 0}};
 }
 
 // Options under which everything happens that can happen: small files, small segments.
