@@ -37,8 +37,9 @@ class Rescoring {
     if (early_stop && candidates_.size() >= wanted) {
       bar_ = std::max(bar_, candidates_[wanted - 1].candidate.similarity);
     }
-    std::stable_sort(candidates_.begin(), candidates_.end(),
-                     [](const Estimated& a, const Estimated& b) { return a.reach > b.reach; });
+    std::sort(candidates_.begin(), candidates_.end(), [&](const Estimated& a, const Estimated& b) {
+      return a.reach != b.reach ? a.reach > b.reach : nearer(a.candidate, b.candidate);
+    });
   }
 
   // The candidates to read next, all of which must be scored before the next call; none when the

@@ -1,5 +1,6 @@
 // The kernels without intrinsics: the reference that every other table equals, and what an unknown
 // CPU runs.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -195,9 +196,7 @@ struct ScalarCodes {
 
   static Query load(const int8_t* query) {
     Query loaded;
-    for (size_t i = 0; i < k_bytes; ++i) {
-      loaded.element[i] = query[i];
-    }
+    std::copy(query, query + k_bytes, loaded.element);
     return loaded;
   }
   static Query load(const uint8_t* code) {

@@ -28,7 +28,15 @@ KINDS = {
     },
 }
 # The most rows that ten results may cost, in the mean.
-ROWS_READ_MAX = {"product4": 60, "binary": 512, "int8": 13, "rabitq1": 110, "rabitq2": 45, "rabitq4": 16, "rabitq8": 13}
+ROWS_READ_MAX = {
+    "int8": 13,
+    "rabitq8": 13,
+    "rabitq4": 16,
+    "rabitq2": 45,
+    "rabitq1": 110,
+    "binary": 300,
+    "product4": 16,
+}
 
 
 def params(*, hnsw_ef=None, **codes):
