@@ -52,6 +52,7 @@ class Field:
         query_encoding: str = "default",  # binary: or "binary", "scalar4bits", "scalar8bits"
         graph_m: int = 16,  # 0: no graph
         ef_construct: int = 100,
+        graph_threads: int = 0,  # 0: one for each CPU
         full_scan_threshold_kb: int = 10000,
     ) -> None: ...
     @property

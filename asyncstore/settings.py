@@ -39,6 +39,7 @@ VectorsInput: TypeAlias = VectorParams | Mapping[str, VectorParams] | None
 # What graphs and codes there are.
 GRAPH_M_MIN, GRAPH_M_MAX = 4, 32
 RABITQ_BITS = (1, 2, 4, 8)
+UINT32_MAX = 2**32 - 1
 
 # The name of the one vector of a collection whose vector has no name.
 UNNAMED = ""
@@ -95,6 +96,7 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
             datatype=(params.datatype or Datatype.FLOAT32).value,
             graph_m=graph.m,
             ef_construct=graph.ef_construct,
+            graph_threads=min(graph.max_indexing_threads, UINT32_MAX),  # no more than CPUs are used
             full_scan_threshold_kb=graph.full_scan_threshold,
             **_native_codes(params.quantization_config or self.quantization_config),
         )

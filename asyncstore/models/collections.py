@@ -54,7 +54,7 @@ class HnswConfigDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         ef_construct: Among how many near rows a row's links are chosen; also how many a search
             keeps in sight unless it says so (``hnsw_ef``).
         full_scan_threshold: From how many KB of vectors on rows get a graph; fewer are scanned.
-        max_indexing_threads: Threads that make a graph; 0: one for each CPU.
+        max_indexing_threads: Threads that make a graph, no more than CPUs; 0: one for each CPU.
         on_disk: Not supported: a graph is kept in memory.
         payload_m: Not supported yet.
     """

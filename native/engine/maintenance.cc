@@ -31,10 +31,6 @@ constexpr uint64_t k_checkpoint_log_files = 4;
 // After a failure (a full disk, a damaged row) a collection is left alone for half a minute.
 constexpr uint64_t k_pause_ticks = 120;
 
-uint64_t bytes_of(const SegmentView& view) {
-  return uint64_t{view.rows} * view.segment->layout().stride();
-}
-
 }  // namespace
 
 Maintenance::Maintenance(const Options& options, Collections collections, WriterOf writer_of,
@@ -207,8 +203,8 @@ bool Maintenance::seal_due(const Collection& collection, uint32_t field, bool id
   uint64_t all = 0;
   uint64_t open = 0;
   for (const auto& segment : view->fields[field].segments) {
-    all += bytes_of(segment);
-    open += segment.segment->sealed() ? 0 : bytes_of(segment);
+    all += segment.bytes();
+    open += segment.segment->sealed() ? 0 : segment.bytes();
   }
   return open >= options_.indexing_threshold_bytes && (idle || open >= all / k_seal_part);
 }
@@ -272,10 +268,7 @@ Result<bool> Maintenance::seal_in_place(Collection& collection, uint32_t field,
 Status Maintenance::rewrite(Collection& collection, uint32_t field,
                             std::vector<SegmentView> inputs) {
   Writer& writer = writer_of_(collection);
-  uint64_t live = 0;
-  for (const auto& input : inputs) {
-    live += input.live_count();
-  }
+  const uint64_t live = live_count(inputs);
   uint32_t id = 0;
   if (!writer.run([&] { id = collection.take_segment_id(); })) {
     return store_closed();

@@ -82,6 +82,7 @@ std::vector<std::byte> encode(const CollectionFile& collection) {
     body.put(field.quantization.query_encoding);
     body.put(field.graph.m);
     body.put(field.graph.ef_construct);
+    body.put(field.graph.threads);
     body.put(field.graph.full_scan_threshold_bytes);
   }
   body.put(static_cast<uint32_t>(collection.sparse.size()));
@@ -117,6 +118,7 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
     field.quantization.query_encoding = reader.take<quantize::QueryEncoding>();
     field.graph.m = reader.take<uint32_t>();
     field.graph.ef_construct = reader.take<uint32_t>();
+    field.graph.threads = reader.take<uint32_t>();
     field.graph.full_scan_threshold_bytes = reader.take<uint64_t>();
     const bool possible =
         field.distance <= segment::Distance::manhattan &&

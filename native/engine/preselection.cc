@@ -181,18 +181,11 @@ bool Preselection::walk(uint64_t& budget_bytes, WalkPool& pool) {
   return true;
 }
 
-// --- what was found ---
-
-std::vector<Estimated> Preselection::take(size_t number) {
-  Query& query = queries_[number];
-  std::vector<Estimated> found;
-  for (const Candidate& candidate : query.kept.take()) {
-    const segment::Segment& segment = *field_.segments[candidate.segment].segment;
-    const float deviation = segment.quantizer()->deviation(*query.encoded[candidate.segment],
-                                                           segment.codes(candidate.row));
-    found.push_back({candidate, candidate.similarity + k_reach_deviations * deviation});
-  }
-  return found;
+float Preselection::reach(size_t query, const Candidate& candidate) const {
+  const segment::Segment& segment = *field_.segments[candidate.segment].segment;
+  const float deviation = segment.quantizer()->deviation(
+      *queries_[query].encoded[candidate.segment], segment.codes(candidate.row));
+  return candidate.similarity + k_reach_deviations * deviation;
 }
 
 }  // namespace asyncstore::engine

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "engine/candidates.h"
-#include "engine/rescoring.h"
 #include "engine/view.h"
 #include "index/traversal.h"
 #include "quantize/quantizer.h"
@@ -50,7 +49,9 @@ class Preselection {
   // About a tenth of a millisecond of work; true when all is done.
   bool step(WalkPool& pool);
   // The candidates of a query, the nearest by their estimates first; once.
-  std::vector<Estimated> take(size_t query);
+  std::vector<Candidate> take(size_t query) { return queries_[query].kept.take(); }
+  // What the exact similarity of a candidate is not above, but for few in a thousand.
+  float reach(size_t query, const Candidate& candidate) const;
 
  private:
   struct Query {

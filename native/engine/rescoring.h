@@ -20,7 +20,7 @@ namespace asyncstore::engine {
 
 struct Estimated {
   Candidate candidate;
-  float reach = 0;  // what the exact similarity is not above, but for few in a thousand
+  float reach = 0;  // Preselection::reach()
 };
 
 class Rescoring {

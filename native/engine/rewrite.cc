@@ -28,10 +28,6 @@ constexpr size_t k_gather_rows = 1024;  // read at once where rows are put in or
 constexpr uint64_t k_sample_rows = 32768;
 constexpr uint64_t k_sample_bytes = 64 << 20;
 
-uint64_t bytes_of(const SegmentView& view) {
-  return uint64_t{view.rows} * view.segment->layout().stride();
-}
-
 bool fewer_rows(const SegmentView& a, const SegmentView& b) {
   return std::pair(a.live_count(), a.segment->id()) < std::pair(b.live_count(), b.segment->id());
 }
@@ -41,18 +37,10 @@ void keep_what_fits(std::vector<SegmentView>& inputs, uint64_t bytes_max, size_t
   uint64_t bytes = 0;
   size_t count = 0;
   while (count < inputs.size() &&
-         (bytes_max == 0 || count < least || bytes + bytes_of(inputs[count]) <= bytes_max)) {
-    bytes += bytes_of(inputs[count++]);
+         (bytes_max == 0 || count < least || bytes + inputs[count].bytes() <= bytes_max)) {
+    bytes += inputs[count++].bytes();
   }
   inputs.resize(count);
-}
-
-uint64_t live_rows(const std::vector<SegmentView>& views) {
-  uint64_t live = 0;
-  for (const SegmentView& view : views) {
-    live += view.live_count();
-  }
-  return live;
 }
 
 // Stages of a rewrite, as the collection shows them. Says when to end.
@@ -112,7 +100,7 @@ class OrderedCopy {
     const segment::CodeSimilarity similarity(*linking_, codes_.as<uint8_t>());
     const auto rows = static_cast<uint32_t>(live_);
     TRY_ASSIGN(const auto graph,
-               index::Graph::build(rows, similarity, work_.output->graph_options(0),
+               index::Graph::build(rows, similarity, work_.output->graph_options(),
                                    stages_.stage("linking rows")));
     std::vector<uint32_t> order(live_);
     TRY(index::order_by_nearness(*graph, similarity, stages_.stage("ordering rows"), order));
@@ -166,7 +154,7 @@ class OrderedCopy {
       codes.clear();
       for (const uint32_t number : numbers) {
         const uint8_t* code = codes_.as<uint8_t>() + number * code_bytes;
-        codes.insert(codes.end(), code, own_codes ? code + code_bytes : code);
+        codes.insert(codes.end(), code, code + code_bytes);
         work_.origins.push_back(rows_.places()[number]);
       }
       TRY(work_.output->reserve(static_cast<uint32_t>(numbers.size())));
@@ -204,7 +192,7 @@ std::vector<SegmentView> choose_inputs(const FieldView& field, const RewriteBoun
     } else if (view.rows >= bounds.vacuum_rows_min &&
                view.deleted_count() > bounds.deleted_threshold * view.rows) {
       return {view};
-    } else if (bounds.segment_bytes_max == 0 || bytes_of(view) < bounds.segment_bytes_max / 2) {
+    } else if (bounds.segment_bytes_max == 0 || view.bytes() < bounds.segment_bytes_max / 2) {
       sealed.push_back(view);
     }
   }
@@ -222,13 +210,13 @@ std::vector<SegmentView> choose_inputs(const FieldView& field, const RewriteBoun
 Result<std::shared_ptr<const quantize::Quantizer>> train_quantizer(
     Collection& collection, const Rewrite& work, const std::function<bool()>& stopping) {
   const segment::Field& field = collection.fields()[work.field];
-  const uint64_t live = live_rows(work.inputs);
-  if (field.quantization.kind == quantize::Kind::none || live == 0) {
+  const uint64_t live = live_count(work.inputs);
+  if (!quantize::needs_training(field.quantization) || live == 0) {
     return std::shared_ptr<const quantize::Quantizer>();
   }
   const uint64_t rows_max =
       std::clamp<uint64_t>(k_sample_bytes / (4 * uint64_t{field.dim}), 1, k_sample_rows);
-  const uint64_t step = std::max<uint64_t>(1, live / rows_max);
+  const uint64_t step = (live + rows_max - 1) / rows_max;
   segment::RowCodec codec(field);
   Segment::StoredRows stored;
   std::vector<float> sample;
@@ -263,7 +251,7 @@ Result<std::shared_ptr<const quantize::Quantizer>> train_quantizer(
 
 Status fill_output(Collection& collection, Rewrite& work, const std::function<bool()>& stopping) {
   const Stages stages(collection, stopping);
-  const uint64_t live = live_rows(work.inputs);
+  const uint64_t live = live_count(work.inputs);
   work.origins.reserve(live);
   return work.output->wants_graph(static_cast<uint32_t>(live))
              ? OrderedCopy(work, live, stages).run()
@@ -272,7 +260,7 @@ Status fill_output(Collection& collection, Rewrite& work, const std::function<bo
 
 Status make_graph(Collection& collection, Segment& segment, const std::function<bool()>& stopping) {
   const Stages stages(collection, stopping);
-  return segment.make_graph(segment.rows(), 0, stages.stage("linking rows"));
+  return segment.make_graph(segment.rows(), stages.stage("linking rows"));
 }
 
 }  // namespace asyncstore::engine

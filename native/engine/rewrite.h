@@ -37,7 +37,7 @@ struct RewriteBounds {
 std::vector<SegmentView> choose_inputs(const FieldView& field, const RewriteBounds& bounds);
 
 // The quantizer of an output's codes, trained on a sample of the inputs' rows; null for a field
-// without codes. Errors and `stopping` as below.
+// whose codes need no training. Errors and `stopping` as below.
 base::Result<std::shared_ptr<const quantize::Quantizer>> train_quantizer(
     Collection& collection, const Rewrite& work, const std::function<bool()>& stopping);
 

@@ -162,7 +162,10 @@ void SearchTask::begin_rescoring() {
           ? segment::similarity_floor(described.distance, *request_.score_threshold)
           : -std::numeric_limits<float>::infinity();
   for (size_t i = 0; i < queries_.size(); ++i) {
-    auto found = preselection_->take(i);
+    std::vector<Estimated> found;
+    for (const Candidate& candidate : preselection_->take(i)) {
+      found.push_back({candidate, preselection_->reach(i, candidate)});
+    }
     candidates_ += found.size();
     queries_[i].rescoring.emplace(std::move(found), wanted_count_, threshold, request_.early_stop,
                                   nearer);
@@ -275,11 +278,7 @@ void SearchTask::take_results() {
 
 void SearchTask::take_estimates() {
   for (size_t i = 0; i < queries_.size(); ++i) {
-    std::vector<Candidate> found;
-    for (const Estimated& estimated : preselection_->take(i)) {
-      found.push_back(estimated.candidate);
-    }
-    queries_[i].results = page(std::move(found));
+    queries_[i].results = page(preselection_->take(i));
   }
 }
 

@@ -17,6 +17,7 @@ struct SegmentView {
 
   uint32_t deleted_count() const { return deleted ? deleted->count() : 0; }
   uint32_t live_count() const { return rows - deleted_count(); }
+  uint64_t bytes() const { return uint64_t{rows} * segment->layout().stride(); }  // of originals
   bool live(uint32_t row) const { return !deleted || !deleted->contains(row); }
   // Bit b tells whether row 64 · index + b is there and not deleted.
   uint64_t live_word(uint32_t index) const {
@@ -27,19 +28,21 @@ struct SegmentView {
   }
 };
 
+inline uint64_t live_count(const std::vector<SegmentView>& segments) {
+  uint64_t live = 0;
+  for (const auto& segment : segments) {
+    live += segment.live_count();
+  }
+  return live;
+}
+
 struct FieldView {
   std::vector<SegmentView> segments;  // oldest first
   // Segments that are about to replace some of these: points may already be found there, but
   // searches do not look yet.
   std::vector<SegmentView> incoming;
 
-  uint64_t live_count() const {
-    uint64_t live = 0;
-    for (const auto& segment : segments) {
-      live += segment.live_count();
-    }
-    return live;
-  }
+  uint64_t live_count() const { return engine::live_count(segments); }
   const SegmentView* find(uint32_t segment_id) const {
     for (const auto* list : {&segments, &incoming}) {
       for (const auto& segment : *list) {

@@ -69,17 +69,18 @@ void bind_field(nb::module_& module) {
              const std::string& datatype, const std::string& quantization, float quantile,
              uint8_t bits, uint8_t compression, const std::string& encoding,
              const std::string& query_encoding, uint32_t graph_m, uint32_t ef_construct,
-             uint64_t full_scan_threshold_kb) {
-            new (self) Field(field_of(name, dim, distance, datatype,
-                                      quantization_of(quantization, quantile, bits, compression,
-                                                      encoding, query_encoding),
-                                      {graph_m, ef_construct, full_scan_threshold_kb << 10}));
+             uint32_t graph_threads, uint64_t full_scan_threshold_kb) {
+            new (self) Field(
+                field_of(name, dim, distance, datatype,
+                         quantization_of(quantization, quantile, bits, compression, encoding,
+                                         query_encoding),
+                         {graph_m, ef_construct, graph_threads, full_scan_threshold_kb << 10}));
           },
           nb::kw_only(), "name"_a, "dim"_a, "distance"_a, "datatype"_a, "quantization"_a,
           "quantile"_a = defaults.quantile, "bits"_a = defaults.bits,
           "compression"_a = defaults.compression, "encoding"_a = name_of(defaults.encoding),
           "query_encoding"_a = name_of(defaults.query_encoding), "graph_m"_a = graph.m,
-          "ef_construct"_a = graph.ef_construct,
+          "ef_construct"_a = graph.ef_construct, "graph_threads"_a = graph.threads,
           "full_scan_threshold_kb"_a = graph.full_scan_threshold_bytes >> 10)
       .def_prop_ro("name", [](const Field& self) { return self.name; })
       .def_prop_ro("dim", [](const Field& self) { return self.dim; })

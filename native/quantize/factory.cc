@@ -84,6 +84,10 @@ std::shared_ptr<const Quantizer> make(const Config& config, uint32_t dim, Metric
   return nullptr;
 }
 
+bool needs_training(const Config& config) {
+  return config.kind == Kind::rabitq || config.kind == Kind::product;
+}
+
 std::shared_ptr<const Quantizer> train(const Config& config, uint32_t dim, Metric metric,
                                        const Training& training) {
   ASSERT(check(config, dim, metric).ok());

@@ -22,6 +22,9 @@ base::Status check(const Config& config, uint32_t dim, Metric metric);
 // cannot do without is stood in for by scalar_int8.
 std::shared_ptr<const Quantizer> make(const Config& config, uint32_t dim, Metric metric);
 
+// Whether train() gives another quantizer than make().
+bool needs_training(const Config& config);
+
 // Null when cancelled, and for Kind::none. Kinds that do not train are as from make().
 std::shared_ptr<const Quantizer> train(const Config& config, uint32_t dim, Metric metric,
                                        const Training& training);

@@ -17,6 +17,7 @@ enum class Datatype : uint8_t { float32 = 0, float16 = 1, uint8 = 2 };
 struct GraphSettings {
   uint32_t m = 16;  // 0: none
   uint32_t ef_construct = 100;
+  uint32_t threads = 0;  // that make one, no more than CPUs; 0: one for each
   uint64_t full_scan_threshold_bytes = uint64_t{10000} << 10;  // fewer originals are scanned
 
   friend bool operator==(const GraphSettings&, const GraphSettings&) = default;

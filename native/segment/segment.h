@@ -105,10 +105,10 @@ class Segment {
   // --- sealing and loading ---
   // Whether so many rows shall have a graph.
   bool wants_graph(uint32_t rows) const;
-  index::Graph::Options graph_options(uint32_t threads) const;
-  // Makes the graph of the first `rows` rows, to which no more are appended, by `threads` threads
-  // (0: one for each CPU); searches use it from now on. Once.
-  base::Status make_graph(uint32_t rows, uint32_t threads, const index::Graph::Progress& progress);
+  index::Graph::Options graph_options() const;
+  // Makes the graph of the first `rows` rows, to which no more are appended; searches use it from
+  // now on. Once.
+  base::Status make_graph(uint32_t rows, const index::Graph::Progress& progress);
   // The same with one that was made elsewhere.
   void use_graph(std::unique_ptr<const index::Graph> graph);
   // Writes the codes of the first `rows` rows, and the graph if there is one; from now on nothing

@@ -1,4 +1,6 @@
 // The graph over the codes of a sealed segment, and its file.
+#include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "segment/code_similarity.h"
@@ -16,17 +18,17 @@ bool Segment::wants_graph(uint32_t rows) const {
          uint64_t{rows} * layout_.row_bytes() >= field_.graph.full_scan_threshold_bytes;
 }
 
-Graph::Options Segment::graph_options(uint32_t threads) const {
+Graph::Options Segment::graph_options() const {
   return {.m = field_.graph.m,
           .ef_construct = field_.graph.ef_construct,
           .seed = options_.id,
-          .threads = threads};
+          .threads = std::min(field_.graph.threads, std::thread::hardware_concurrency())};
 }
 
-Status Segment::make_graph(uint32_t rows, uint32_t threads, const Graph::Progress& progress) {
+Status Segment::make_graph(uint32_t rows, const Graph::Progress& progress) {
   ASSERT(graph() == nullptr);
   const CodeSimilarity similarity(*quantizer_, codes(0));
-  TRY_ASSIGN(auto made, Graph::build(rows, similarity, graph_options(threads), progress));
+  TRY_ASSIGN(auto made, Graph::build(rows, similarity, graph_options(), progress));
   use_graph(std::move(made));
   return {};
 }

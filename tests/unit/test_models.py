@@ -198,7 +198,9 @@ def test_what_would_have_no_effect_is_refused(given):
 
 def test_a_graph_is_set_by_its_vector_then_by_the_collection():
     own = m.VectorParams(
-        size=4, distance=m.Distance.DOT, hnsw_config=m.HnswConfigDiff(ef_construct=50)
+        size=4,
+        distance=m.Distance.DOT,
+        hnsw_config=m.HnswConfigDiff(ef_construct=50, max_indexing_threads=2**40),
     )
     made = settings(vectors=own, hnsw_config=m.HnswConfigDiff(m=8, ef_construct=200))
     assert made.graph == m.HnswConfig(m=8, ef_construct=200)
