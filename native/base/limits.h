@@ -19,6 +19,9 @@ inline constexpr uint32_t k_io_depth_max = 4096;
 // One read: a row of the largest size, twice.
 inline constexpr uint32_t k_read_bytes_max = 512 << 10;
 inline constexpr uint32_t k_read_pool_bytes = 8 << 20;  // buffers of one worker
+// Rows with at most this between them are read at once: another request costs the device about what
+// reading 12 KiB more does (docs/decisions/0015-joined-reads.md).
+inline constexpr uint32_t k_read_gap_bytes = 8 << 10;
 // EINTR, EAGAIN, EBUSY and short reads of one read.
 inline constexpr uint32_t k_read_retries_max = 16;
 

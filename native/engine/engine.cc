@@ -146,6 +146,7 @@ Status Engine::take_lock() {
 Status Engine::make_readers() {
   io::ReaderOptions options;
   options.depth = options_.io_depth;
+  options.gap_bytes = base::k_read_gap_bytes;
   options.direct = options_.direct_io == Choice::yes;
   bool ring = options_.async_scorer != Choice::no;
   reader_reason_ = ring ? "io_uring works here" : "async_scorer is false";

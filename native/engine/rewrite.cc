@@ -1,6 +1,7 @@
 #include "engine/rewrite.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -8,10 +9,10 @@
 #include "engine/collection.h"
 #include "engine/errors.h"
 #include "engine/input_rows.h"
+#include "engine/row_encoder.h"
 #include "index/row_order.h"
 #include "quantize/factory.h"
 #include "segment/code_similarity.h"
-#include "segment/row_codec.h"
 #include "segment/segment_format.h"
 
 namespace asyncstore::engine {
@@ -65,15 +66,37 @@ class Stages {
   const std::function<bool()>& stopping_;
 };
 
+// Of the threads that may work on a segment.
+uint32_t thread_count(const Segment& segment) {
+  const uint32_t threads = segment.graph_options().threads;
+  return threads > 0 ? threads : std::max(std::thread::hardware_concurrency(), 1U);
+}
+
+// Adds rows to the output with their codes, made here if it has codes and `encoder` is not null.
+Status append_part(Segment& output, const RowPart& part, RowEncoder* encoder,
+                   std::vector<uint8_t>& codes) {
+  const auto count = static_cast<uint32_t>(part.entries.size());
+  TRY(output.reserve(count));
+  if (encoder != nullptr) {
+    codes.resize(uint64_t{count} * encoder->code_bytes());
+    encoder->encode(part.vectors, count, codes.data());
+  }
+  return output.append(part.vectors, part.entries, codes.empty() ? nullptr : codes.data());
+}
+
 // Rows in the order in which they come.
 Status copy_in_turn(Rewrite& work, uint64_t live, const Stages& stages) {
   InputRows rows(work.inputs);
+  std::optional<RowEncoder> encoder;
+  if (work.output->quantizer()) {
+    encoder.emplace(work.output->field(), *work.output->quantizer(), thread_count(*work.output));
+  }
+  std::vector<uint8_t> codes;
   const auto copy = [&](const RowPart& part) -> Status {
     if (!stages.show(work.output->rows(), live, "copying rows")) {
       return store_closed();
     }
-    TRY(work.output->reserve(static_cast<uint32_t>(part.entries.size())));
-    return work.output->append(part.vectors, part.entries);
+    return append_part(*work.output, part, encoder ? &*encoder : nullptr, codes);
   };
   TRY(rows.read_all(copy));
   work.origins.assign(rows.places().begin(), rows.places().end());
@@ -92,7 +115,6 @@ class OrderedCopy {
         live_(live),
         stages_(stages),
         rows_(work.inputs),
-        codec_(work.output->field()),
         linking_(linking_quantizer(*work.output)) {}
 
   Status run() {
@@ -131,20 +153,23 @@ class OrderedCopy {
     if (!codes_.grow(bytes)) {
       return segment::no_memory(work_.output->path("codes"));
     }
+    RowEncoder encoder(work_.output->field(), *linking_, thread_count(*work_.output));
     uint8_t* next = codes_.as<uint8_t>();
     return rows_.read_all([&](const RowPart& part) -> Status {
-      const uint64_t row_bytes = rows_.layout().row_bytes();
-      for (size_t i = 0; i < part.entries.size(); ++i) {
-        linking_->encode(codec_.search_vector(part.vectors.data() + i * row_bytes), next);
-        next += linking_->code_bytes();
-      }
+      const auto count = static_cast<uint32_t>(part.entries.size());
+      encoder.encode(part.vectors, count, next);
+      next += uint64_t{count} * encoder.code_bytes();
       const bool go_on = stages_.show(rows_.places().size(), live_, "encoding rows");
       return go_on ? Status() : Status(store_closed());
     });
   }
 
   Status copy(std::span<const uint32_t> order) {
-    const bool own_codes = linking_ == work_.output->quantizer();
+    Segment& output = *work_.output;
+    std::optional<RowEncoder> encoder;
+    if (linking_ != output.quantizer()) {
+      encoder.emplace(output.field(), *output.quantizer(), thread_count(output));
+    }
     const uint64_t code_bytes = linking_->code_bytes();
     std::vector<uint8_t> codes;
     RowPart part;
@@ -154,11 +179,12 @@ class OrderedCopy {
       codes.clear();
       for (const uint32_t number : numbers) {
         const uint8_t* code = codes_.as<uint8_t>() + number * code_bytes;
-        codes.insert(codes.end(), code, code + code_bytes);
+        if (!encoder) {
+          codes.insert(codes.end(), code, code + code_bytes);
+        }
         work_.origins.push_back(rows_.places()[number]);
       }
-      TRY(work_.output->reserve(static_cast<uint32_t>(numbers.size())));
-      TRY(work_.output->append(part.vectors, part.entries, own_codes ? codes.data() : nullptr));
+      TRY(append_part(output, part, encoder ? &*encoder : nullptr, codes));
       if (!stages_.show(begin, live_, "copying rows")) {
         return store_closed();
       }
@@ -170,7 +196,6 @@ class OrderedCopy {
   const uint64_t live_;
   const Stages& stages_;
   InputRows rows_;
-  segment::RowCodec codec_;
   std::shared_ptr<const quantize::Quantizer> linking_;
   base::Region codes_;  // by it, in the order in which rows come
 };

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "index/crew.h"
+#include "base/crew.h"
 #include "index/graph.h"
 #include "index/level_walk.h"
 #include "index/link_selection.h"
@@ -45,7 +45,7 @@ class GraphBuilder {
   const RowSimilarity& similarity_;
   Graph::Options options_;
   const Graph::Progress& progress_;
-  Crew crew_;
+  base::Crew crew_;
   std::vector<Member> members_;
   std::unique_ptr<Graph> graph_;
   // All rows in the order in which they are linked. Level l has the first of them.

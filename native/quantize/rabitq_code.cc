@@ -73,4 +73,20 @@ void unpack(const uint8_t* code, unsigned bits, std::span<uint8_t> elements) {
   }
 }
 
+int32_t unpack_doubled(const uint8_t* code, unsigned bits, uint32_t dim,
+                       std::span<int8_t> doubled) {
+  const size_t bytes = doubled.size() * bits / 8;
+  const int mask = (1 << bits) - 1;
+  int32_t sum = 0;
+  for (size_t field = 0; field < 8 / bits; ++field) {
+    int8_t* to = doubled.data() + field * bytes;
+    for (size_t j = 0; j < bytes; ++j) {
+      const int element = code[j] >> (field * bits) & mask;
+      to[j] = static_cast<int8_t>(2 * element - mask);
+      sum += element;
+    }
+  }
+  return 2 * sum - mask * static_cast<int32_t>(dim);
+}
+
 }  // namespace asyncstore::quantize

@@ -33,5 +33,8 @@ inline uint32_t packed_bytes(uint32_t dim, unsigned bits) {
 // 8 / bits · packed_bytes(), of which those behind dim are zero.
 void pack(std::span<const uint8_t> elements, unsigned bits, uint8_t* code);
 void unpack(const uint8_t* code, unsigned bits, std::span<uint8_t> elements);
+// Twice how far each of these elements is from the middle, 2 · element − (2^bits − 1), for fewer
+// than 8 bits; returns the sum of the first `dim`. Those behind are as if their elements were zero.
+int32_t unpack_doubled(const uint8_t* code, unsigned bits, uint32_t dim, std::span<int8_t> doubled);
 
 }  // namespace asyncstore::quantize

@@ -102,11 +102,12 @@ IntegerVector RabitqQuantizer::round(const float* vector) const {
 }
 
 void RabitqQuantizer::encode(const float* row, uint8_t* code) const {
-  thread_local std::vector<float> rotated;
-  thread_local std::vector<float> left;
-  thread_local std::vector<uint8_t> integers;
+  thread_local std::vector<float> kept_rotated;
+  thread_local std::vector<uint8_t> kept_integers;
+  // Finding a thread's own takes time.
+  std::vector<float>& rotated = kept_rotated;
+  std::vector<uint8_t>& integers = kept_integers;
   rotated.resize(dim_);
-  left.resize(dim_);
   integers.assign(dim_, 0);
   rotation_.apply(row, rotated.data());
   RabitqTerms terms;
@@ -257,18 +258,10 @@ void RabitqQuantizer::multiply_codes(const uint8_t* code, const simd::CodeRows& 
   int32_t sums[k_estimate_rows_max];
   if (bits_ < 8) {
     // Twice the element from the middle is an integer: 2u − (2^bits − 1) = 2·(u − middle).
-    thread_local std::vector<uint8_t> integers;
-    thread_local std::vector<int8_t> doubled;
-    integers.resize(size_t{packed_bytes_} * 8 / bits_);
-    doubled.resize(integers.size());
-    unpack(code, bits_, integers);
-    int32_t doubled_sum = 0;
-    for (size_t i = 0; i < integers.size(); ++i) {
-      doubled[i] = static_cast<int8_t>(2 * integers[i] - (1 << bits_) + 1);
-    }
-    for (uint32_t i = 0; i < dim_; ++i) {
-      doubled_sum += doubled[i];
-    }
+    thread_local std::vector<int8_t> kept;
+    std::vector<int8_t>& doubled = kept;  // finding a thread's own takes time
+    doubled.resize(size_t{packed_bytes_} * 8 / bits_);
+    const int32_t doubled_sum = unpack_doubled(code, bits_, dim_, doubled);
     dot(doubled.data(), rows, count, sums);
     for (size_t row = 0; row < count; ++row) {
       products[row] = (sums[row] - middle_ * doubled_sum) / 2;

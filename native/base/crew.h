@@ -1,4 +1,4 @@
-// The threads that build a graph.
+// Threads that share the work of one: building a graph, encoding rows.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace asyncstore::index {
+namespace asyncstore::base {
 
 // The calling thread and others that help it, one job at a time. Joined by the destructor.
 class Crew {
@@ -54,4 +54,4 @@ class Crew {
   std::vector<std::thread> helpers_;
 };
 
-}  // namespace asyncstore::index
+}  // namespace asyncstore::base

@@ -1,11 +1,11 @@
-#include "index/crew.h"
+#include "base/crew.h"
 
 #include <algorithm>
 #include <system_error>
 
 #include "base/thread.h"
 
-namespace asyncstore::index {
+namespace asyncstore::base {
 
 Crew::Crew(uint32_t threads) {
   helpers_.reserve(threads);
@@ -70,7 +70,7 @@ bool Crew::work_once(const Job& job, uint32_t member) {
 }
 
 void Crew::help(uint32_t member) {
-  base::describe_thread("as-index", base::k_nice_background);
+  describe_thread("as-crew", k_nice_background);
   uint64_t done = 0;
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -90,4 +90,4 @@ void Crew::help(uint32_t member) {
   }
 }
 
-}  // namespace asyncstore::index
+}  // namespace asyncstore::base
