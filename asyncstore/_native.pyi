@@ -129,6 +129,7 @@ class Engine:
         workers: int,  # 0: one per CPU
         io_depth: int,
         direct_io: str,  # "auto" | "true" | "false"
+        cache_bytes: int,  # for rows that were read; 0: none are kept
         prewarm: bool,
         indexing_threshold_kb: int,  # vectors of one field of a segment that is sealed; 0: never
         max_segment_kb: int,  # 0: no bound
@@ -152,7 +153,8 @@ class Engine:
         """Name (or folder, where the name is unreadable) and error of each that could not be opened."""
     def statistics(self) -> dict[str, object]:
         """reader, reader_reason, workers, searches, candidates, rows_rescored, rows_skipped,
-        reads_submitted, read_bytes, reads_retried, cache_hits, inflight_max."""
+        reads_submitted, read_bytes, reads_retried, cache_hits, cache_bytes, direct_io,
+        inflight_max."""
 
     def submit_create_collection(
         self, name: str, config: bytes, fields: list[Field], sparse: list[str] = ...

@@ -52,9 +52,13 @@ class PerformanceConfig(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         workers: Search threads; 0 means one per CPU.
         io_depth: Reads in flight per worker, at most.
-        direct_io: Whether originals are read past the page cache.
-        cache_bytes: Rows kept by the store itself; not supported yet, must be 0.
-        prewarm: Bring originals into the page cache in the background after opening and sealing.
+        direct_io: Whether originals are read past the page cache. ``auto`` does so while they
+            are larger than the memory that the machine and the control group have left, or when
+            rows are to be kept by the store (``cache_bytes``).
+        cache_bytes: Memory for rows that were read, in the place of the page cache: a hard bound.
+            0 keeps none. Not with ``direct_io: false``.
+        prewarm: Bring originals into the page cache in the background after opening and sealing,
+            unless they are read past it.
     """
 
     workers: Annotated[int, Bounds(0, 256)] = 0
@@ -132,8 +136,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             # Only what comes from the environment may bring numbers and booleans as strings.
             base = checked(tree, cls, "")
             merged = _merge(msgspec.to_builtins(base), _known(overrides, cls, ""))
-            return checked(merged, cls, "", lax=True)
-        return checked(tree, cls, "")
+            return _consistent(checked(merged, cls, "", lax=True))
+        return _consistent(checked(tree, cls, ""))
+
+
+def _consistent(config: Config) -> Config:
+    """Refuses settings that contradict each other."""
+    performance = config.storage.performance
+    if performance.cache_bytes > 0 and performance.direct_io is Switch.FALSE:
+        raise InvalidArgumentError(
+            f"storage.performance.cache_bytes is {performance.cache_bytes}, but direct_io is "
+            "false: rows would be kept twice, by the store and by the page cache. Set direct_io "
+            "to auto or true, or cache_bytes to 0"
+        )
+    return config
 
 
 def _tree_of(source: ConfigSource) -> Mapping[str, object]:

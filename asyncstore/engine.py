@@ -416,6 +416,7 @@ def _open_native(path: str, config: Config, native_options: Mapping[str, object]
             workers=performance.workers,
             io_depth=performance.io_depth,
             direct_io=performance.direct_io.value,
+            cache_bytes=performance.cache_bytes,
             prewarm=performance.prewarm,
             indexing_threshold_kb=10000 if threshold_kb is None else threshold_kb,
             max_segment_kb=optimizers.max_segment_size or 0,
@@ -433,7 +434,6 @@ def _refuse_unsupported(config: Config) -> None:
     """Refuses settings that would be accepted and have no effect."""
     storage = config.storage
     unsupported: Sequence[tuple[bool, str]] = (
-        (storage.performance.cache_bytes != 0, "storage.performance.cache_bytes"),
         (storage.optimizers.memmap_threshold is not None, "storage.optimizers.memmap_threshold"),
         (
             storage.optimizers.max_optimization_threads is not None,

@@ -203,9 +203,14 @@ class Engine:
     def statistics(self) -> dict[str, object]:
         names = (
             "workers searches candidates rows_rescored rows_skipped reads_submitted read_bytes "
-            "reads_retried cache_hits inflight_max"
+            "reads_retried cache_hits cache_bytes inflight_max"
         )
-        return {"reader": "mmap", "reader_reason": "fake", **dict.fromkeys(names.split(), 0)}
+        return {
+            "reader": "mmap",
+            "reader_reason": "fake",
+            "direct_io": False,
+            **dict.fromkeys(names.split(), 0),
+        }
 
     def submit_create_collection(
         self, name: str, config: bytes, fields: list[Field], sparse: list[str]

@@ -22,6 +22,8 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
         read_bytes: Bytes these reads brought.
         reads_retried: Reads that came short or were interrupted, and were asked for again.
         cache_hits: Rows that were in the store's own cache.
+        cache_bytes: Memory that this cache takes now.
+        direct_io: Whether originals are read past the page cache now.
         inflight_max: The most reads that were in flight at once.
     """
 
@@ -36,6 +38,8 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
     read_bytes: int
     reads_retried: int
     cache_hits: int
+    cache_bytes: int
+    direct_io: bool
     inflight_max: int
 
 

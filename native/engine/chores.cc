@@ -3,11 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cinttypes>
-#include <cstdio>
 #include <cstring>
 #include <utility>
 
+#include "base/memory.h"
 #include "base/thread.h"
 #include "engine/check.h"
 #include "engine/errors.h"
@@ -18,40 +17,7 @@ namespace {
 
 constexpr uint64_t k_part_bytes = 1 << 20;
 
-// A number from a file of one; UINT64_MAX when there is none ("max", no file).
-uint64_t read_number(const char* path) {
-  std::FILE* file = std::fopen(path, "re");
-  uint64_t value = UINT64_MAX;
-  if (file != nullptr) {
-    if (std::fscanf(file, "%" SCNu64, &value) != 1) {
-      value = UINT64_MAX;
-    }
-    std::fclose(file);
-  }
-  return value;
-}
-
 }  // namespace
-
-uint64_t free_memory_bytes() {
-  uint64_t available = UINT64_MAX;
-  if (std::FILE* file = std::fopen("/proc/meminfo", "re"); file != nullptr) {
-    char line[128];
-    uint64_t kib = 0;
-    while (std::fgets(line, sizeof line, file) != nullptr) {
-      if (std::sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1) {
-        available = kib << 10;
-      }
-    }
-    std::fclose(file);
-  }
-  const uint64_t limit = read_number("/sys/fs/cgroup/memory.max");
-  const uint64_t used = read_number("/sys/fs/cgroup/memory.current");
-  if (limit != UINT64_MAX && used != UINT64_MAX) {
-    available = std::min(available, limit > used ? limit - used : 0);
-  }
-  return available == UINT64_MAX ? 0 : available;
-}
 
 void Chores::start() {
   thread_ = std::thread([this] { loop(); });
@@ -116,7 +82,7 @@ void Chores::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collect
 
 void Chores::prewarm_now(uint64_t ticket, Collection& collection, uint64_t budget_bytes) {
   const auto view = collection.view();
-  const uint64_t budget = budget_bytes > 0 ? budget_bytes : free_memory_bytes() / 2;
+  const uint64_t budget = budget_bytes > 0 ? budget_bytes : base::available_memory_bytes() / 2;
   uint64_t total = 0;
   for (const auto& field : view->fields) {
     for (const auto& segment : field.segments) {

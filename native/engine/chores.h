@@ -54,7 +54,4 @@ class Chores {
   std::thread thread_;
 };
 
-// What the machine and the control group leave free, in bytes.
-uint64_t free_memory_bytes();
-
 }  // namespace asyncstore::engine

@@ -13,6 +13,7 @@
 #include "engine/errors.h"
 #include "engine/fetch.h"
 #include "engine/repair.h"
+#include "io/cached_reader.h"
 #include "io/fault_plan.h"
 #include "io/fault_reader.h"
 
@@ -29,7 +30,12 @@ namespace {
 constexpr char k_store_text[] = "asyncstore\nformat 1\n";
 constexpr size_t k_store_file_bytes = 4096;  // a page, so that the probe of io_uring can read it
 constexpr size_t k_writers = 2;
-constexpr size_t k_batch_part_min = 16;  // queries; fewer are not worth another worker
+// Queries of a batch that are worth a task: of those that scan codes, and of those that walk.
+constexpr size_t k_scan_part_min = 16;
+constexpr size_t k_walk_part_min = 4;
+constexpr size_t k_batch_parts_max = 256;
+// Codes that are scanned: from so many on, as many queries as can be shall share a scan.
+constexpr uint64_t k_shared_scan_bytes = 16 << 20;
 
 // What to do about a folder that cannot be opened.
 Status advised(Status status) {
@@ -61,12 +67,30 @@ uint32_t worker_count(const Options& options) {
   return std::clamp<uint32_t>(wanted, 1, base::k_workers_max);
 }
 
+// How many tasks a batch becomes. Where graphs are walked they are small: then the rows of some are
+// read while others still look for theirs, and a wave does not wait for places in the ring.
+size_t batch_parts(const FieldView& field, size_t queries, size_t workers) {
+  uint64_t scanned_bytes = 0;
+  for (const SegmentView& view : field.segments) {
+    if (view.segment->graph() == nullptr && view.segment->quantizer()) {
+      scanned_bytes += uint64_t{view.rows} * view.segment->quantizer()->code_bytes();
+    }
+  }
+  const bool scans = scanned_bytes >= k_shared_scan_bytes;
+  const size_t parts = queries / (scans ? k_scan_part_min : k_walk_part_min);
+  return std::clamp<size_t>(parts, 1, std::max<size_t>(scans ? workers : k_batch_parts_max, 1));
+}
+
 }  // namespace
 
 Engine::Engine(std::shared_ptr<io::Storage> storage, std::string path, Options options)
     : storage_(std::move(storage)),
       path_(std::move(path)),
       options_(std::move(options)),
+      // Who wants rows kept by the store wants none kept by the kernel.
+      direct_reading_(options_.cache_bytes > 0 && options_.direct_io == Choice::automatic
+                          ? Choice::yes
+                          : options_.direct_io),
       catalog_(storage_, path_ + "/collections", options_) {}
 
 Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<io::Storage> storage,
@@ -147,7 +171,10 @@ Status Engine::make_readers() {
   io::ReaderOptions options;
   options.depth = options_.io_depth;
   options.gap_bytes = base::k_read_gap_bytes;
-  options.direct = options_.direct_io == Choice::yes;
+  options.direct = direct_reading_.on();
+  if (options_.cache_bytes > 0) {
+    cache_ = std::make_shared<io::RowCache>(options_.cache_bytes);
+  }
   bool ring = options_.async_scorer != Choice::no;
   reader_reason_ = ring ? "io_uring works here" : "async_scorer is false";
   if (ring) {
@@ -164,6 +191,9 @@ Status Engine::make_readers() {
   for (uint32_t i = 0; i < worker_count(options_); ++i) {
     auto made = ring ? io::make_uring_reader(options) : io::make_mmap_reader(options);
     TRY_ASSIGN(auto reader, std::move(made));
+    if (cache_) {
+      reader = std::make_unique<io::CachedReader>(std::move(reader), cache_);
+    }
     if (!options_.fault.empty()) {
       TRY_ASSIGN(const io::FaultPlan plan, io::parse_fault_plan(options_.fault));
       reader = std::make_unique<io::FaultReader>(std::move(reader), plan);
@@ -185,13 +215,15 @@ void Engine::start() {
   maintenance_ = std::make_unique<Maintenance>(
       options_, [this] { return collections(); },
       [this](const Collection& collection) -> Writer& { return writer_of(collection); },
-      [this](std::span<const uint64_t> ids) { retire(ids); }, *completions_);
+      [this](std::span<const uint64_t> ids) { retire(ids); }, [this] { look_at_memory(); },
+      *completions_);
+  look_at_memory();
   maintenance_->start();
   chores_ = std::make_unique<Chores>(*completions_);
   chores_->start();
   catalog_chores_ = std::make_unique<Chores>(*completions_);
   catalog_chores_->start();
-  if (options_.prewarm) {
+  if (options_.prewarm && !direct_reading_.on()) {  // what is read directly is not looked for there
     for (const auto& collection : collections()) {
       chores_->prewarm(0, collection, 0);
     }
@@ -238,6 +270,8 @@ StoreStatistics Engine::statistics() const {
   sum.reader = reader_kind_;
   sum.reader_reason = reader_reason_;
   sum.workers = workers_.size();
+  sum.direct = direct_reading_.on();
+  sum.cache_bytes = cache_ ? cache_->bytes() : 0;
   for (const auto& worker : workers_) {
     const SearchCounters& counters = worker->counters();
     sum.searches += counters.searches.load(std::memory_order_relaxed);
@@ -249,6 +283,7 @@ StoreStatistics Engine::statistics() const {
     sum.io.reads_submitted += io.reads_submitted;
     sum.io.read_bytes += io.read_bytes;
     sum.io.reads_retried += io.reads_retried;
+    sum.io.cache_hits += io.cache_hits;
     sum.io.inflight_max = std::max(sum.io.inflight_max, io.inflight_max);
   }
   return sum;
@@ -264,6 +299,24 @@ Writer& Engine::writer_of(const Collection& collection) {
 void Engine::retire(std::span<const uint64_t> source_ids) {
   for (auto& worker : workers_) {
     worker->retire(source_ids);
+  }
+}
+
+void Engine::look_at_memory() {
+  uint64_t originals_bytes = 0;
+  for (const auto& collection : collections()) {
+    const auto view = collection->view();
+    for (const FieldView& field : view->fields) {
+      for (const SegmentView& segment : field.segments) {
+        originals_bytes += segment.bytes();
+      }
+    }
+  }
+  // What the page cache is left for the rows comes and goes with what else the process holds.
+  if (direct_reading_.look(originals_bytes)) {
+    for (auto& worker : workers_) {
+      worker->set_direct(direct_reading_.on());
+    }
   }
 }
 
@@ -374,7 +427,7 @@ bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& co
   const uint32_t dim = collection->fields()[request.field].dim;
   const size_t queries = request.queries.size() / dim;
   const size_t parts =
-      std::clamp<size_t>(queries / k_batch_part_min, 1, workers_.empty() ? 1 : workers_.size());
+      batch_parts(collection->view()->fields[request.field], queries, workers_.size());
   auto join = std::make_shared<BatchJoin>();
   join->parts_left = static_cast<uint32_t>(parts);
   join->batch.queries = static_cast<uint32_t>(queries);
@@ -384,12 +437,14 @@ bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& co
   join->batch.counts.resize(queries);
   std::vector<std::unique_ptr<Task>> tasks;
   tasks.reserve(parts);
+  const std::vector<float> all = std::move(request.queries);
+  request.queries.clear();
   for (size_t part = 0; part < parts; ++part) {
     const size_t begin = queries * part / parts;
     const size_t end = queries * (part + 1) / parts;
     SearchRequest some = request;
-    some.queries.assign(request.queries.begin() + static_cast<ptrdiff_t>(begin * dim),
-                        request.queries.begin() + static_cast<ptrdiff_t>(end * dim));
+    some.queries.assign(all.begin() + static_cast<ptrdiff_t>(begin * dim),
+                        all.begin() + static_cast<ptrdiff_t>(end * dim));
     tasks.push_back(std::make_unique<SearchTask>(ticket, collection, std::move(some), *completions_,
                                                  join, static_cast<uint32_t>(begin)));
   }

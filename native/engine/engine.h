@@ -13,11 +13,13 @@
 #include "engine/chores.h"
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
+#include "engine/direct_reading.h"
 #include "engine/maintenance.h"
 #include "engine/options.h"
 #include "engine/search.h"
 #include "engine/worker.h"
 #include "engine/writer.h"
+#include "io/row_cache.h"
 #include "io/storage.h"
 
 namespace asyncstore::engine {
@@ -26,6 +28,8 @@ struct StoreStatistics {
   io::ReaderKind reader = io::ReaderKind::mmap;
   std::string reader_reason;
   uint64_t workers = 0;
+  bool direct = false;       // originals are read past the page cache
+  uint64_t cache_bytes = 0;  // of rows that are kept
   uint64_t searches = 0;
   uint64_t candidates = 0;
   uint64_t rows_rescored = 0;
@@ -85,6 +89,7 @@ class Engine {
   Writer& writer_of(const Collection& collection);
   void leave(Collection& collection);
   void retire(std::span<const uint64_t> source_ids);
+  void look_at_memory();
 
   std::shared_ptr<io::Storage> storage_;
   std::string path_;
@@ -96,6 +101,8 @@ class Engine {
 
   std::string reader_reason_;
   io::ReaderKind reader_kind_ = io::ReaderKind::mmap;
+  DirectReading direct_reading_;
+  std::shared_ptr<io::RowCache> cache_;               // null: rows are not kept
   std::vector<std::unique_ptr<io::Reader>> readers_;  // until the workers own them
 
   Catalog catalog_;

@@ -28,17 +28,19 @@ constexpr uint64_t k_background_segments = 4;
 constexpr uint64_t k_seal_part = 8;
 // A checkpoint is due when a crash would have to replay this many log files.
 constexpr uint64_t k_checkpoint_log_files = 4;
+constexpr uint64_t k_look_ticks = 8;
 // After a failure (a full disk, a damaged row) a collection is left alone for half a minute.
 constexpr uint64_t k_pause_ticks = 120;
 
 }  // namespace
 
 Maintenance::Maintenance(const Options& options, Collections collections, WriterOf writer_of,
-                         Retire retire, CompletionQueue& completions)
+                         Retire retire, LookAround look_around, CompletionQueue& completions)
     : options_(options),
       collections_(std::move(collections)),
       writer_of_(std::move(writer_of)),
       retire_(std::move(retire)),
+      look_around_(std::move(look_around)),
       completions_(completions) {}
 
 void Maintenance::start() {
@@ -128,6 +130,9 @@ void Maintenance::serve(Request& request) {
 }
 
 void Maintenance::tick() {
+  if (++ticks_ % k_look_ticks == 0) {
+    look_around_();
+  }
   const auto quiet_ticks =
       static_cast<uint64_t>(options_.flush_interval_s * 1000.0) / k_tick.count();
   for (const auto& collection : collections_()) {

@@ -34,8 +34,11 @@ class Maintenance {
   // Told of segments that searches will not read any more.
   using Retire = std::function<void(std::span<const uint64_t> source_ids)>;
 
+  // Called now and then, while nothing is to be done.
+  using LookAround = std::function<void()>;
+
   Maintenance(const Options& options, Collections collections, WriterOf writer_of, Retire retire,
-              CompletionQueue& completions);
+              LookAround look_around, CompletionQueue& completions);
 
   void start();
   // Ends after the step at hand, answers waiting requests with "closed", and joins.
@@ -94,6 +97,8 @@ class Maintenance {
   Collections collections_;
   WriterOf writer_of_;
   Retire retire_;
+  LookAround look_around_;
+  uint64_t ticks_ = 0;
   CompletionQueue& completions_;
   std::mutex mutex_;
   std::condition_variable changed_;

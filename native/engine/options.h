@@ -17,6 +17,7 @@ struct Options {
   uint32_t workers = 0;  // 0: one per CPU
   uint32_t io_depth = base::k_io_depth_default;
   Choice direct_io = Choice::automatic;
+  uint64_t cache_bytes = 0;  // for rows that were read; direct reads only
   bool prewarm = true;
 
   // An appendable segment is sealed from this size on (bytes of originals); 0: never.

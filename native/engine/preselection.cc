@@ -188,4 +188,11 @@ float Preselection::reach(size_t query, const Candidate& candidate) const {
   return candidate.similarity + k_reach_deviations * deviation;
 }
 
+float Preselection::reach_at_most(size_t query, const Candidate& candidate) const {
+  const segment::Segment& segment = *field_.segments[candidate.segment].segment;
+  const float deviation = segment.quantizer()->deviation_at_most(
+      *queries_[query].encoded[candidate.segment], segment.codes(candidate.row));
+  return candidate.similarity + k_reach_deviations * deviation;
+}
+
 }  // namespace asyncstore::engine

@@ -52,6 +52,8 @@ class Preselection {
   std::vector<Candidate> take(size_t query) { return queries_[query].kept.take(); }
   // What the exact similarity of a candidate is not above, but for few in a thousand.
   float reach(size_t query, const Candidate& candidate) const;
+  // What its reach is not above: quicker to have, and enough for most.
+  float reach_at_most(size_t query, const Candidate& candidate) const;
 
  private:
   struct Query {

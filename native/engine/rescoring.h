@@ -20,39 +20,56 @@ namespace asyncstore::engine {
 
 struct Estimated {
   Candidate candidate;
-  float reach = 0;  // Preselection::reach()
+  float reach = 0;  // Preselection::reach(), or what it is not above
+  bool known = false;
 };
 
 class Rescoring {
  public:
   // Of `candidates`, the nearest by their estimates first, finds the `wanted` ≥ 1 nearest. A row
   // below `threshold` is not wanted either. Unless `early_stop`, one wave reads all candidates.
-  Rescoring(std::vector<Estimated> candidates, uint64_t wanted, float threshold, bool early_stop,
-            NearerFirst nearer)
-      : candidates_(std::move(candidates)), best_(wanted, nearer), threshold_(threshold) {
-    if (!early_stop) {
-      threshold_ = -std::numeric_limits<float>::infinity();
+  // `reach_at_most(candidate)` is what a candidate's reach is not above.
+  template <typename ReachAtMost>
+  Rescoring(std::span<const Candidate> candidates, uint64_t wanted, float threshold,
+            bool early_stop, NearerFirst nearer, ReachAtMost reach_at_most)
+      : early_stop_(early_stop), best_(wanted, nearer) {
+    candidates_.reserve(candidates.size());
+    for (const Candidate& candidate : candidates) {
+      candidates_.push_back({candidate, early_stop ? reach_at_most(candidate) : 0});
     }
-    bar_ = threshold_;
-    if (early_stop && candidates_.size() >= wanted) {
-      bar_ = std::max(bar_, candidates_[wanted - 1].candidate.similarity);
+    if (early_stop) {
+      threshold_ = threshold;
+      bar_ = candidates.size() < wanted ? threshold
+                                        : std::max(threshold, candidates[wanted - 1].similarity);
+      sort(nearer);
     }
-    std::sort(candidates_.begin(), candidates_.end(), [&](const Estimated& a, const Estimated& b) {
-      return a.reach != b.reach ? a.reach > b.reach : nearer(a.candidate, b.candidate);
-    });
   }
+  // Without candidates: for who scores all there is.
+  Rescoring(uint64_t wanted, NearerFirst nearer) : best_(wanted, nearer) {}
 
-  // The candidates to read next, all of which must be scored before the next call; none when the
-  // best are known.
-  std::span<const Estimated> next_wave() {
+  // The candidates to read next, all of which must be scored before the call after; none when the
+  // best are known. `reach(candidate)` is asked of those that it matters for, once of each.
+  template <typename Reach>
+  std::span<const Estimated> next_wave(NearerFirst nearer, Reach reach) {
     if (next_ > 0) {
       bar_ = std::max(threshold_, best_.last());
     }
-    const size_t begin = next_;
-    while (next_ < candidates_.size() && candidates_[next_].reach >= bar_) {
-      ++next_;
+    const auto wave = candidates_.begin() + static_cast<ptrdiff_t>(next_);
+    auto end = wave;
+    for (; end != candidates_.end() && end->reach >= bar_; ++end) {
+      if (early_stop_ && !end->known) {
+        end->reach = reach(end->candidate);
+        end->known = true;
+      }
     }
-    return std::span(candidates_).subspan(begin, next_ - begin);
+    const auto read = std::stable_partition(
+        wave, end, [this](const Estimated& one) { return one.reach >= bar_; });
+    const auto count = static_cast<size_t>(read - wave);
+    next_ += count;
+    if (read != end) {
+      sort(nearer);  // they may be read in a later wave
+    }
+    return std::span(candidates_).subspan(next_ - count, count);
   }
 
   void scored(const Candidate& exact) { best_.push(exact); }
@@ -61,11 +78,20 @@ class Rescoring {
   std::vector<Candidate> take() { return best_.take(); }
 
  private:
-  std::vector<Estimated> candidates_;  // farthest reach first
+  void sort(NearerFirst nearer) {
+    std::sort(candidates_.begin() + static_cast<ptrdiff_t>(next_), candidates_.end(),
+              [&](const Estimated& a, const Estimated& b) {
+                return a.reach != b.reach ? a.reach > b.reach : nearer(a.candidate, b.candidate);
+              });
+  }
+
+  std::vector<Estimated> candidates_;  // from next_ on, farthest reach first
   size_t next_ = 0;                    // the first that was not read
+  bool early_stop_ = true;
   TopCandidates best_;
-  float threshold_;
-  float bar_;  // who does not reach it is not read in this wave
+  // A row below it is not wanted; who does not reach the bar is not read in this wave.
+  float threshold_ = -std::numeric_limits<float>::infinity();
+  float bar_ = threshold_;
 };
 
 }  // namespace asyncstore::engine

@@ -118,7 +118,7 @@ void SearchTask::start() {
     if (by_codes) {
       preselection_->add(query.scorer.query());
     } else {
-      query.rescoring.emplace(std::vector<Estimated>(), wanted_count_, 0.0F, false, nearer);
+      query.rescoring.emplace(wanted_count_, nearer);
     }
   }
   stage_ = by_codes ? Stage::preselect : Stage::scan;
@@ -162,13 +162,11 @@ void SearchTask::begin_rescoring() {
           ? segment::similarity_floor(described.distance, *request_.score_threshold)
           : -std::numeric_limits<float>::infinity();
   for (size_t i = 0; i < queries_.size(); ++i) {
-    std::vector<Estimated> found;
-    for (const Candidate& candidate : preselection_->take(i)) {
-      found.push_back({candidate, preselection_->reach(i, candidate)});
-    }
+    const std::vector<Candidate> found = preselection_->take(i);
     candidates_ += found.size();
-    queries_[i].rescoring.emplace(std::move(found), wanted_count_, threshold, request_.early_stop,
-                                  nearer);
+    queries_[i].rescoring.emplace(
+        found, wanted_count_, threshold, request_.early_stop, nearer,
+        [&](const Candidate& one) { return preselection_->reach_at_most(i, one); });
   }
 }
 
@@ -176,8 +174,10 @@ void SearchTask::begin_rescoring() {
 bool SearchTask::read_wave(Worker& worker) {
   wanted_.clear();
   std::vector<io::ReadRequest> wave;
+  const NearerFirst nearer(field(), collection_->table());
   for (uint32_t query = 0; query < queries_.size(); ++query) {
-    for (const Estimated& estimated : queries_[query].rescoring->next_wave()) {
+    const auto reach = [&](const Candidate& one) { return preselection_->reach(query, one); };
+    for (const Estimated& estimated : queries_[query].rescoring->next_wave(nearer, reach)) {
       const Candidate& candidate = estimated.candidate;
       wave.push_back(row_request(*field().segments[candidate.segment].segment, candidate.row,
                                  static_cast<uint32_t>(wanted_.size())));

@@ -15,7 +15,7 @@ class Worker;
 class Task {
  public:
   enum class Next : uint8_t {
-    again,  // more to compute: step again after others had their turn
+    again,  // more to compute
     wait,   // reads are under way: step again once all of them landed
     done,   // answered; no read is under way
   };
@@ -29,7 +29,9 @@ class Task {
   // Answers without having worked; also called in place of the next step when the store closes.
   virtual void abandon(const base::Error& error) = 0;
 
-  uint32_t reads_pending = 0;  // the worker's count
+  // The worker's counts.
+  uint32_t reads_pending = 0;
+  uint32_t turns = 0;  // slices in a row
 };
 
 }  // namespace asyncstore::engine

@@ -15,7 +15,11 @@ using base::Error;
 
 namespace {
 constexpr auto k_lookout = std::chrono::microseconds(60);
-}
+// Slices that a task gets in a row: what it walks through stays in the caches, and it answers
+// sooner than if it shared every slice with all others. About a millisecond, after which short ones
+// may pass.
+constexpr uint32_t k_turns = 8;
+}  // namespace
 
 TaskQueue::Offer TaskQueue::offer(std::span<std::unique_ptr<Task>> tasks) {
   const std::lock_guard lock(mutex_);
@@ -106,6 +110,13 @@ io::ReaderStatistics Worker::reader_statistics() const {
   return reader_ ? reader_->statistics() : last_statistics_;
 }
 
+void Worker::set_direct(bool direct) {
+  const std::lock_guard lock(reader_mutex_);
+  if (reader_) {
+    reader_->set_direct(direct);
+  }
+}
+
 void Worker::retire(std::span<const uint64_t> source_ids) {
   {
     const std::lock_guard lock(retired_mutex_);
@@ -143,7 +154,9 @@ void Worker::landed(const io::ReadRequest& request, Bytes data, const Error* err
   const auto at = std::find_if(waiting_.begin(), waiting_.end(),
                                [&](const auto& held) { return held.get() == task; });
   if (at != waiting_.end()) {
-    runnable_.push_back(std::move(*at));
+    // It has little left to do, and somebody is nearest to an answer.
+    (*at)->turns = 0;
+    runnable_.push_front(std::move(*at));
     *at = std::move(waiting_.back());
     waiting_.pop_back();
   }
@@ -159,8 +172,12 @@ void Worker::step(std::unique_ptr<Task> task) {
     ASSERT(task->reads_pending == 0);
   } else if (next == Task::Next::wait && task->reads_pending > 0) {
     waiting_.push_back(std::move(task));
+  } else if (++task->turns < k_turns) {
+    runnable_.push_front(std::move(task));
   } else {
+    task->turns = 0;
     runnable_.push_back(std::move(task));
+    take_another_ = true;
   }
 }
 
@@ -203,9 +220,10 @@ void Worker::run() {
     } else if (reader_->pending() > 0) {
       reader_->reap(*this, false);
     }
-    if (!full) {
+    // Others may take what waits while there is something to go on with.
+    if (!full && (runnable_.empty() || std::exchange(take_another_, false))) {
       if (auto task = queue_.take()) {
-        runnable_.push_back(std::move(task));
+        runnable_.push_front(std::move(task));
       }
     }
     if (!runnable_.empty()) {

@@ -58,7 +58,8 @@ class TaskQueue {
 };
 
 // One thread, one reader. Reaps what landed, then gives one task a step, and sleeps when it has
-// neither; the next search is preselected while the reads of others are under way.
+// neither. A task is stepped until it waits for reads or has had its turns; then the next is
+// preselected while its reads are under way.
 class Worker final : private io::Sink {
  public:
   Worker(TaskQueue& queue, std::unique_ptr<io::Reader> reader);
@@ -72,6 +73,9 @@ class Worker final : private io::Sink {
   // These sources will not be read any more (but for searches that began before): the reader may
   // let go of them. From any thread.
   void retire(std::span<const uint64_t> source_ids);
+
+  // How its reader reads from now on. From any thread.
+  void set_direct(bool direct);
 
   // --- for tasks ---
   // Starts reads; each lands with task.landed().
@@ -91,12 +95,13 @@ class Worker final : private io::Sink {
 
   TaskQueue& queue_;
   std::unique_ptr<io::Reader> reader_;  // gone after stop(): it holds files open
-  mutable std::mutex reader_mutex_;     // stop() against reader_statistics()
+  mutable std::mutex reader_mutex_;     // stop() against calls of other threads
   io::ReaderStatistics last_statistics_;
   SearchCounters counters_;
   WalkPool walks_;
   std::deque<std::unique_ptr<Task>> runnable_;
   std::vector<std::unique_ptr<Task>> waiting_;  // for their reads
+  bool take_another_ = false;                   // the task at hand has had its turns
   std::atomic<bool> stopping_{false};
   base::Error stop_reason_ = store_closed();
   std::mutex retired_mutex_;

@@ -35,6 +35,7 @@ class FaultReader final : public Reader {
   void submit(std::span<const ReadRequest> wave) override { below_->submit(wave); }
   size_t reap(Sink& sink, bool wait) override;
   size_t pending() const override { return below_->pending() + held_.size(); }
+  void set_direct(bool direct) override { below_->set_direct(direct); }
   void wake() override { below_->wake(); }
   void forget(uint64_t source_id) override { below_->forget(source_id); }
   ReaderStatistics statistics() const override { return below_->statistics(); }

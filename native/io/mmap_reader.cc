@@ -29,8 +29,7 @@ class MmapReader final : public Reader {
  public:
   explicit MmapReader(const ReaderOptions& options)
       : options_(options),
-        plan_({options.gap_bytes, std::min(options.join_bytes_max, base::k_read_bytes_max),
-               page_alignment}) {}
+        plan_({options.gap_bytes, std::min(options.join_bytes_max, base::k_read_bytes_max)}) {}
 
   ReaderKind kind() const override { return ReaderKind::mmap; }
   void submit(std::span<const ReadRequest> wave) override;
@@ -85,7 +84,7 @@ class MmapReader final : public Reader {
 };
 
 void MmapReader::submit(std::span<const ReadRequest> wave) {
-  plan_.make(wave);
+  plan_.make(wave, page_alignment);
   for (const PlannedRead& read : plan_.reads()) {
     ranges_.push({read.source, read.offset, read.length, read.request_count});
   }

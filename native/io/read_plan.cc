@@ -10,13 +10,14 @@ bool ReadPlan::Place::operator<(const Place& other) const {
          std::tie(other.source_id, other.offset, other.position);
 }
 
-void ReadPlan::make(std::span<const ReadRequest> wave) {
+void ReadPlan::make(std::span<const ReadRequest> wave, Alignment alignment) {
   sort(wave);
   reads_.clear();
   for (uint32_t position = 0; position < requests_.size(); ++position) {
     const ReadRequest& request = requests_[position];
-    if (reads_.empty() || !join(reads_.back(), request)) {
-      reads_.push_back(widen(request, options_.alignment(*request.source)));
+    const uint32_t aligned = alignment(*request.source);
+    if (reads_.empty() || !join(reads_.back(), request, aligned)) {
+      reads_.push_back(widen(request, aligned));
       reads_.back().first_request = position;
     }
   }
@@ -39,11 +40,11 @@ void ReadPlan::sort(std::span<const ReadRequest> wave) {
 // Takes `request`, which does not begin before those that `read` has, into it. Example with an
 // alignment of 512 and no gap: a read of [0, 512) for 100 bytes at 0 takes in 100 bytes at 600, for
 // their sector [512, 1024) touches it, and becomes [0, 1024).
-bool ReadPlan::join(PlannedRead& read, const ReadRequest& request) const {
+bool ReadPlan::join(PlannedRead& read, const ReadRequest& request, uint32_t alignment) const {
   if (request.source != read.source) {
     return false;
   }
-  const PlannedRead widened = widen(request, options_.alignment(*request.source));
+  const PlannedRead widened = widen(request, alignment);
   const uint64_t read_end = read.offset + read.length;
   if (widened.offset > read_end + options_.gap_bytes) {
     return false;

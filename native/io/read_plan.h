@@ -24,15 +24,16 @@ class ReadPlan {
  public:
   struct Options {
     uint32_t gap_bytes;  // ranges at most this far apart are joined
-    uint32_t
-        join_bytes_max;  // a joined read is at most this long, unless one request alone is longer
-    uint32_t (*alignment)(const Source& source);  // a power of two; reads are widened to it
+    // A joined read is at most this long, unless one request alone is longer.
+    uint32_t join_bytes_max;
   };
+  // Of a source: a power of two, to which reads are widened.
+  using Alignment = uint32_t (*)(const Source& source);
 
   explicit ReadPlan(Options options) : options_(options) {}
 
   // Every request has 1 … k_read_bytes_max bytes (asserted). Replaces the plan before.
-  void make(std::span<const ReadRequest> wave);
+  void make(std::span<const ReadRequest> wave, Alignment alignment);
 
   // Sorted by source and place; equal places in the order of the wave.
   std::span<const ReadRequest> requests() const { return requests_; }
@@ -47,7 +48,7 @@ class ReadPlan {
   };
 
   void sort(std::span<const ReadRequest> wave);
-  bool join(PlannedRead& read, const ReadRequest& request) const;
+  bool join(PlannedRead& read, const ReadRequest& request, uint32_t alignment) const;
 
   const Options options_;
   std::vector<Place> places_;

@@ -3,7 +3,8 @@
 // A wave is a set of reads that are wanted together. The reader sorts it by place, joins what lies
 // side by side (or twice in the wave) into one read, keeps at most `depth` reads in flight, and
 // hands each request's bytes to the sink as they land, in any order. Implementations: UringReader,
-// MmapReader, and FaultReader for tests; all pass tests/native/reader_conformance.
+// MmapReader, CachedReader before one of them, and FaultReader for tests; all pass
+// tests/native/reader_conformance.
 //
 // A reader belongs to one thread, which makes every call but wake().
 #pragma once
@@ -42,6 +43,7 @@ struct ReaderStatistics {
   uint64_t requests = 0;         // rows asked for
   uint64_t reads_submitted = 0;  // after joining
   uint64_t read_bytes = 0;       // asked of the kernel
+  uint64_t cache_hits = 0;       // rows delivered from a RowCache
   uint64_t rows_mapped = 0;      // delivered from the map, where they were already in memory
   uint64_t reads_retried = 0;    // short reads, EINTR, EAGAIN, EBUSY, and parts of a failed join
   uint64_t inflight_max = 0;     // reads in flight at once, the most so far
@@ -84,6 +86,10 @@ class Reader {
   // nothing of it is pending. A removed file keeps its blocks on disk for as long as a reader knows
   // it.
   virtual void forget(uint64_t /*source_id*/) {}
+
+  // Whether sources that were opened with O_DIRECT are read so, from the next wave on. From any
+  // thread. What has no direct way of reading goes on as before.
+  virtual void set_direct(bool /*direct*/) {}
 
   // A copy of the counters; from any thread.
   virtual ReaderStatistics statistics() const = 0;

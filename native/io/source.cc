@@ -60,6 +60,7 @@ Result<std::shared_ptr<Source>> Source::open(const std::string& path, Options op
   source->path_ = path;
   source->id_ = next_id.fetch_add(1, std::memory_order_relaxed);
   source->map_bytes_ = options.map_bytes;
+  source->kept_ = options.kept;
   source->fd_ = open_retrying(path, O_RDONLY);
   if (source->fd_ < 0) {
     return io_error("cannot open", path, 0, errno);

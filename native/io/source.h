@@ -20,6 +20,8 @@ class Source {
   struct Options {
     bool direct = false;     // also open with O_DIRECT; where that fails, direct_fd() is -1
     uint64_t map_bytes = 0;  // how far the file may grow; 0: it does not grow
+    // Bytes that were read once never change, so that a cache may keep them.
+    bool kept = false;
   };
   static base::Result<std::shared_ptr<Source>> open(const std::string& path, Options options);
 
@@ -32,6 +34,7 @@ class Source {
   int direct_fd() const { return direct_fd_; }
   // What O_DIRECT asks of offsets, lengths and buffers; a power of two of at least 512.
   uint32_t direct_alignment() const { return direct_alignment_; }
+  bool kept() const { return kept_; }
   // Never the same for two sources of one process.
   uint64_t id() const { return id_; }
 
@@ -51,6 +54,7 @@ class Source {
   uint32_t direct_alignment_ = 512;
   uint64_t id_ = 0;
   uint64_t map_bytes_ = 0;
+  bool kept_ = false;
   std::mutex map_mutex_;
   base::Bytes map_;
 };

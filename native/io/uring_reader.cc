@@ -31,11 +31,11 @@ constexpr uint64_t k_pool_bytes_min = base::k_read_bytes_max + 2 * base::k_page_
 UringReader::UringReader(const ReaderOptions& options, std::unique_ptr<Ring> ring,
                          std::unique_ptr<BufferPool> pool)
     : options_(options),
+      direct_(options.direct),
       pool_(std::move(pool)),
       ring_(std::move(ring)),
       files_(*ring_),
-      plan_({options.gap_bytes, std::min(options.join_bytes_max, base::k_read_bytes_max),
-             options.direct ? direct_alignment : buffered_alignment}) {
+      plan_({options.gap_bytes, std::min(options.join_bytes_max, base::k_read_bytes_max)}) {
   unflushed_.reserve(options.depth);
 }
 
@@ -53,9 +53,10 @@ UringReader::~UringReader() {
 
 void UringReader::submit(std::span<const ReadRequest> wave) {
   own();
-  plan_.make(wave);
+  const bool direct = direct_.load(std::memory_order_relaxed);
+  plan_.make(wave, direct ? direct_alignment : buffered_alignment);
   for (const PlannedRead& planned : plan_.reads()) {
-    const uint32_t number = admit(planned, plan_.requests());
+    const uint32_t number = admit(planned, plan_.requests(), direct);
     const Read& read = reads_[number];
     FileTable::Entry* entry = read.direct ? nullptr : files_.entry(*read.source);
     const bool resident = entry != nullptr && entry->state.residency.trusted();
@@ -106,11 +107,8 @@ void UringReader::own() {
   ASSERT(owner_ == std::this_thread::get_id());
 }
 
-bool UringReader::is_direct(const Source& source) const {
-  return options_.direct && source.direct_fd() >= 0;
-}
-
-uint32_t UringReader::admit(const PlannedRead& planned, std::span<const ReadRequest> requests) {
+uint32_t UringReader::admit(const PlannedRead& planned, std::span<const ReadRequest> requests,
+                            bool direct) {
   uint32_t first = k_none;  // The chain is built from its end.
   for (uint32_t i = planned.request_count; i-- > 0;) {
     const uint32_t link = requests_.take();
@@ -126,7 +124,7 @@ uint32_t UringReader::admit(const PlannedRead& planned, std::span<const ReadRequ
   read.wanted_length = planned.wanted_length;
   read.first_request = first;
   read.request_count = planned.request_count;
-  read.direct = is_direct(*planned.source);
+  read.direct = direct && planned.source->direct_fd() >= 0;
   return number;
 }
 
@@ -311,8 +309,7 @@ void UringReader::split(uint32_t first_request, bool direct) {
     requests_.give(link);
     const uint32_t alignment = direct ? direct_alignment(*request.request.source) : 1;
     const uint32_t number =
-        admit(widen(request.request, alignment), std::span(&request.request, 1));
-    reads_[number].direct = direct;
+        admit(widen(request.request, alignment), std::span(&request.request, 1), direct);
     backlog_.push(number);
     counters_.reads_retried.add(1);
     link = request.next;

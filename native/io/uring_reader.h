@@ -3,6 +3,7 @@
 
 #ifndef ASYNCSTORE_WITHOUT_URING
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -44,6 +45,7 @@ class UringReader final : public Reader {
   void submit(std::span<const ReadRequest> wave) override;
   size_t reap(Sink& sink, bool wait) override;
   size_t pending() const override { return pending_; }
+  void set_direct(bool direct) override { direct_.store(direct, std::memory_order_relaxed); }
   void wake() override { wake_event_.ring(); }
   void forget(uint64_t source_id) override { files_.forget(source_id); }
   ReaderStatistics statistics() const override { return counters_.statistics(); }
@@ -74,9 +76,8 @@ class UringReader final : public Reader {
   };
 
   void own();
-  bool is_direct(const Source& source) const;
 
-  uint32_t admit(const PlannedRead& planned, std::span<const ReadRequest> requests);
+  uint32_t admit(const PlannedRead& planned, std::span<const ReadRequest> requests, bool direct);
   void start_backlog();
   void send(uint32_t number);
   void flush();
@@ -94,6 +95,7 @@ class UringReader final : public Reader {
   void release(uint32_t number);
 
   const ReaderOptions options_;
+  std::atomic<bool> direct_;
   std::thread::id owner_;
   std::unique_ptr<BufferPool> pool_;
   std::unique_ptr<Ring> ring_;

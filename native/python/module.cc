@@ -28,7 +28,7 @@ namespace {
 
 EngineHandle* open_engine(const std::string& path, const std::string& async_scorer,
                           const std::string& durability, uint32_t workers, uint32_t io_depth,
-                          const std::string& direct_io, bool prewarm,
+                          const std::string& direct_io, uint64_t cache_bytes, bool prewarm,
                           uint64_t indexing_threshold_kb, uint64_t max_segment_kb,
                           double deleted_threshold, uint64_t vacuum_min_vector_number,
                           uint32_t default_segment_number, double flush_interval_s,
@@ -39,6 +39,7 @@ EngineHandle* open_engine(const std::string& path, const std::string& async_scor
   options.workers = workers;
   options.io_depth = io_depth;
   options.direct_io = choice_of(direct_io);
+  options.cache_bytes = cache_bytes;
   options.prewarm = prewarm;
   options.indexing_threshold_bytes = indexing_threshold_kb << 10;
   options.max_segment_bytes = max_segment_kb << 10;
@@ -115,9 +116,9 @@ void bind_engine(nb::module_& module) {
   engine
       .def_static("open", &open_engine, nb::rv_policy::take_ownership, "path"_a, nb::kw_only(),
                   "async_scorer"_a, "durability"_a, "workers"_a, "io_depth"_a, "direct_io"_a,
-                  "prewarm"_a, "indexing_threshold_kb"_a, "max_segment_kb"_a, "deleted_threshold"_a,
-                  "vacuum_min_vector_number"_a, "default_segment_number"_a, "flush_interval_s"_a,
-                  "wal_capacity_bytes"_a = uint64_t{32} << 20, "fault"_a = "")
+                  "cache_bytes"_a, "prewarm"_a, "indexing_threshold_kb"_a, "max_segment_kb"_a,
+                  "deleted_threshold"_a, "vacuum_min_vector_number"_a, "default_segment_number"_a,
+                  "flush_interval_s"_a, "wal_capacity_bytes"_a = uint64_t{32} << 20, "fault"_a = "")
       .def("close", &EngineHandle::close)
       .def("event_fd", [](EngineHandle& self) { return self.get().completions().fd(); })
       .def("drain", &EngineHandle::drain)

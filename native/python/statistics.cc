@@ -33,7 +33,9 @@ nb::dict store_statistics(engine::Engine& engine) {
   result["reads_submitted"] = statistics.io.reads_submitted;
   result["read_bytes"] = statistics.io.read_bytes;
   result["reads_retried"] = statistics.io.reads_retried;
-  result["cache_hits"] = 0;
+  result["cache_hits"] = statistics.io.cache_hits;
+  result["cache_bytes"] = statistics.cache_bytes;
+  result["direct_io"] = statistics.direct;
   result["inflight_max"] = statistics.io.inflight_max;
   return result;
 }

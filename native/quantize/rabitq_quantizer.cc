@@ -303,6 +303,22 @@ float RabitqQuantizer::deviation(const EncodedQuery& query, const uint8_t* code)
   return to_float(product_weight(metric_) * std::sqrt(variance));
 }
 
+// As if nothing of q − c lay along the residual, and all elements were the outermost.
+float RabitqQuantizer::deviation_at_most(const EncodedQuery& query, const uint8_t* code) const {
+  const auto& encoded = static_cast<const Query&>(query);
+  const auto terms = RabitqTerms::read(code + packed_bytes_);
+  if (!encoded.known || std::isinf(terms.error)) {
+    return std::numeric_limits<float>::infinity();
+  }
+  const double squared_factor = static_cast<double>(terms.factor) * terms.factor;
+  const double squared_error = squared_factor * terms.error * terms.error * dim_;
+  const double variance =
+      squared_error * encoded.squared_distances[terms.centroid] / std::max(dim_ - 1, 1U) +
+      encoded.rounded.squared_residual * squared_factor * middle_ * middle_;
+  // A little more for what rounding may take from the one or the other.
+  return to_float(1.0001 * product_weight(metric_) * std::sqrt(variance));
+}
+
 // |v|²
 double RabitqQuantizer::squared_length(const uint8_t* code) const {
   Moments moments;

@@ -66,6 +66,7 @@ class RabitqQuantizer final : public Quantizer {
   void similarities(const uint8_t* codes, uint32_t row, std::span<const uint32_t> others,
                     float* similarities) const override;
   float deviation(const EncodedQuery& query, const uint8_t* code) const override;
+  float deviation_at_most(const EncodedQuery& query, const uint8_t* code) const override;
   std::vector<std::byte> parameters() const override;
 
  private:

@@ -192,7 +192,11 @@ Status Segment::read_header(io::File& file) {
 }
 
 Status Segment::open_source() {
-  const io::Source::Options options{options_.direct_io, layout_.file_bytes(options_.rows_max)};
+  const io::Source::Options options{
+      .direct = options_.direct_io,
+      .map_bytes = layout_.file_bytes(options_.rows_max),
+      .kept = true,
+  };
   TRY_ASSIGN(source_, io::Source::open(path("vectors"), options));
   return {};
 }

@@ -210,6 +210,8 @@ inline void check_deviation(const QuantizerKind& kind, Metric metric) {
       const std::vector<float> estimates = rows.estimates(*quantizer, query);
       for (size_t r = 0; r < rows.count; ++r) {
         const double deviation = quantizer->deviation(*encoded, rows.code(r));
+        CHECK(quantizer->deviation_at_most(*encoded, rows.code(r)) >=
+              static_cast<float>(deviation));
         REQUIRE(deviation > 0);
         const double error = estimates[r] - exact_similarity(metric, query, rows.row(r));
         squares += error / deviation * (error / deviation);

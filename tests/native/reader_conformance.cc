@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "io/cached_reader.h"
 #include "io/fault_reader.h"
 #include "io/uring_reader.h"
 
@@ -25,6 +26,13 @@ ReaderResult make_plain_uring(const io::ReaderOptions& options) {
   return ReaderResult(std::make_unique<io::UringReader>(options, std::move(ring), std::move(pool)));
 }
 #endif
+
+// A cache so small that rows come and go.
+ReaderResult make_cached(const io::ReaderOptions& options) {
+  TRY_ASSIGN(auto below, make_uring(options, true));
+  return ReaderResult(std::make_unique<io::CachedReader>(
+      std::move(below), std::make_shared<io::RowCache>(uint64_t{4} << 20)));
+}
 
 ReaderResult make_faultless(const io::ReaderOptions& options) {
   TRY_ASSIGN(auto below, io::make_mmap_reader(options));
@@ -52,6 +60,8 @@ std::vector<Flavour> make_flavours() {
     made.push_back({"io_uring", false, [](auto options) { return make_uring(options, false); }});
     made.push_back(
         {"io_uring direct", true, [](auto options) { return make_uring(options, true); }});
+    made.push_back({"io_uring direct behind a cache", true,
+                    [](auto options) { return make_cached(options); }});
 #ifndef ASYNCSTORE_WITHOUT_URING
     made.push_back({"io_uring of an old kernel", false,
                     [](auto options) { return make_plain_uring(options); }});
@@ -81,7 +91,7 @@ KnownFile make_known_file(const TemporaryFolder& folder, const std::string& name
                           uint64_t seed, bool direct) {
   KnownFile file{folder / name, random_bytes(size, seed), nullptr};
   write_file(file.path, file.content);
-  auto source = io::Source::open(file.path, {.direct = direct, .map_bytes = 0});
+  auto source = io::Source::open(file.path, {.direct = direct, .map_bytes = 0, .kept = true});
   REQUIRE(source.ok());
   file.source = source.value();
   return file;

@@ -166,7 +166,6 @@ def test_mistakes_in_the_environment_are_named():
 @pytest.mark.parametrize(
     "tree",
     [
-        {"storage": {"performance": {"cache_bytes": 1}}},
         {"storage": {"optimizers": {"memmap_threshold": 1}}},
         {"storage": {"optimizers": {"max_optimization_threads": "auto"}}},
         {"storage": {"on_disk_payload": False}},

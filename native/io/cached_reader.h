@@ -1,0 +1,42 @@
+// A reader with a cache of rows before it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "io/counters.h"
+#include "io/reader.h"
+#include "io/row_cache.h"
+
+namespace asyncstore::io {
+
+// Rows of sources that say so (Source::Options::kept) are looked for in the cache, and kept there
+// when they were read. The cache may be shared by the readers of all threads.
+class CachedReader final : public Reader {
+ public:
+  CachedReader(std::unique_ptr<Reader> below, std::shared_ptr<RowCache> cache)
+      : below_(std::move(below)), cache_(std::move(cache)) {}
+
+  ReaderKind kind() const override { return below_->kind(); }
+  void submit(std::span<const ReadRequest> wave) override;
+  size_t reap(Sink& sink, bool wait) override;
+  size_t pending() const override { return below_->pending() + found_.size(); }
+  void set_direct(bool direct) override { below_->set_direct(direct); }
+  void wake() override { below_->wake(); }
+  void forget(uint64_t source_id) override { below_->forget(source_id); }
+  ReaderStatistics statistics() const override;
+
+ private:
+  class Keeper;
+
+  const std::unique_ptr<Reader> below_;
+  const std::shared_ptr<RowCache> cache_;
+  // What was found, for the next reap(): requests, and their bytes in a row.
+  std::vector<ReadRequest> found_;
+  std::vector<std::byte> bytes_;
+  std::vector<ReadRequest> missing_;  // of one wave
+  Counters::Counter hits_;
+};
+
+}  // namespace asyncstore::io
