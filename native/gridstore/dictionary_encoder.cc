@@ -25,6 +25,8 @@ constexpr size_t k_step_bytes = 16;
 constexpr uint32_t k_places_compared = 16;
 // By a part of the hash, where the value has it.
 constexpr uint32_t k_own_bits = 9;
+// The processor's.
+constexpr size_t k_cache_line_bytes = 64;
 
 uint64_t load(const std::byte* at) {
   uint64_t bytes;
@@ -41,6 +43,14 @@ size_t common(const std::byte* a, const std::byte* a_end, const std::byte* b,
     ++b;
   }
   return static_cast<size_t>(a - begin);
+}
+
+// All of it at once: the encoder would ask for one line after the other, each when it has done with
+// the last.
+void fetch(Bytes value) {
+  for (size_t offset = 0; offset < value.size(); offset += k_cache_line_bytes) {
+    __builtin_prefetch(&value[offset]);
+  }
 }
 
 // The block as it grows.
@@ -159,6 +169,7 @@ uint16_t DictionaryEncoder::most_common(uint16_t newest, const uint16_t* earlier
 
 uint32_t DictionaryEncoder::encode(Bytes value, MutableBytes target) const {
   ASSERT(value.size() + dictionary_.size() <= UINT16_MAX);
+  fetch(value);
   const std::byte* const begin = value.data();
   const std::byte* const end = begin + value.size();
   const std::byte* const dictionary = dictionary_.data();

@@ -45,7 +45,7 @@ class WaitingBlocks {
     std::vector<Waiting> runs;
   };
   void sort_out(const std::vector<Waiting>& runs);
-  void free_some(uint64_t added, const Free& free);
+  void free_some(uint64_t runs, const Free& free);
 
   std::vector<Waiting> added_;      // since the last release()
   std::deque<Held> held_;           // oldest first
