@@ -273,6 +273,9 @@ FORMAT_VERSION: int
 def isa() -> str:
     """The instruction set of the kernels in use, for example "avx512_vnni"."""
 
+def available_memory_bytes() -> int:
+    """What the machine and the control groups that this process is in leave to it."""
+
 def parse_point_id(id: PointId) -> PointId:
     """The canonical form: an integer 0 … 2**64 - 1 or a hyphenated lower-case UUID. ValueError."""
 

@@ -70,6 +70,7 @@ T = TypeVar("T")
 
 NativeCollection: TypeAlias = _native.Collection
 NativeField: TypeAlias = _native.Field
+available_memory_bytes = _native.available_memory_bytes
 WRITE_POINTS_MAX = _native.WRITE_POINTS_MAX
 WRITE_BYTES_MAX = _native.WRITE_BYTES_MAX
 CANDIDATES_MAX = _native.CANDIDATES_MAX

@@ -11,8 +11,9 @@ from typing import Required, TypeAlias, TypedDict
 
 import msgspec
 
+from asyncstore.automatic import AUTO, automatic_codes
 from asyncstore.bounds import checked
-from asyncstore.engine import NativeField
+from asyncstore.engine import NativeField, available_memory_bytes
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.models import (
     BinaryQuantization,
@@ -172,8 +173,15 @@ def checked_settings(
             raise UnsupportedError(sentence)
     if not on_disk_payload:
         raise UnsupportedError("on_disk_payload: payload in memory is not supported yet")
+    dense = _checked_vectors(vectors)
+    if quantization_config == AUTO:
+        # Each vector its own: what is right for one is not for another.
+        quantization_config = None
+        for name, params in dense.items():
+            if params.quantization_config is None:
+                dense[name] = _with_automatic_codes(params)
     settings = CollectionSettings(
-        vectors=_checked_vectors(vectors),
+        vectors=dense,
         sparse_vectors=_checked_sparse(sparse_vectors),
         quantization_config=_checked_quantization(quantization_config, "quantization_config"),
         hnsw_config=_checked_graph(hnsw_config, "hnsw_config"),
@@ -246,14 +254,20 @@ def _checked_sparse(
 def _checked_params(params: object, path: str) -> VectorParams:
     if not isinstance(params, VectorParams):
         raise InvalidArgumentError(f"{path}: must be a VectorParams, got {params!r}")
-    _refuse_auto(params.quantization_config, f"{path}.quantization_config")
-    return checked(params, VectorParams, path, dec_hook=decode_quantization)
+    if params.quantization_config != AUTO:
+        return checked(params, VectorParams, path, dec_hook=decode_quantization)
+    rest = msgspec.structs.replace(params, quantization_config=None)
+    return _with_automatic_codes(checked(rest, VectorParams, path, dec_hook=decode_quantization))
+
+
+def _with_automatic_codes(params: VectorParams) -> VectorParams:
+    codes = automatic_codes(params, available_memory_bytes())
+    return msgspec.structs.replace(params, quantization_config=codes)
 
 
 def _checked_quantization(value: object, path: str) -> QuantizationConfig | None:
     if value is None:
         return None
-    _refuse_auto(value, path)
     if not isinstance(value, msgspec.Struct) or not isinstance(value, QuantizationConfig):
         raise InvalidArgumentError(f"{path}: must be a quantization of models, got {value!r}")
     quantization = checked(value, type(value), path)
@@ -319,8 +333,3 @@ def _refuse_unsupported_codes(quantization: QuantizationConfig | None, path: str
         raise UnsupportedError(
             f"{path}.{kind}.always_ram: false is not supported yet, codes are always in memory"
         )
-
-
-def _refuse_auto(quantization: object, path: str) -> None:
-    if quantization == "auto":
-        raise UnsupportedError(f'{path}: "auto" is not supported yet')

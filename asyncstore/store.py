@@ -138,7 +138,10 @@ class Store:
             vectors: One vector without a name, or named ones; None for points without vectors.
             sparse_vectors: Sparse vectors by name; kept and returned, not yet searched.
             quantization_config: Codes of all vectors that do not have their own: scalar, rabitq,
-                product or binary. Without codes a search reads all originals.
+                product or binary. "auto" lets the store choose for each vector by its dimensions
+                and by the memory that is left, 4 bits a dimension where a million codes of them
+                fit into half of it; ``info()`` says what was chosen. Without codes a search reads
+                all originals.
             hnsw_config: Settings of the graphs over the codes, of all vectors that do not have
                 their own; ``m=0``: no graph, codes are scanned.
             optimizers_config: Not supported yet; the store's configuration has it for all.

@@ -26,6 +26,10 @@ CANDIDATES_MAX = 1 << 20
 FORMAT_VERSION = 1
 
 
+def available_memory_bytes() -> int:
+    return 8 << 30
+
+
 def isa() -> str:
     return "fake"
 

@@ -138,7 +138,8 @@ class VectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         size: Dimensions, 1 to 65,536.
         distance: How near two vectors are. With cosine, vectors are normalised when written.
         hnsw_config: Not supported yet.
-        quantization_config: The codes in memory; None means those of the collection.
+        quantization_config: The codes in memory; None means those of the collection, "auto" that
+            the store chooses.
         on_disk: Originals are on disk in any case; False is not supported yet.
         datatype: What originals are stored as; None means float32.
         multivector_config: Not supported yet.

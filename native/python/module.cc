@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/memory.h"
 #include "engine/engine.h"
 #include "io/storage.h"
 #include "payload/payload.h"
@@ -202,6 +203,7 @@ NB_MODULE(_native, module) {
   });
   module.def(
       "check_path", [](nb::handle path) { return path_of(path).steps().size(); }, "path"_a.none());
+  module.def("available_memory_bytes", [] { return base::available_memory_bytes(); });
   module.def("isa", [] { return simd::name(simd::kernels().isa); });
   module.def("parse_point_id", [](nb::object id) { return to_python(id_of(id, 0)); });
 }

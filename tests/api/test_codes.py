@@ -178,3 +178,36 @@ async def test_fewer_rows_than_the_threshold_are_scanned(open_store, real):
         collection = await filled(store, real, "int8", threshold)
         assert collection.statistics().ram_bytes["graph"] == 0
         assert recall(await found(collection, real, None), real) >= 0.99
+
+
+async def test_codes_that_the_store_chooses_are_shown(open_store, real):
+    named = {
+        "chosen": m.VectorParams(size=8, distance=m.Distance.DOT),
+        "own": m.VectorParams(
+            size=8, distance=m.Distance.DOT, quantization_config=KINDS["product4"]
+        ),
+    }
+    async with open_store() as store:
+        one = await store.create_collection(
+            "one",
+            vectors=m.VectorParams(size=384, distance=m.Distance.COSINE),
+            quantization_config="auto",
+        )
+        await store.create_collection("named", vectors=named, quantization_config="auto")
+        own = m.VectorParams(size=8, distance=m.Distance.MANHATTAN, quantization_config="auto")
+        await store.create_collection("own", vectors=own)
+        await one.upsert_arrays(np.arange(100, dtype=np.uint64), real.vectors[:100])
+        assert (await one.search(real.vectors[7], limit=1))[0].id == 7
+        assert one.statistics().ram_bytes["codes"] > 0
+    async with open_store() as store:
+
+        async def vectors_of(name):
+            return (await (await store.get_collection(name)).info()).config.params.vectors
+
+        chosen = (await vectors_of("one")).quantization_config
+        assert isinstance(chosen, m.RabitqQuantization)
+        assert chosen.rabitq.bits in (1, 2, 4)
+        vectors = await vectors_of("named")
+        assert vectors["chosen"].quantization_config.rabitq.bits == 8  # few dimensions
+        assert vectors["own"].quantization_config == KINDS["product4"]
+        assert isinstance((await vectors_of("own")).quantization_config, m.ScalarQuantization)

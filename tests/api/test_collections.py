@@ -164,7 +164,6 @@ async def test_many_collections_open_again(open_store, unnamed):
         {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=0)},
         {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
         {"sparse_vectors": {"s": m.SparseVectorParams(modifier=m.Modifier.IDF)}},
-        {"quantization_config": "auto"},
         {"on_disk_payload": False},
     ],
     ids=lambda settings: next(iter(settings)),

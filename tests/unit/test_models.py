@@ -170,7 +170,6 @@ def test_all_wrong_settings_are_listed():
         {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=1)},
         {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
         {"on_disk_payload": False},
-        {"quantization_config": "auto"},
         {
             "quantization_config": m.ScalarQuantization(
                 scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, always_ram=False)
@@ -185,7 +184,6 @@ def test_all_wrong_settings_are_listed():
             {"vectors": m.VectorParams(size=4, distance=m.Distance.DOT, **setting)}
             for setting in (
                 {"on_disk": False},
-                {"quantization_config": "auto"},
                 {"multivector_config": m.MultiVectorConfig(comparator="max_sim")},
             )
         ),
