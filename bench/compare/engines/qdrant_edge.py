@@ -18,7 +18,7 @@ class QdrantEdge(Engine):
     settings = (
         *(
             Setting(f"int8 ef{ef} ×{times:g}", "int8 m16", search={"ef": ef, "oversampling": times})
-            for ef, times in ((64, 2.0), (128, 2.0), (128, 4.0), (256, 4.0))
+            for ef, times in ((64, 2.0), (96, 2.0), (128, 2.0), (128, 4.0), (256, 4.0))
         ),
         Setting("int8 ef128 no rescoring", "int8 m16", search={"ef": 128, "rescore": False}),
         Setting(
