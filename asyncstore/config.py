@@ -52,11 +52,11 @@ class PerformanceConfig(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         workers: Search threads; 0 means one per CPU.
         io_depth: Reads in flight per worker, at most.
-        direct_io: Whether originals are read past the page cache. ``auto`` does so while they
-            are larger than the memory that the machine and the control group have left, or when
-            rows are to be kept by the store (``cache_bytes``).
-        cache_bytes: Memory for rows that were read, in the place of the page cache: a hard bound.
-            0 keeps none. Not with ``direct_io: false``.
+        direct_io: Whether originals are read past the page cache. ``auto`` does so where
+            ``cache_bytes`` says how many are to be kept instead, and while they do not fit into
+            the memory that the machine and the control group have left.
+        cache_bytes: Memory for rows that were read past the page cache: a hard bound. 0 keeps
+            none. Not with ``direct_io: false``.
         prewarm: Bring originals into the page cache in the background after opening and sealing,
             unless they are read past it.
     """

@@ -9,17 +9,19 @@
 
 namespace asyncstore::engine {
 
-// As the options say; `automatic` reads directly when the originals would not fit into the memory
-// that is left. Then a page cache would be a poor one of rows (four of five bytes of a page were
-// not asked for), and pages that come and go at every read cost more than they save.
+// As the options say. `automatic` reads directly, with the store's own cache of rows, while the
+// originals do not fit into the memory that is left; where they fit, or there is no such cache, the
+// page cache serves better (docs/decisions/0016-rows-not-pages.md).
 class DirectReading {
  public:
-  explicit DirectReading(Choice choice) : choice_(choice), on_(choice == Choice::yes) {}
+  explicit DirectReading(const Options& options)
+      : by_memory_(options.direct_io == Choice::automatic && options.cache_bytes > 0),
+        on_(options.direct_io == Choice::yes) {}
 
   bool on() const { return on_.load(std::memory_order_relaxed); }
   // Looks at the memory; `originals_bytes` are those of all vectors. True when on() has changed.
   bool look(uint64_t originals_bytes) {
-    if (choice_ != Choice::automatic) {
+    if (!by_memory_) {
       return false;
     }
     const uint64_t available = base::available_memory_bytes();
@@ -29,7 +31,7 @@ class DirectReading {
   }
 
  private:
-  const Choice choice_;
+  const bool by_memory_;
   std::atomic<bool> on_;
 };
 

@@ -87,10 +87,7 @@ Engine::Engine(std::shared_ptr<io::Storage> storage, std::string path, Options o
     : storage_(std::move(storage)),
       path_(std::move(path)),
       options_(std::move(options)),
-      // Who wants rows kept by the store wants none kept by the kernel.
-      direct_reading_(options_.cache_bytes > 0 && options_.direct_io == Choice::automatic
-                          ? Choice::yes
-                          : options_.direct_io),
+      direct_reading_(options_),
       catalog_(storage_, path_ + "/collections", options_) {}
 
 Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<io::Storage> storage,
@@ -192,7 +189,7 @@ Status Engine::make_readers() {
     auto made = ring ? io::make_uring_reader(options) : io::make_mmap_reader(options);
     TRY_ASSIGN(auto reader, std::move(made));
     if (cache_) {
-      reader = std::make_unique<io::CachedReader>(std::move(reader), cache_);
+      reader = std::make_unique<io::CachedReader>(std::move(reader), cache_, options.direct);
     }
     if (!options_.fault.empty()) {
       TRY_ASSIGN(const io::FaultPlan plan, io::parse_fault_plan(options_.fault));
@@ -312,7 +309,6 @@ void Engine::look_at_memory() {
       }
     }
   }
-  // What the page cache is left for the rows comes and goes with what else the process holds.
   if (direct_reading_.look(originals_bytes)) {
     for (auto& worker : workers_) {
       worker->set_direct(direct_reading_.on());

@@ -8,6 +8,7 @@
 #include "base/thread.h"
 #include "engine/check.h"
 #include "engine/errors.h"
+#include "engine/linking.h"
 #include "engine/repair.h"
 
 namespace asyncstore::engine {
@@ -323,7 +324,7 @@ Result<bool> Maintenance::restore_graphs(Collection& collection, uint32_t field)
   for (const SegmentView& sealed : view->fields[field].segments) {
     Segment& segment = *sealed.segment;
     if (segment.sealed() && segment.graph() == nullptr && segment.wants_graph(sealed.rows)) {
-      TRY(make_graph(collection, segment, [this] { return stopping(); }));
+      TRY(make_graph(collection, sealed, [this] { return stopping(); }));
       TRY(segment.rewrite_graph());
       TRY(after_sync(collection, collection.storage().sync_folder(collection.segments_folder())));
       worked = true;

@@ -9,7 +9,9 @@
 #include "engine/collection.h"
 #include "engine/errors.h"
 #include "engine/input_rows.h"
+#include "engine/linking.h"
 #include "engine/row_encoder.h"
+#include "engine/stages.h"
 #include "index/row_order.h"
 #include "quantize/factory.h"
 #include "segment/code_similarity.h"
@@ -23,7 +25,6 @@ using segment::Segment;
 
 namespace {
 
-constexpr uint8_t k_linking_bits = 4;   // at least so many an element make good links
 constexpr size_t k_gather_rows = 1024;  // read at once where rows are put in order
 // What codes are trained on: some hundred rows for each of 256 centroids, unless they are long.
 constexpr uint64_t k_sample_rows = 32768;
@@ -42,34 +43,6 @@ void keep_what_fits(std::vector<SegmentView>& inputs, uint64_t bytes_max, size_t
     bytes += inputs[count++].bytes();
   }
   inputs.resize(count);
-}
-
-// Stages of a rewrite, as the collection shows them. Says when to end.
-class Stages {
- public:
-  Stages(Collection& collection, const std::function<bool()>& stopping)
-      : collection_(collection), stopping_(stopping) {}
-
-  bool show(uint64_t done, uint64_t total, const std::string& what) const {
-    collection_.set_progress({"optimizing", done, total, what});
-    return !stopping_() && !collection_.dropped();
-  }
-  // The same for who reports numbers alone.
-  index::Graph::Progress stage(std::string what) const {
-    return [this, what = std::move(what)](uint64_t done, uint64_t total) {
-      return show(done, total, what);
-    };
-  }
-
- private:
-  Collection& collection_;
-  const std::function<bool()>& stopping_;
-};
-
-// Of the threads that may work on a segment.
-uint32_t thread_count(const Segment& segment) {
-  const uint32_t threads = segment.graph_options().threads;
-  return threads > 0 ? threads : std::max(std::thread::hardware_concurrency(), 1U);
 }
 
 // Adds rows to the output with their codes, made here if it has codes and `encoder` is not null.
@@ -133,20 +106,6 @@ class OrderedCopy {
   }
 
  private:
-  static std::shared_ptr<const quantize::Quantizer> linking_quantizer(const Segment& output) {
-    const segment::Field& field = output.field();
-    const quantize::Config& codes = field.quantization;
-    const bool fine = codes.kind == quantize::Kind::scalar_int8 ||
-                      (codes.kind == quantize::Kind::rabitq && codes.bits >= k_linking_bits);
-    if (fine) {
-      return output.quantizer();
-    }
-    const quantize::Metric metric = segment::metric_of(field.distance);
-    const auto kind = metric == quantize::Metric::manhattan ? quantize::Kind::scalar_int8
-                                                            : quantize::Kind::rabitq;
-    return quantize::make({.kind = kind, .bits = k_linking_bits}, field.dim, metric);
-  }
-
   Status encode() {
     const uint64_t bytes = live_ * linking_->code_bytes();
     codes_ = base::Region(bytes, true);
@@ -281,11 +240,6 @@ Status fill_output(Collection& collection, Rewrite& work, const std::function<bo
   return work.output->wants_graph(static_cast<uint32_t>(live))
              ? OrderedCopy(work, live, stages).run()
              : copy_in_turn(work, live, stages);
-}
-
-Status make_graph(Collection& collection, Segment& segment, const std::function<bool()>& stopping) {
-  const Stages stages(collection, stopping);
-  return segment.make_graph(segment.rows(), stages.stage("linking rows"));
 }
 
 }  // namespace asyncstore::engine

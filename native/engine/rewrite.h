@@ -48,8 +48,4 @@ base::Result<std::shared_ptr<const quantize::Quantizer>> train_quantizer(
 base::Status fill_output(Collection& collection, Rewrite& work,
                          const std::function<bool()>& stopping);
 
-// Makes the graph of a sealed segment that has lost it.
-base::Status make_graph(Collection& collection, segment::Segment& segment,
-                        const std::function<bool()>& stopping);
-
 }  // namespace asyncstore::engine

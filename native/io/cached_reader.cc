@@ -15,10 +15,10 @@ RowCache::Place place_of(const ReadRequest& request) {
 // Keeps what lands on its way to the sink.
 class CachedReader::Keeper final : public Sink {
  public:
-  Keeper(RowCache& cache, Sink& sink) : cache_(cache), sink_(sink) {}
+  Keeper(RowCache& cache, bool keeps, Sink& sink) : cache_(cache), keeps_(keeps), sink_(sink) {}
 
   void landed(const ReadRequest& request, base::Bytes data, const base::Error* error) override {
-    if (error == nullptr && request.source->kept()) {
+    if (keeps_ && error == nullptr && request.source->kept()) {
       cache_.add(place_of(request), data);
     }
     sink_.landed(request, data, error);
@@ -26,14 +26,16 @@ class CachedReader::Keeper final : public Sink {
 
  private:
   RowCache& cache_;
+  const bool keeps_;
   Sink& sink_;
 };
 
 void CachedReader::submit(std::span<const ReadRequest> wave) {
+  const bool direct = direct_.load(std::memory_order_relaxed);
   missing_.clear();
   for (const ReadRequest& request : wave) {
     const bool found =
-        request.source->kept() && cache_->find(place_of(request), request.length, bytes_);
+        direct && request.source->kept() && cache_->find(place_of(request), request.length, bytes_);
     (found ? found_ : missing_).push_back(request);
   }
   hits_.add(wave.size() - missing_.size());
@@ -51,7 +53,7 @@ size_t CachedReader::reap(Sink& sink, bool wait) {
     sink.landed(request, base::Bytes(bytes).subspan(offset, request.length), nullptr);
     offset += request.length;
   }
-  Keeper keeper(*cache_, sink);
+  Keeper keeper(*cache_, direct_.load(std::memory_order_relaxed), sink);
   return found.size() + below_->reap(keeper, wait && found.empty());
 }
 

@@ -106,10 +106,7 @@ class Segment {
   // Whether so many rows shall have a graph.
   bool wants_graph(uint32_t rows) const;
   index::Graph::Options graph_options() const;
-  // Makes the graph of the first `rows` rows, to which no more are appended; searches use it from
-  // now on. Once.
-  base::Status make_graph(uint32_t rows, const index::Graph::Progress& progress);
-  // The same with one that was made elsewhere.
+  // Of all rows, to which no more are appended; searches use it from now on. Once.
   void use_graph(std::unique_ptr<const index::Graph> graph);
   // Writes the codes of the first `rows` rows, and the graph if there is one; from now on nothing
   // is appended.

@@ -3,7 +3,6 @@
 #include <thread>
 #include <utility>
 
-#include "segment/code_similarity.h"
 #include "segment/segment.h"
 #include "segment/segment_format.h"
 
@@ -25,15 +24,8 @@ Graph::Options Segment::graph_options() const {
           .threads = std::min(field_.graph.threads, std::thread::hardware_concurrency())};
 }
 
-Status Segment::make_graph(uint32_t rows, const Graph::Progress& progress) {
-  ASSERT(graph() == nullptr);
-  const CodeSimilarity similarity(*quantizer_, codes(0));
-  TRY_ASSIGN(auto made, Graph::build(rows, similarity, graph_options(), progress));
-  use_graph(std::move(made));
-  return {};
-}
-
 void Segment::use_graph(std::unique_ptr<const Graph> graph) {
+  ASSERT(this->graph() == nullptr);
   graph_owner_ = std::move(graph);
   graph_.store(graph_owner_.get(), std::memory_order_release);
 }

@@ -31,7 +31,7 @@ async def filled(store, real):
 
 
 async def test_a_row_is_read_once(open_store, real):
-    async with open_store(cache_bytes=CACHE_BYTES, prewarm=False) as store:
+    async with open_store(direct_io=True, cache_bytes=CACHE_BYTES, prewarm=False) as store:
         collection = await filled(store, real)
         first = [await collection.search(query, limit=10) for query in real.queries[:50]]
         before = store.statistics()
@@ -50,7 +50,7 @@ async def test_a_cache_that_is_too_small_changes_no_answer(open_store, real):
         expected = [await collection.search(query, limit=10) for query in real.queries[:50]]
         assert not store.statistics().direct_io  # so few rows fit into any memory
         assert store.statistics().cache_bytes == 0
-    async with open_store(cache_bytes=100_000, prewarm=False) as store:
+    async with open_store(direct_io=True, cache_bytes=100_000, prewarm=False) as store:
         collection = await store.get_collection("packages")
         for _ in range(2):
             found = [await collection.search(query, limit=10) for query in real.queries[:50]]
@@ -61,7 +61,7 @@ async def test_a_cache_that_is_too_small_changes_no_answer(open_store, real):
 async def test_rows_that_moved_and_values_that_changed_are_not_taken_from_the_cache(
     open_store, real
 ):
-    async with open_store(cache_bytes=CACHE_BYTES, prewarm=False) as store:
+    async with open_store(direct_io=True, cache_bytes=CACHE_BYTES, prewarm=False) as store:
         collection = await filled(store, real)
         query = real.vectors[17]
         assert (await collection.search(query, limit=1))[0].id == 17
@@ -74,6 +74,16 @@ async def test_rows_that_moved_and_values_that_changed_are_not_taken_from_the_ca
         found = await collection.search(real.vectors[18], limit=1)
         assert found[0].id == 18
         assert found[0].score == pytest.approx(1, abs=1e-5)
+
+
+async def test_the_page_cache_serves_what_fits_into_memory(open_store, real):
+    async with open_store(cache_bytes=CACHE_BYTES, prewarm=False) as store:
+        collection = await filled(store, real)
+        for _ in range(2):
+            await collection.search(real.queries[0], limit=10)
+        statistics = store.statistics()
+        assert not statistics.direct_io
+        assert statistics.cache_hits == 0
 
 
 async def test_a_cache_beside_the_page_cache_is_refused(tmp_path):

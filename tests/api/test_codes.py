@@ -150,9 +150,10 @@ async def test_deleted_points_are_not_found_by_a_graph(open_store, real):
         assert not gone & {point for result in results for point, _ in result}
 
 
-async def test_a_damaged_graph_is_made_again(open_store, real, tmp_path):
+@pytest.mark.parametrize("kind", ["int8", "rabitq1", "product4"])
+async def test_a_damaged_graph_is_made_again(open_store, real, tmp_path, kind):
     async with open_store() as store:
-        collection = await filled(store, real, "int8", GRAPH)
+        collection = await filled(store, real, kind, GRAPH)
         graph = collection.statistics().ram_bytes["graph"]
     [path] = tmp_path.rglob("*.graph")
     content = bytearray(path.read_bytes())
@@ -165,11 +166,32 @@ async def test_a_damaged_graph_is_made_again(open_store, real, tmp_path):
         assert recall(results, real) >= 0.99  # all codes are scanned meanwhile
         await collection.optimize()
         assert collection.statistics().ram_bytes["graph"] == graph
+        assert recall(await found(collection, real, None), real) >= 0.96
     assert path.read_bytes() != bytes(content)
     async with open_store() as store:
         collection = await store.get_collection("packages")
         assert collection.statistics().rebuilt == []
         assert collection.statistics().ram_bytes["graph"] == graph
+
+
+async def test_a_graph_that_is_made_again_has_its_deleted_rows(open_store, real, tmp_path):
+    optimizers = {"deleted_threshold": 1.0}
+    async with open_store(optimizers=optimizers) as store:
+        collection = await filled(store, real, "rabitq1", GRAPH)
+        await collection.delete(points=list(range(0, ROWS, 5)))
+    [path] = tmp_path.rglob("*.graph")
+    path.unlink()
+    async with open_store(optimizers=optimizers) as store:
+        collection = await store.get_collection("packages")
+        exact = await found(collection, real, m.SearchParams(exact=True))
+        await collection.optimize()
+        assert collection.statistics().ram_bytes["graph"] > ROWS * 128
+        results = await found(collection, real, None)
+        hits = sum(
+            len({point for point, _ in some} & {point for point, _ in all_})
+            for some, all_ in zip(results, exact, strict=True)
+        )
+        assert hits >= 0.96 * QUERIES * LIMIT
 
 
 async def test_fewer_rows_than_the_threshold_are_scanned(open_store, real):

@@ -31,7 +31,7 @@ ReaderResult make_plain_uring(const io::ReaderOptions& options) {
 ReaderResult make_cached(const io::ReaderOptions& options) {
   TRY_ASSIGN(auto below, make_uring(options, true));
   return ReaderResult(std::make_unique<io::CachedReader>(
-      std::move(below), std::make_shared<io::RowCache>(uint64_t{4} << 20)));
+      std::move(below), std::make_shared<io::RowCache>(uint64_t{4} << 20), true));
 }
 
 ReaderResult make_faultless(const io::ReaderOptions& options) {
