@@ -15,7 +15,7 @@ LAYERS = [
     {"version", "errors"},
     {"bounds", "wake"},
     {"models"},
-    {"config"},
+    {"config", "automatic"},
     {"engine"},
     {"names", "pace", "settings", "ids", "vectors", "sparse", "payload"},
     {"batch", "rows", "search_plan"},
