@@ -254,7 +254,8 @@ def _checked_sparse(
 def _checked_params(params: object, path: str) -> VectorParams:
     if not isinstance(params, VectorParams):
         raise InvalidArgumentError(f"{path}: must be a VectorParams, got {params!r}")
-    if params.quantization_config != AUTO:
+    codes: object = params.quantization_config  # whatever the caller gave
+    if codes != AUTO:
         return checked(params, VectorParams, path, dec_hook=decode_quantization)
     rest = msgspec.structs.replace(params, quantization_config=None)
     return _with_automatic_codes(checked(rest, VectorParams, path, dec_hook=decode_quantization))
