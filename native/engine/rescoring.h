@@ -62,8 +62,8 @@ class Rescoring {
         end->known = true;
       }
     }
-    const auto read = std::stable_partition(
-        wave, end, [this](const Estimated& one) { return one.reach >= bar_; });
+    const auto read =
+        std::partition(wave, end, [this](const Estimated& one) { return one.reach >= bar_; });
     const auto count = static_cast<size_t>(read - wave);
     next_ += count;
     if (read != end) {
