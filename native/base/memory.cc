@@ -1,8 +1,6 @@
 #include "base/memory.h"
 
 #include <algorithm>
-#include <cinttypes>
-#include <cstdio>
 #include <fstream>
 #include <optional>
 #include <sstream>

@@ -152,7 +152,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint32_t rows_max(uint32_t field) const;
   uint64_t identity() const { return file_.identity; }
   segment::Segment::Options segment_options(uint32_t id, uint32_t rows_max) const {
-    return {id, rows_max, options_.direct_io != Choice::no, identity()};
+    const bool direct = options_.direct_io == Choice::yes || options_.direct_by_memory();
+    return {id, rows_max, direct, identity()};
   }
   void add_rebuilt(std::string what);
   // Whether a checkpoint would save anything: operations, or what was rebuilt at open.

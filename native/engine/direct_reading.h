@@ -15,8 +15,7 @@ namespace asyncstore::engine {
 class DirectReading {
  public:
   explicit DirectReading(const Options& options)
-      : by_memory_(options.direct_io == Choice::automatic && options.cache_bytes > 0),
-        on_(options.direct_io == Choice::yes) {}
+      : by_memory_(options.direct_by_memory()), on_(options.direct_io == Choice::yes) {}
 
   bool on() const { return on_.load(std::memory_order_relaxed); }
   // Looks at the memory; `originals_bytes` are those of all vectors. True when on() has changed.

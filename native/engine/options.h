@@ -19,6 +19,8 @@ struct Options {
   Choice direct_io = Choice::automatic;
   uint64_t cache_bytes = 0;  // for rows that were read; direct reads only
   bool prewarm = true;
+  // Whether reads are direct or not by the memory that is left (engine/direct_reading.h).
+  bool direct_by_memory() const { return direct_io == Choice::automatic && cache_bytes > 0; }
 
   // An appendable segment is sealed from this size on (bytes of originals); 0: never.
   uint64_t indexing_threshold_bytes = uint64_t{10000} << 10;
