@@ -17,11 +17,13 @@ MAY_USE = {
     "gridstore": {"io", "base"},
     "payload": {"base"},
     "sparse": {"simd", "base"},
+    "filter": {"payload", "points", "base"},
     "points": {"io", "base"},
     "segment": {"points", "index", "quantize", "io", "simd", "base"},
     "engine": {
         "segment",
         "gridstore",
+        "filter",
         "payload",
         "sparse",
         "points",

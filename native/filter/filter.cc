@@ -1,0 +1,50 @@
+#include "filter/filter.h"
+
+#include <algorithm>
+
+namespace asyncstore::filter {
+
+namespace {
+
+template <typename T>
+void sort_unique(std::vector<T>& values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): every bit of the input counts.
+uint64_t mixed(uint64_t value) {
+  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
+  value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
+  return value ^ (value >> 31);
+}
+
+}  // namespace
+
+ValueSet::ValueSet(const std::vector<Scalar>& values) {
+  for (const Scalar& value : values) {
+    if (const auto* flag = std::get_if<bool>(&value)) {
+      (*flag ? has_true_ : has_false_) = true;
+    } else if (const auto* integer = std::get_if<int64_t>(&value)) {
+      integers_.push_back(*integer);
+    } else {
+      strings_.push_back(std::get<std::string>(value));
+    }
+  }
+  sort_unique(integers_);
+  sort_unique(strings_);
+}
+
+bool ValueSet::contains(int64_t value) const {
+  return std::binary_search(integers_.begin(), integers_.end(), value);
+}
+
+bool ValueSet::contains(std::string_view value) const {
+  return std::binary_search(strings_.begin(), strings_.end(), value);
+}
+
+bool Slice::has(const points::PointId& id) const {
+  return mixed(mixed(id.high + (id.is_uuid ? 1 : 0)) + id.low) % total == index;
+}
+
+}  // namespace asyncstore::filter
