@@ -54,6 +54,11 @@ struct Batch {
   std::vector<int32_t> counts;
 };
 
+struct Ids {
+  bool has_uuid = false;
+  std::vector<points::PointId> ids;
+};
+
 struct Finding {
   bool error = false;  // something is damaged, and still is
   std::string file;
@@ -64,7 +69,7 @@ struct Finding {
 };
 
 using Value = std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows,
-                           ScrollPage, Batch, std::vector<Finding>>;
+                           ScrollPage, Batch, Ids, std::vector<Finding>>;
 
 struct Completion {
   uint64_t ticket = 0;

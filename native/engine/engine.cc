@@ -422,8 +422,10 @@ bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& co
   }
   const uint32_t dim = collection->fields()[request.field].dim;
   const size_t queries = request.queries.size() / dim;
-  const size_t parts =
-      batch_parts(collection->view()->fields[request.field], queries, workers_.size());
+  size_t parts = batch_parts(collection->view()->fields[request.field], queries, workers_.size());
+  if (request.filter) {
+    parts = std::min(parts, workers_.size());  // each part finds for itself which points pass
+  }
   auto join = std::make_shared<BatchJoin>();
   join->parts_left = static_cast<uint32_t>(parts);
   join->batch.queries = static_cast<uint32_t>(queries);
@@ -457,12 +459,31 @@ bool Engine::retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collec
 }
 
 bool Engine::scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection, PointId offset,
-                    uint64_t limit, With with) {
+                    uint64_t limit, std::shared_ptr<const filter::Filter> filter, With with) {
   if (refused(ticket, *collection)) {
     return true;
   }
-  return offer(ticket, std::make_unique<ScrollTask>(ticket, collection, offset, limit,
-                                                    std::move(with), *completions_));
+  return offer(ticket,
+               std::make_unique<ScrollTask>(ticket, collection, offset, limit, std::move(filter),
+                                            std::move(with), *completions_));
+}
+
+bool Engine::count(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                   std::shared_ptr<const filter::Filter> filter, bool exact) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
+  return offer(ticket, std::make_unique<CountTask>(ticket, collection, std::move(filter), exact,
+                                                   *completions_));
+}
+
+bool Engine::matching_ids(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                          std::shared_ptr<const filter::Filter> filter) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
+  return offer(ticket, std::make_unique<MatchingIdsTask>(ticket, collection, std::move(filter),
+                                                         *completions_));
 }
 
 bool Engine::check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim) {

@@ -67,8 +67,14 @@ class Engine {
                     SearchRequest request);
   bool retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                 std::vector<points::PointId> ids, With with);
+  // Without a filter: all points.
   bool scroll(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-              points::PointId offset, uint64_t limit, With with);
+              points::PointId offset, uint64_t limit, std::shared_ptr<const filter::Filter> filter,
+              With with);
+  bool count(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+             std::shared_ptr<const filter::Filter> filter, bool exact);
+  bool matching_ids(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                    std::shared_ptr<const filter::Filter> filter);
   bool check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim);
   void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
   void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,

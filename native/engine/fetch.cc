@@ -10,17 +10,27 @@ using points::PointId;
 Task::Next PointsTask::step(Worker& worker) {
   if (!view_) {
     view_ = collection_->view();  // slots found from here on keep their points
-    const std::vector<uint32_t> slots = find();
+  }
+  if (!found_) {
+    std::vector<uint32_t> slots;
+    const Next next = find(worker, slots);
+    if (next != Next::done) {
+      return next;
+    }
+    found_ = true;
     if (!with_.nothing()) {
       fetch_.emplace(collection_, with_, slots.size());
     }
     add_points(slots);
-    if (fetch_ && fetch_->read(*this, worker)) {
+    if (!error_ && fetch_ && fetch_->read(*this, worker)) {
       return Next::wait;
     }
   }
-  if (fetch_ && fetch_->error()) {
-    completions_.fail(ticket_, *fetch_->error());
+  if (!error_ && fetch_) {
+    error_ = fetch_->error();
+  }
+  if (error_) {
+    completions_.fail(ticket_, *error_);
     return Next::done;
   }
   if (fetch_) {
@@ -28,6 +38,15 @@ Task::Next PointsTask::step(Worker& worker) {
   }
   completions_.complete(ticket_, answer(std::move(rows_)));
   return Next::done;
+}
+
+void PointsTask::landed(const io::ReadRequest& request, base::Bytes data,
+                        const base::Error* error) {
+  if (found_) {
+    fetch_->landed(request, data, error);
+  } else {
+    found(request, data, error);
+  }
 }
 
 void PointsTask::add_points(std::span<const uint32_t> slots) {
@@ -41,8 +60,7 @@ void PointsTask::add_points(std::span<const uint32_t> slots) {
   }
 }
 
-std::vector<uint32_t> RetrieveTask::find() {
-  std::vector<uint32_t> slots;
+Task::Next RetrieveTask::find(Worker&, std::vector<uint32_t>& slots) {
   const auto lock = collection_->table().read_lock();
   for (const PointId& id : ids_) {
     const uint32_t slot = collection_->table().find(id);
@@ -50,19 +68,41 @@ std::vector<uint32_t> RetrieveTask::find() {
       slots.push_back(slot);
     }
   }
-  return slots;
+  return Next::done;
 }
 
-std::vector<uint32_t> ScrollTask::find() {
-  const uint64_t wanted = std::min(limit_, uint64_t{UINT32_MAX});
-  auto slots = collection_->table().scroll(offset_, wanted + 1);
-  if (slots.size() > wanted) {
+ScrollTask::ScrollTask(uint64_t ticket, std::shared_ptr<Collection> collection, PointId offset,
+                       uint64_t limit, std::shared_ptr<const filter::Filter> filter, With with,
+                       CompletionQueue& completions)
+    : PointsTask(ticket, std::move(collection), std::move(with), completions),
+      offset_(offset),
+      limit_(std::min(limit, uint64_t{UINT32_MAX})) {
+  if (filter) {
+    page_.emplace(collection_, std::move(filter), offset_, limit_ + 1);
+  }
+}
+
+Task::Next ScrollTask::find(Worker& worker, std::vector<uint32_t>& slots) {
+  if (page_) {
+    const Next next = page_->step(*this, worker);
+    if (next != Next::done) {
+      return next;
+    }
+    if (page_->error()) {
+      fail(*page_->error());
+      return Next::done;
+    }
+    slots = page_->take();
+  } else {
+    slots = collection_->table().scroll(offset_, limit_ + 1);
+  }
+  if (slots.size() > limit_) {
     next_ = collection_->table().id(slots.back());
     slots.pop_back();
   }
   // A point that is just being written for the first time has no version yet: not yet there.
   std::erase_if(slots, [&](uint32_t slot) { return collection_->table().version(slot) == 0; });
-  return slots;
+  return Next::done;
 }
 
 Task::Next CheckVectorsTask::step(Worker&) {

@@ -10,6 +10,7 @@
 
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
+#include "engine/filtered_points.h"
 #include "engine/point_fetch.h"
 #include "engine/task.h"
 
@@ -19,9 +20,7 @@ namespace asyncstore::engine {
 class PointsTask : public Task {
  public:
   Next step(Worker& worker) final;
-  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) final {
-    fetch_->landed(request, data, error);
-  }
+  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) final;
   void abandon(const base::Error& error) final { completions_.fail(ticket_, error); }
 
  protected:
@@ -31,9 +30,13 @@ class PointsTask : public Task {
         ticket_(ticket),
         with_(std::move(with)),
         completions_(completions) {}
-  // The slots of the points, in order; the view is held by then.
-  virtual std::vector<uint32_t> find() = 0;
+  // Finds the slots of the points, in order; the view is held by then. Until it says `done`.
+  virtual Next find(Worker& worker, std::vector<uint32_t>& slots) = 0;
+  // Of what find() reads.
+  virtual void found(const io::ReadRequest&, base::Bytes, const base::Error*) {}
   virtual Value answer(Rows rows) = 0;
+  // Ends the task, in place of what find() was to find.
+  void fail(const base::Error& error) { error_ = error; }
 
   std::shared_ptr<Collection> collection_;
 
@@ -44,6 +47,8 @@ class PointsTask : public Task {
   With with_;
   CompletionQueue& completions_;
   std::shared_ptr<const View> view_;
+  bool found_ = false;
+  std::optional<base::Error> error_;
   Rows rows_;
   std::optional<PointFetch> fetch_;
 };
@@ -57,27 +62,29 @@ class RetrieveTask final : public PointsTask {
         ids_(std::move(ids)) {}
 
  private:
-  std::vector<uint32_t> find() override;
+  Next find(Worker& worker, std::vector<uint32_t>& slots) override;
   Value answer(Rows rows) override { return rows; }
 
   std::vector<points::PointId> ids_;
 };
 
-// A page of points in the order of their ids, from `offset` on.
+// A page of points in the order of their ids, from `offset` on; without a filter, of all.
 class ScrollTask final : public PointsTask {
  public:
   ScrollTask(uint64_t ticket, std::shared_ptr<Collection> collection, points::PointId offset,
-             uint64_t limit, With with, CompletionQueue& completions)
-      : PointsTask(ticket, std::move(collection), std::move(with), completions),
-        offset_(offset),
-        limit_(limit) {}
+             uint64_t limit, std::shared_ptr<const filter::Filter> filter, With with,
+             CompletionQueue& completions);
 
  private:
-  std::vector<uint32_t> find() override;
+  Next find(Worker& worker, std::vector<uint32_t>& slots) override;
+  void found(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override {
+    page_->landed(request, data, error);
+  }
   Value answer(Rows rows) override { return ScrollPage{std::move(rows), next_}; }
 
   points::PointId offset_;
   uint64_t limit_;
+  std::optional<FilteredPage> page_;
   std::optional<points::PointId> next_;
 };
 

@@ -23,16 +23,23 @@ constexpr float k_reach_deviations = 3;
 
 }  // namespace
 
+bool walk_pays(const SegmentView& view, uint64_t admitted, const Effort& effort) {
+  return view.segment->graph() != nullptr &&
+         !index::scan_is_cheaper(view.rows, admitted, effort.ef);
+}
+
 // One query over the graph of one segment.
 class Preselection::Walk {
  public:
-  Walk(const SegmentView& segment, const quantize::EncodedQuery& query, const Effort& effort,
+  Walk(const SegmentView& segment, uint32_t number, const AdmittedRows& admitted,
+       const quantize::EncodedQuery& query, const Effort& effort,
        std::unique_ptr<index::LevelWalk> buffers)
       : similarity_(segment, query),
-        live_(segment),
+        admitted_(admitted, number),
         buffers_(std::move(buffers)),
         traversal_(*segment.segment->graph(), similarity_,
-                   segment.deleted_count() > 0 ? &live_ : nullptr, effort.ef, *buffers_) {}
+                   segment.deleted_count() > 0 || !admitted.all_live() ? &admitted_ : nullptr,
+                   effort.ef, *buffers_) {}
 
   bool step(uint32_t evaluations) { return traversal_.step(evaluations); }
   const index::NearestRows& nearest() const { return traversal_.nearest(); }
@@ -54,29 +61,31 @@ class Preselection::Walk {
     const uint8_t* codes_;
     const quantize::EncodedQuery& query_;
   };
-  class Live final : public index::RowFilter {
+  class Admitted final : public index::RowFilter {
    public:
-    explicit Live(const SegmentView& segment) : segment_(segment) {}
+    Admitted(const AdmittedRows& rows, uint32_t segment) : rows_(rows), segment_(segment) {}
     uint64_t admitted(std::span<const uint32_t> rows) const override {
       uint64_t bits = 0;
       for (size_t i = 0; i < rows.size(); ++i) {
-        bits |= uint64_t{segment_.live(rows[i])} << i;
+        bits |= uint64_t{rows_.has(segment_, rows[i])} << i;
       }
       return bits;
     }
 
    private:
-    const SegmentView& segment_;
+    const AdmittedRows& rows_;
+    const uint32_t segment_;
   };
 
   Similarity similarity_;
-  Live live_;
+  Admitted admitted_;
   std::unique_ptr<index::LevelWalk> buffers_;
   index::Traversal traversal_;
 };
 
-Preselection::Preselection(const FieldView& field, NearerFirst nearer, Effort effort)
-    : field_(field), nearer_(nearer), effort_(effort) {}
+Preselection::Preselection(const FieldView& field, const AdmittedRows& admitted, NearerFirst nearer,
+                           Effort effort)
+    : field_(field), admitted_(admitted), nearer_(nearer), effort_(effort) {}
 
 Preselection::~Preselection() = default;
 
@@ -101,7 +110,10 @@ void Preselection::add(const float* query) {
 bool Preselection::step(WalkPool& pool) {
   uint64_t budget_bytes = k_slice_bytes;
   for (; segment_ < field_.segments.size(); ++segment_) {
-    if (!(by_graph() ? walk(budget_bytes, pool) : scan(budget_bytes))) {
+    const bool done = by_graph()           ? walk(budget_bytes, pool)
+                      : admitted_.listed() ? scan_list(budget_bytes)
+                                           : scan(budget_bytes);
+    if (!done) {
       return false;
     }
   }
@@ -109,9 +121,7 @@ bool Preselection::step(WalkPool& pool) {
 }
 
 bool Preselection::by_graph() const {
-  const SegmentView& view = segment();
-  return view.segment->graph() != nullptr &&
-         !index::scan_is_cheaper(view.rows, view.live_count(), effort_.ef);
+  return walk_pays(segment(), admitted_.estimated(segment_), effort_);
 }
 
 // --- scans ---
@@ -132,8 +142,8 @@ bool Preselection::scan(uint64_t& budget_bytes) {
 
 void Preselection::scan_block(uint32_t block) {
   const SegmentView& view = segment();
-  const uint64_t live = view.live_word(block);
-  if (live == 0) {
+  const uint64_t admitted = admitted_.word(segment_, block);
+  if (admitted == 0) {
     return;
   }
   const uint32_t first = block * 64;
@@ -147,11 +157,35 @@ void Preselection::scan_block(uint32_t block) {
     for (uint32_t row = 0; row < rows; ++row) {
       passing |= static_cast<uint64_t>(similarities[row] >= threshold) << row;
     }
-    for (passing &= live; passing != 0; passing &= passing - 1) {
+    for (passing &= admitted; passing != 0; passing &= passing - 1) {
       const auto row = static_cast<uint32_t>(std::countr_zero(passing));
       query.kept.push({similarities[row], segment_, first + row});
     }
   }
+}
+
+bool Preselection::scan_list(uint64_t& budget_bytes) {
+  const SegmentView& view = segment();
+  const std::span<const uint32_t> all = admitted_.rows(segment_);
+  float similarities[index::k_list_rows_max];
+  while (row_ < all.size()) {
+    if (budget_bytes == 0) {
+      return false;
+    }
+    const auto rows =
+        all.subspan(row_, std::min<size_t>(all.size() - row_, std::size(similarities)));
+    for (Query& query : queries_) {
+      view.segment->quantizer()->estimate_rows(*query.encoded[segment_], view.segment->codes(0),
+                                               rows, similarities);
+      for (size_t i = 0; i < rows.size(); ++i) {
+        query.kept.push({similarities[i], segment_, rows[i]});
+      }
+    }
+    row_ += static_cast<uint32_t>(rows.size());
+    budget_bytes -= std::min(budget_bytes, rows.size() * k_random_bytes * queries_.size());
+  }
+  row_ = 0;
+  return true;
 }
 
 // --- walks ---
@@ -161,7 +195,8 @@ bool Preselection::walk(uint64_t& budget_bytes, WalkPool& pool) {
   for (; query_ < queries_.size(); ++query_) {
     Query& query = queries_[query_];
     if (!walk_) {
-      walk_ = std::make_unique<Walk>(segment(), *query.encoded[segment_], effort_, pool.take());
+      walk_ = std::make_unique<Walk>(segment(), segment_, admitted_, *query.encoded[segment_],
+                                     effort_, pool.take());
     }
     while (!walk_->step(k_walk_evaluations)) {
       if (budget_bytes == 0) {

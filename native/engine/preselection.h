@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/admitted_rows.h"
 #include "engine/candidates.h"
 #include "engine/view.h"
 #include "index/traversal.h"
@@ -18,6 +19,9 @@ struct Effort {
   uint64_t candidates = 0;
   uint32_t ef = 0;  // rows that a walk over a graph keeps in sight
 };
+
+// Whether a segment, of which about so many rows are admitted, is walked rather than scanned.
+bool walk_pays(const SegmentView& view, uint64_t admitted, const Effort& effort);
 
 // Buffers for walks, which a worker keeps for one search after another.
 class WalkPool {
@@ -36,12 +40,14 @@ class WalkPool {
   std::vector<std::unique_ptr<index::LevelWalk>> free_;
 };
 
-// One or several queries over all segments of a field. Segments with a graph are walked, the others
-// scanned; a scan compares each block of codes with all queries while it is in the caches.
+// One or several queries over the admitted rows of all segments of a field. Segments with a graph
+// are walked, the others scanned; a scan compares each block of codes with all queries while it is
+// in the caches. Where few rows are admitted, their codes alone are compared.
 class Preselection {
  public:
-  // The view outlives this.
-  Preselection(const FieldView& field, NearerFirst nearer, Effort effort);
+  // The view, and what is admitted of it, outlive this.
+  Preselection(const FieldView& field, const AdmittedRows& admitted, NearerFirst nearer,
+               Effort effort);
   ~Preselection();
 
   // `query` has the field's dimension, unit length for cosine. Not after the first step().
@@ -66,14 +72,16 @@ class Preselection {
   bool by_graph() const;
   bool scan(uint64_t& budget_bytes);
   void scan_block(uint32_t block);
+  bool scan_list(uint64_t& budget_bytes);
   bool walk(uint64_t& budget_bytes, WalkPool& pool);
 
   const FieldView& field_;
+  const AdmittedRows& admitted_;
   NearerFirst nearer_;
   Effort effort_;
   std::vector<Query> queries_;
   uint32_t segment_ = 0;  // where the work goes on
-  uint32_t row_ = 0;      // of a scan
+  uint32_t row_ = 0;      // of a scan, or of a list
   size_t query_ = 0;      // of the walks
   class Walk;
   std::unique_ptr<Walk> walk_;

@@ -37,9 +37,9 @@ double spread(const quantize::Config& codes) {
   return 2;
 }
 
-// A scan of originals reads this many bytes at once, and has this many reads under way.
-constexpr uint64_t k_part_bytes = 256 << 10;
-constexpr size_t k_parts_inflight = 8;
+// Where at most this part of a segment's rows is admitted, and it is scanned, those are looked up
+// instead of looking at all rows.
+constexpr uint64_t k_few_part = 8;
 
 }  // namespace
 
@@ -51,6 +51,8 @@ Task::Next SearchTask::step(Worker& worker) {
     case Stage::start:
       start();
       return Next::again;
+    case Stage::filter:  // 0 which points pass the filter
+      return filter(worker);
     case Stage::preselect:  // 1 all segments' codes -> one list of candidates for each query
       if (!preselection_->step(worker.walks())) {
         return Next::again;
@@ -69,7 +71,7 @@ Task::Next SearchTask::step(Worker& worker) {
       take_results();              // 4 the best, ties by id
       return read_points(worker);  // 5 vectors and payloads, if asked for
     case Stage::scan:              // without codes, all originals in turn
-      if (segment_ < field().segments.size()) {
+      if (!scan_->done()) {
         return read_scan(worker);
       }
       take_results();
@@ -97,18 +99,45 @@ SearchTask::SearchTask(uint64_t ticket, std::shared_ptr<Collection> collection,
 
 void SearchTask::start() {
   view_ = collection_->view();
+  if (request_.filter) {
+    filtering_.emplace(collection_, request_.filter);
+    stage_ = Stage::filter;
+    return;
+  }
+  admitted_.emplace(field());
+  begin();
+}
+
+Task::Next SearchTask::filter(Worker& worker) {
+  const Next next = filtering_->step(*this, worker);
+  if (next != Next::done) {
+    return next;
+  }
+  if (filtering_->error()) {
+    fail(*filtering_->error());
+    return answer(worker);
+  }
+  admitted_.emplace(field(), filtering_->passing());
+  begin();
+  return Next::again;
+}
+
+void SearchTask::begin() {
   const auto& described = collection_->fields()[request_.field];
-  const uint64_t live = std::max<uint64_t>(field().live_count(), 1);
-  wanted_count_ = std::min(live, request_.limit > UINT64_MAX - request_.offset
-                                     ? UINT64_MAX
-                                     : request_.limit + request_.offset);
-  const Effort effort = this->effort(wanted_count_, live);
+  const uint64_t admitted = std::max<uint64_t>(admitted_->count_max(), 1);
+  wanted_count_ = std::min(admitted, request_.limit > UINT64_MAX - request_.offset
+                                         ? UINT64_MAX
+                                         : request_.limit + request_.offset);
+  const Effort effort = this->effort(wanted_count_, admitted);
   const bool by_codes = described.quantization.kind != quantize::Kind::none &&
                         !request_.ignore_codes && !request_.exact &&
                         effort.candidates <= base::k_candidates_max;
   const NearerFirst nearer(field(), collection_->table());
   if (by_codes) {
-    preselection_.emplace(field(), nearer, effort);
+    list_few(effort);
+    preselection_.emplace(field(), *admitted_, nearer, effort);
+  } else {
+    scan_.emplace(field(), *admitted_);
   }
   const size_t count = request_.queries.size() / described.dim;
   queries_.reserve(count);
@@ -124,12 +153,28 @@ void SearchTask::start() {
   stage_ = by_codes ? Stage::preselect : Stage::scan;
 }
 
-Effort SearchTask::effort(uint64_t wanted, uint64_t live) const {
+void SearchTask::list_few(const Effort& effort) {
+  const auto few = [&](uint32_t segment) {
+    const SegmentView& view = field().segments[segment];
+    const uint64_t admitted = admitted_->estimated(segment);
+    return !walk_pays(view, admitted, effort) && admitted <= view.rows / k_few_part;
+  };
+  for (uint32_t segment = 0; !admitted_->all_live() && segment < field().segments.size();
+       ++segment) {
+    if (few(segment)) {
+      admitted_->list(request_.field, view_->lsn, collection_->table());
+      return;
+    }
+  }
+}
+
+Effort SearchTask::effort(uint64_t wanted, uint64_t admitted) const {
   const auto& described = collection_->fields()[request_.field];
   const auto times = [&](double factor) {
     const double product = std::floor(static_cast<double>(wanted) * factor);
     // At least as many as are wanted, though the factor be less than 1.
-    return std::max(wanted, static_cast<uint64_t>(std::min(product, static_cast<double>(live))));
+    return std::max(wanted,
+                    static_cast<uint64_t>(std::min(product, static_cast<double>(admitted))));
   };
   Effort effort;
   uint64_t in_sight = 0;
@@ -143,7 +188,7 @@ Effort SearchTask::effort(uint64_t wanted, uint64_t live) const {
     in_sight = times(spread(described.quantization));
     effort.candidates =
         request_.early_stop
-            ? std::min(live, std::max(times(k_candidates_per_result), k_candidates_min))
+            ? std::min(admitted, std::max(times(k_candidates_per_result), k_candidates_min))
             : in_sight;
   }
   const uint64_t ef = request_.hnsw_ef > 0 ? request_.hnsw_ef : described.graph.ef_construct;
@@ -189,40 +234,24 @@ bool SearchTask::read_wave(Worker& worker) {
 }
 
 Task::Next SearchTask::read_scan(Worker& worker) {
-  parts_.clear();
   std::vector<io::ReadRequest> wave;
-  while (segment_ < field().segments.size() && parts_.size() < k_parts_inflight) {
-    const SegmentView& segment = field().segments[segment_];
-    const auto& layout = segment.segment->layout();
-    const auto part_rows =
-        static_cast<uint32_t>(std::max<uint64_t>(1, k_part_bytes / layout.stride()));
-    const uint32_t begin = row_;
-    row_ += std::min(part_rows, segment.rows - begin);
-    // What lies behind the last row that lives may be cut off, and is of no interest.
-    uint32_t end = row_;
-    while (end > begin && !segment.live(end - 1)) {
-      --end;
-    }
-    if (end > begin) {
-      io::ReadRequest request =
-          row_request(*segment.segment, begin, static_cast<uint32_t>(parts_.size()));
-      request.length += (end - begin - 1) * layout.stride();
-      wave.push_back(request);
-      parts_.push_back({segment_, begin, end - begin});
-    }
-    if (row_ >= segment.rows) {
-      ++segment_;
-      row_ = 0;
-    }
+  for (const OriginalScan::Part& part : scan_->next()) {
+    const segment::Segment& segment = *field().segments[part.segment].segment;
+    io::ReadRequest request =
+        row_request(segment, part.first_row, static_cast<uint32_t>(wave.size()));
+    request.length += (part.rows - 1) * segment.layout().stride();
+    wave.push_back(request);
   }
   worker.read(*this, wave);
-  return Next::wait;
+  return wave.empty() ? Next::again : Next::wait;
 }
 
 // --- 3 rescore ---
 
 void SearchTask::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
-  if (stage_ == Stage::points) {
+  if (stage_ == Stage::filter) {
+    filtering_->landed(request, data, error);
+  } else if (stage_ == Stage::points) {
     fetch_->landed(request, data, error);
   } else if (error != nullptr) {
     fail(row_error(request, *error));
@@ -246,12 +275,12 @@ void SearchTask::score_candidate(uint32_t index, Bytes data) {
 }
 
 void SearchTask::score_part(uint32_t index, Bytes data) {
-  const Part& part = parts_[index];
+  const OriginalScan::Part& part = scan_->part(index);
   const SegmentView& segment = field().segments[part.segment];
   const auto& layout = segment.segment->layout();
   for (uint32_t i = 0; i < part.rows; ++i) {
     const uint32_t row = part.first_row + i;
-    if (!segment.live(row)) {
+    if (!admitted_->has(part.segment, row)) {
       continue;
     }
     const Bytes stored = data.subspan(uint64_t{i} * layout.stride(), layout.row_bytes());

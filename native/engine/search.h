@@ -11,6 +11,8 @@
 #include "engine/candidates.h"
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
+#include "engine/filtering.h"
+#include "engine/original_scan.h"
 #include "engine/point_fetch.h"
 #include "engine/preselection.h"
 #include "engine/rescoring.h"
@@ -31,6 +33,7 @@ struct SearchRequest {
   bool ignore_codes = false;
   bool exact = false;
   std::optional<float> score_threshold;
+  std::shared_ptr<const filter::Filter> filter;  // null: all points
   With with;
 };
 
@@ -55,7 +58,7 @@ class SearchTask : public Task {
   void abandon(const base::Error& error) override;
 
  private:
-  enum class Stage : uint8_t { start, preselect, scan, rescore, points };
+  enum class Stage : uint8_t { start, filter, preselect, scan, rescore, points };
   struct Query {
     segment::ExactScorer scorer;
     std::optional<Rescoring> rescoring;
@@ -68,7 +71,10 @@ class SearchTask : public Task {
 
   const FieldView& field() const { return view_->fields[request_.field]; }
   void start();
-  Effort effort(uint64_t wanted, uint64_t live) const;
+  Next filter(Worker& worker);
+  void begin();
+  void list_few(const Effort& effort);
+  Effort effort(uint64_t wanted, uint64_t admitted) const;
   void begin_rescoring();
   bool read_wave(Worker& worker);
   Next read_scan(Worker& worker);
@@ -91,18 +97,13 @@ class SearchTask : public Task {
 
   Stage stage_ = Stage::start;
   std::shared_ptr<const View> view_;
+  std::optional<Filtering> filtering_;
+  std::optional<AdmittedRows> admitted_;
   std::vector<Query> queries_;
   uint64_t wanted_count_ = 0;  // limit and offset, of the points there are
   std::optional<Preselection> preselection_;
-  uint32_t segment_ = 0;  // where a scan of originals goes on
-  uint32_t row_ = 0;
+  std::optional<OriginalScan> scan_;
   std::vector<Wanted> wanted_;
-  struct Part {  // of a scan of originals: rows read together
-    uint32_t segment;
-    uint32_t first_row;
-    uint32_t rows;
-  };
-  std::vector<Part> parts_;
   std::optional<PointFetch> fetch_;
   std::optional<base::Error> error_;
   uint64_t candidates_ = 0;

@@ -7,8 +7,9 @@
 
 namespace asyncstore::engine {
 
-// Picks the ids that the mode lets through, and works out the payloads of a change. An error leaves
-// nothing to log: a point that must exist and does not, a payload that would grow too large.
+// Picks the ids that the mode and the filter let through, and works out the payloads of a change.
+// An error leaves nothing to log: a point that must exist and does not, a payload that would grow
+// too large.
 base::Status settle(WriteJob& job, GroupPoints& points);
 
 }  // namespace asyncstore::engine

@@ -121,4 +121,13 @@ std::vector<uint64_t> ValueStores::source_ids() const {
   return ids;
 }
 
+bool has_vector(const points::PointTable& table, const ValueStores& values, uint32_t slot,
+                uint32_t number) {
+  if (number < table.fields()) {
+    return table.location(slot, number).present();
+  }
+  const auto entry = values.sparse(number - table.fields()).find(slot);
+  return !entry.ok() || entry.value().has_value();  // damage took the place, not the vector
+}
+
 }  // namespace asyncstore::engine

@@ -13,6 +13,7 @@
 #include "engine/operation.h"
 #include "gridstore/gridstore.h"
 #include "io/storage.h"
+#include "points/point_table.h"
 
 namespace asyncstore::engine {
 
@@ -53,5 +54,9 @@ class ValueStores {
   std::vector<std::unique_ptr<gridstore::Gridstore>> stores_;
   std::vector<std::string> folders_;
 };
+
+// Whether the point of a slot has a vector, by its number in the schema. Any thread.
+bool has_vector(const points::PointTable& table, const ValueStores& values, uint32_t slot,
+                uint32_t number);
 
 }  // namespace asyncstore::engine

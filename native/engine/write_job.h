@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/bytes.h"
 #include "engine/operation.h"
+#include "filter/filter.h"
 #include "payload/path.h"
 
 namespace asyncstore::engine {
@@ -37,12 +39,14 @@ struct WriteJob {
   // What must be settled by the points as they are when the job's turn comes; the log gets the
   // outcome, so that replaying it needs to look at nothing.
   UpdateMode mode = UpdateMode::upsert;
-  bool must_exist = false;                      // a point that is not there is an error
+  bool must_exist = false;  // a point that is not there is an error
+  // Points that are there, but do not pass, stay as they are; null: all pass.
+  std::shared_ptr<const filter::Filter> filter;
   std::optional<PayloadChange> change;          // makes the operation's payloads
   std::vector<std::vector<std::byte>> changed;  // that it made
 
   bool looks_at_points() const {
-    return mode != UpdateMode::upsert || must_exist || change.has_value();
+    return mode != UpdateMode::upsert || must_exist || filter || change.has_value();
   }
 };
 

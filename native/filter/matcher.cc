@@ -144,17 +144,19 @@ bool passes_all(const ValuesCount& test, const Outline& outline,
 
 }  // namespace
 
-Matcher::Matcher(const Filter& filter)
-    : filter_(filter), levels_(std::max(uint32_t{1}, levels_for(filter))) {}
+Matcher::Matcher(const Filter& filter) : filter_(filter), levels_(levels_for(filter)) {}
 
 Result<bool> Matcher::matches(Bytes payload, const PointFacts& facts) {
+  facts_ = &facts;
+  if (!needs_payload()) {
+    return passes(filter_, 0);
+  }
   const Bytes text = payload.empty()
                          ? std::as_bytes(std::span(k_empty_payload.data(), k_empty_payload.size()))
                          : payload;
   TRY_ASSIGN(const Outline outline,
              Outline::parse(text, levels_, Outline::Root::object, "The payload"));
   outline_ = &outline;
-  facts_ = &facts;
   return passes(filter_, 0);
 }
 

@@ -24,8 +24,10 @@ class Matcher {
  public:
   explicit Matcher(const Filter& filter);
 
-  // `payload` is the text of a JSON object, or empty for a point without payload. Error: it is not
-  // JSON.
+  // Whether the filter looks at payload at all.
+  bool needs_payload() const { return levels_ > 0; }
+  // `payload` is the text of a JSON object, or empty for a point without payload (or a filter that
+  // needs none). Error: it is not JSON.
   base::Result<bool> matches(base::Bytes payload, const PointFacts& facts);
 
  private:

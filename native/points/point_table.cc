@@ -50,6 +50,15 @@ Location PointTable::location(uint32_t slot, uint32_t field) const {
   return Location::of_word((*locations_[field])[slot].load(std::memory_order_acquire));
 }
 
+void PointTable::seen(std::span<uint64_t> words) const {
+  const auto lock = read_lock();
+  const size_t there = std::min<size_t>(words.size(), (size_t{slot_count()} + 63) / 64);
+  for (size_t i = 0; i < there; ++i) {
+    words[i] = is_seen_[i];
+  }
+  std::fill(words.begin() + static_cast<ptrdiff_t>(there), words.end(), 0);
+}
+
 std::vector<uint32_t> PointTable::scroll(const PointId& from, uint64_t limit) {
   const IdOfSlot id_of = [this](uint32_t slot) { return id(slot); };
   {
@@ -76,7 +85,7 @@ uint64_t PointTable::ram_bytes() const {
   const auto lock = read_lock();
   const uint64_t slots = slot_count();
   const uint64_t per_slot = sizeof(IdWords) + sizeof(uint64_t) * (1 + fields_);
-  return slots * per_slot + slots * 3 / 8 + hash_.bytes() + order_.bytes() +
+  return slots * per_slot + slots / 2 + hash_.bytes() + order_.bytes() +
          lists_bytes_.load(std::memory_order_relaxed);
 }
 
@@ -87,7 +96,7 @@ bool PointTable::reserve(uint64_t count) {
     return false;
   }
   bool grown = ids_.grow(slots) && versions_.grow(slots) && is_uuid_.grow(words) &&
-               is_live_.grow(words) && is_changed_.grow(words);
+               is_live_.grow(words) && is_seen_.grow(words) && is_changed_.grow(words);
   for (auto& locations : locations_) {
     grown = grown && locations->grow(slots);
   }
@@ -120,6 +129,7 @@ uint32_t PointTable::find_or_add(const PointId& id) {
 
 void PointTable::set_version(uint32_t slot, uint64_t version) {
   versions_[slot].store(version, std::memory_order_relaxed);
+  set_flag(is_seen_, slot, true);
   touch(slot);
 }
 
@@ -135,6 +145,7 @@ void PointTable::erase(uint32_t slot) {
   }
   hash_.erase(id(slot), [this](uint32_t at) { return this->id(at); });
   set_flag(is_live_, slot, false);
+  set_flag(is_seen_, slot, false);
   for (uint32_t field = 0; field < fields_; ++field) {
     set_location(slot, field, Location{});
   }
@@ -200,6 +211,7 @@ void PointTable::unload(uint32_t slot) {
   if (slot < slot_count_ && flag(is_live_, slot)) {
     hash_.erase(id(slot), [this](uint32_t at) { return this->id(at); });
     set_flag(is_live_, slot, false);
+    set_flag(is_seen_, slot, false);
     live_.fetch_sub(1, std::memory_order_relaxed);
   }
 }
@@ -227,6 +239,7 @@ bool PointTable::load(const PointEntry& entry, bool of_base) {
     }
     hash_.insert(entry.id, entry.slot, id_of);
     set_flag(is_live_, entry.slot, true);
+    set_flag(is_seen_, entry.slot, true);
     live_.fetch_add(1, std::memory_order_relaxed);
   }
   return true;

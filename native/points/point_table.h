@@ -31,7 +31,7 @@ struct PointEntry {
 // version and location of a slot that they hold by a view, or take `read_lock` to find ids.
 // A slot that was freed is given out again only after release() was told that no view that could
 // hold it is left. Resident: 16 bytes for the id, 8 for the version, 8 for each field, 5 to 10 for
-// the hash, ⅛ for flags.
+// the hash, ½ for flags.
 class PointTable {
  public:
   explicit PointTable(uint32_t fields);
@@ -55,6 +55,9 @@ class PointTable {
   Location location_or_none(uint32_t slot, uint32_t field) const {
     return slot < slot_count() ? location(slot, field) : Location{};
   }
+  // Sets the bits of the slots that hold points which readers may see, below 64 · words.size(), and
+  // clears the others; takes the lock itself.
+  void seen(std::span<uint64_t> words) const;
   // The first `limit` slots in the order of ids, from `from` on; takes the lock itself.
   std::vector<uint32_t> scroll(const PointId& from, uint64_t limit);
   uint64_t ram_bytes() const;
@@ -115,6 +118,7 @@ class PointTable {
   // without.
   base::StableArray<std::atomic<uint64_t>> is_uuid_;
   base::StableArray<uint64_t> is_live_;
+  base::StableArray<uint64_t> is_seen_;  // live, and with a version
   base::StableArray<uint64_t> is_changed_;
   std::vector<uint32_t> changed_;
 

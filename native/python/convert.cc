@@ -140,6 +140,24 @@ nb::object rows_of(engine::Rows rows) {
                         vectors_of(std::move(rows.vectors), std::move(rows.sparse)), payloads);
 }
 
+// A (n,) array of uint64; a list where a UUID is among them.
+nb::object ids_to_python(engine::Ids ids) {
+  if (ids.has_uuid) {
+    nb::list list;
+    for (const PointId& id : ids.ids) {
+      list.append(to_python(id));
+    }
+    return list;
+  }
+  std::vector<uint64_t> integers;
+  integers.reserve(ids.ids.size());
+  for (const PointId& id : ids.ids) {
+    integers.push_back(id.low);
+  }
+  const size_t count = integers.size();
+  return owning_array(std::move(integers), {count});
+}
+
 nb::object batch_of(engine::Batch batch) {
   const size_t queries = batch.queries;
   const size_t limit = batch.limit;
@@ -179,6 +197,7 @@ struct ToPython {
     nb::object next = value.next ? to_python(*value.next) : nb::none();
     return nb::make_tuple(rows_of(std::move(value.rows)), next);
   }
+  nb::object operator()(engine::Ids value) const { return ids_to_python(std::move(value)); }
   nb::object operator()(engine::Batch value) const { return batch_of(std::move(value)); }
   nb::object operator()(const std::vector<engine::Finding>& value) const {
     nb::list findings;

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "engine/engine.h"
+#include "filter/datetime.h"
 #include "io/storage.h"
 #include "payload/payload.h"
 #include "python/convert.h"
@@ -203,6 +204,10 @@ NB_MODULE(_native, module) {
   });
   module.def(
       "check_path", [](nb::handle path) { return path_of(path).steps().size(); }, "path"_a.none());
+  module.def("parse_datetime", [](const std::string& text) -> nb::object {
+    const auto time = filter::parse_datetime(text);
+    return time ? nb::object(nb::int_(*time)) : nb::none();
+  });
   module.def("available_memory_bytes", [] { return base::available_memory_bytes(); });
   module.def("isa", [] { return simd::name(simd::kernels().isa); });
   module.def("parse_point_id", [](nb::object id) { return to_python(id_of(id, 0)); });

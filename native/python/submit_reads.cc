@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "base/limits.h"
 #include "python/convert.h"
 #include "python/engine_handle.h"
+#include "python/filter_input.h"
 #include "python/submit.h"
 
 namespace nb = nanobind;
@@ -41,6 +43,12 @@ PayloadSelection selection_of(nb::handle with_payload) {
     selection.paths.push_back(path_of(path));
   }
   return selection;
+}
+
+// None lets all points through.
+std::shared_ptr<const filter::Filter> some_filter(const Collection& collection, nb::handle given) {
+  auto filter = filter_of(collection, given);
+  return filter ? filter : std::make_shared<const filter::Filter>();
 }
 
 engine::With with_of(const Collection& collection, std::vector<uint32_t> fields,
@@ -88,12 +96,14 @@ uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& co
                        uint32_t field, const FloatArray& query, uint64_t limit, uint64_t offset,
                        double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
                        bool ignore_codes, bool exact, std::optional<float> score_threshold,
-                       std::vector<uint32_t> with_fields, nb::object with_payload) {
+                       std::vector<uint32_t> with_fields, nb::object with_payload,
+                       nb::object filter) {
   auto request = search_request(*collection, field, query, limit,
                                 {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
   request.offset = offset;
   request.score_threshold = score_threshold;
   request.with = with_of(*collection, std::move(with_fields), with_payload);
+  request.filter = filter_of(*collection, filter);
   const uint64_t ticket = self.get().next_ticket();
   return self.get().search(ticket, collection, std::move(request)) ? ticket : 0;
 }
@@ -101,7 +111,7 @@ uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& co
 uint64_t submit_search_batch(EngineHandle& self, const std::shared_ptr<Collection>& collection,
                              uint32_t field, const FloatArray& queries, uint64_t limit,
                              double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
-                             bool ignore_codes, bool exact) {
+                             bool ignore_codes, bool exact, nb::object filter) {
   auto request = search_request(*collection, field, queries, limit,
                                 {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
   const uint64_t count = queries.ndim() == 2 ? queries.shape(0) : 1;
@@ -109,6 +119,7 @@ uint64_t submit_search_batch(EngineHandle& self, const std::shared_ptr<Collectio
     raise(base::invalid_argument("a batch returns at most " +
                                  std::to_string(base::k_batch_results_max) + " results in all"));
   }
+  request.filter = filter_of(*collection, filter);
   const uint64_t ticket = self.get().next_ticket();
   return self.get().search_batch(ticket, collection, std::move(request)) ? ticket : 0;
 }
@@ -136,11 +147,26 @@ uint64_t submit_retrieve(EngineHandle& self, const std::shared_ptr<Collection>& 
 
 uint64_t submit_scroll(EngineHandle& self, const std::shared_ptr<Collection>& collection,
                        nb::object offset, uint64_t limit, std::vector<uint32_t> with_fields,
-                       nb::object with_payload) {
+                       nb::object with_payload, nb::object filter) {
   auto with = with_of(*collection, std::move(with_fields), with_payload);
   const points::PointId from = offset.is_none() ? points::PointId::integer(0) : id_of(offset, 0);
   const uint64_t ticket = self.get().next_ticket();
-  return self.get().scroll(ticket, collection, from, limit, std::move(with)) ? ticket : 0;
+  auto passing = filter_of(*collection, filter);
+  return self.get().scroll(ticket, collection, from, limit, std::move(passing), std::move(with))
+             ? ticket
+             : 0;
+}
+
+uint64_t submit_count(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                      nb::object filter, bool exact) {
+  const uint64_t ticket = self.get().next_ticket();
+  return self.get().count(ticket, collection, some_filter(*collection, filter), exact) ? ticket : 0;
+}
+
+uint64_t submit_matching_ids(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                             nb::object filter) {
+  const uint64_t ticket = self.get().next_ticket();
+  return self.get().matching_ids(ticket, collection, some_filter(*collection, filter)) ? ticket : 0;
 }
 
 }  // namespace
@@ -151,14 +177,16 @@ void bind_reads(nb::handle engine_class) {
       .def("submit_retrieve", &submit_retrieve, "collection"_a, "ids"_a, "with_fields"_a,
            "with_payload"_a)
       .def("submit_scroll", &submit_scroll, "collection"_a, "offset"_a.none(), "limit"_a,
-           "with_fields"_a, "with_payload"_a)
+           "with_fields"_a, "with_payload"_a, "filter"_a.none() = nb::none())
+      .def("submit_count", &submit_count, "collection"_a, "filter"_a.none(), "exact"_a)
+      .def("submit_matching_ids", &submit_matching_ids, "collection"_a, "filter"_a.none())
       .def("submit_search", &submit_search, "collection"_a, "field"_a, "query"_a, nb::kw_only(),
            "limit"_a, "offset"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
            "ignore_codes"_a, "exact"_a, "score_threshold"_a.none(), "with_fields"_a,
-           "with_payload"_a)
+           "with_payload"_a, "filter"_a.none() = nb::none())
       .def("submit_search_batch", &submit_search_batch, "collection"_a, "field"_a, "queries"_a,
            nb::kw_only(), "limit"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
-           "ignore_codes"_a, "exact"_a);
+           "ignore_codes"_a, "exact"_a, "filter"_a.none() = nb::none());
 }
 
 }  // namespace asyncstore::python

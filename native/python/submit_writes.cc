@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "python/convert.h"
 #include "python/engine_handle.h"
+#include "python/filter_input.h"
 #include "python/submit.h"
 
 namespace nb = nanobind;
@@ -163,35 +164,41 @@ uint64_t submit(EngineHandle& self, const CollectionHandle& collection, WriteJob
 
 uint64_t submit_upsert(EngineHandle& self, const CollectionHandle& collection, nb::object ids,
                        nb::dict vectors, nb::dict present, nb::object payloads,
-                       const std::string& mode) {
+                       const std::string& mode, nb::object update_filter) {
   WriteJob job;
   job.operation = operation_of(Kind::upsert, ids);
   job.mode = mode_of(mode);
+  job.filter = filter_of(*collection, update_filter);
   add_vectors(job.operation, *collection, vectors, present);
   add_payloads(job.operation, payloads);
   return submit(self, collection, std::move(job), nb::make_tuple(vectors, present, payloads));
 }
 
-uint64_t submit_delete(EngineHandle& self, const CollectionHandle& collection, nb::object ids) {
+uint64_t submit_delete(EngineHandle& self, const CollectionHandle& collection, nb::object ids,
+                       nb::object update_filter) {
   WriteJob job;
   job.operation = operation_of(Kind::remove, ids);
+  job.filter = filter_of(*collection, update_filter);
   return submit(self, collection, std::move(job), nb::none());
 }
 
 uint64_t submit_set_vectors(EngineHandle& self, const CollectionHandle& collection, nb::object ids,
-                            nb::dict vectors, nb::dict present) {
+                            nb::dict vectors, nb::dict present, nb::object update_filter) {
   WriteJob job;
   job.operation = operation_of(Kind::set_vectors, ids);
   job.must_exist = true;
+  job.filter = filter_of(*collection, update_filter);
   add_vectors(job.operation, *collection, vectors, present);
   return submit(self, collection, std::move(job), nb::make_tuple(vectors, present));
 }
 
 uint64_t submit_delete_vectors(EngineHandle& self, const CollectionHandle& collection,
-                               nb::object ids, const std::vector<uint32_t>& fields) {
+                               nb::object ids, const std::vector<uint32_t>& fields,
+                               nb::object update_filter) {
   WriteJob job;
   job.operation = operation_of(Kind::delete_vectors, ids);
-  job.must_exist = true;
+  job.filter = filter_of(*collection, update_filter);
+  job.must_exist = !job.filter;  // with a filter, the ids are those that passed a moment ago
   const uint32_t dense = collection->schema().dense();
   for (const uint32_t number : fields) {
     check_vector(*collection, number);
@@ -206,10 +213,11 @@ uint64_t submit_delete_vectors(EngineHandle& self, const CollectionHandle& colle
 
 uint64_t submit_change_payload(EngineHandle& self, const CollectionHandle& collection,
                                nb::object ids, const std::string& action, nb::object value,
-                               nb::object path, nb::list keys) {
+                               nb::object path, nb::list keys, nb::object update_filter) {
   WriteJob job;
   job.operation = operation_of(Kind::set_payload, ids);
-  job.must_exist = true;
+  job.filter = filter_of(*collection, update_filter);
+  job.must_exist = !job.filter;
   engine::PayloadChange change;
   change.action = action_of(action);
   if (!value.is_none()) {
@@ -231,13 +239,16 @@ void bind_writes(nb::handle engine_class) {
   auto engine = nb::cast<nb::class_<EngineHandle>>(engine_class);
   engine
       .def("submit_upsert", &submit_upsert, "collection"_a, "ids"_a, "vectors"_a, "present"_a,
-           "payloads"_a.none() = nb::none(), "mode"_a = "upsert")
-      .def("submit_delete", &submit_delete, "collection"_a, "ids"_a)
+           "payloads"_a.none() = nb::none(), "mode"_a = "upsert",
+           "update_filter"_a.none() = nb::none())
+      .def("submit_delete", &submit_delete, "collection"_a, "ids"_a,
+           "update_filter"_a.none() = nb::none())
       .def("submit_set_vectors", &submit_set_vectors, "collection"_a, "ids"_a, "vectors"_a,
-           "present"_a)
-      .def("submit_delete_vectors", &submit_delete_vectors, "collection"_a, "ids"_a, "fields"_a)
+           "present"_a, "update_filter"_a.none() = nb::none())
+      .def("submit_delete_vectors", &submit_delete_vectors, "collection"_a, "ids"_a, "fields"_a,
+           "update_filter"_a.none() = nb::none())
       .def("submit_change_payload", &submit_change_payload, "collection"_a, "ids"_a, "action"_a,
-           "value"_a.none(), "path"_a.none(), "keys"_a);
+           "value"_a.none(), "path"_a.none(), "keys"_a, "update_filter"_a.none() = nb::none());
 }
 
 }  // namespace asyncstore::python

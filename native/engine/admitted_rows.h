@@ -1,0 +1,52 @@
+// The rows of a field that a filtered search may return.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/view.h"
+#include "filter/slot_set.h"
+#include "points/point_table.h"
+
+namespace asyncstore::engine {
+
+// Rows that live and, with a filter, hold a point that passes it. The view outlives this.
+class AdmittedRows {
+ public:
+  // All that live.
+  explicit AdmittedRows(const FieldView& field) : field_(&field) {}
+  // Of the points in `passing`.
+  AdmittedRows(const FieldView& field, std::shared_ptr<const filter::SlotSet> passing)
+      : field_(&field), passing_(std::move(passing)), points_(passing_->count()) {}
+
+  // No field admits more rows.
+  uint64_t count_max() const;
+  // About how many rows of a segment are admitted.
+  uint64_t estimated(uint32_t segment) const;
+  bool all_live() const { return passing_ == nullptr; }
+
+  bool has(uint32_t segment, uint32_t row) const {
+    const SegmentView& view = field_->segments[segment];
+    return view.live(row) && (!passing_ || passing_->contains(view.segment->slot(row)));
+  }
+  // Bit b tells of row 64 · index + b.
+  uint64_t word(uint32_t segment, uint32_t index) const;
+
+  // Looks up the row of each point, which pays where few are admitted; `number` is the field's.
+  void list(uint32_t number, uint64_t lsn, const points::PointTable& table);
+  bool listed() const { return !lists_.empty(); }
+  // After list(): in no order.
+  std::span<const uint32_t> rows(uint32_t segment) const { return lists_[segment]; }
+
+ private:
+  void list_by_slots(const filter::SlotSet& slots);
+
+  const FieldView* field_;
+  std::shared_ptr<const filter::SlotSet> passing_;
+  uint64_t points_ = 0;
+  std::vector<std::vector<uint32_t>> lists_;  // for each segment
+};
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,163 @@
+#include "engine/filter_sets.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace asyncstore::engine {
+
+using filter::Condition;
+using filter::Filter;
+using filter::SlotSet;
+
+namespace {
+
+bool is_exact(const FilterSets& sets) {
+  return sets.sure == sets.possible;
+}
+
+class Evaluation {
+ public:
+  explicit Evaluation(Collection& collection)
+      : collection_(collection), all_(collection.table().slot_count()) {
+    collection.table().seen(all_.words());
+  }
+
+  Undecided root(const Filter& filter);
+
+ private:
+  FilterSets of(const Filter& filter) const;
+  FilterSets of(const Condition& condition) const {
+    return std::visit([&](const auto& one) { return of(one); }, condition.is);
+  }
+  FilterSets of(const filter::FieldCondition&) const { return unknown(); }
+  FilterSets of(const filter::Nested&) const { return unknown(); }
+  FilterSets of(const filter::HasVector&) const { return unknown(); }
+  FilterSets of(const filter::Slice&) const { return unknown(); }
+  FilterSets of(const filter::HasId& condition) const;
+
+  FilterSets unknown() const { return {none(), all_}; }
+  SlotSet none() const { return SlotSet(all_.slots()); }
+  FilterSets any_of(const std::vector<Condition>& conditions) const;
+  FilterSets at_least(const filter::MinShould& clause) const;
+
+  Collection& collection_;
+  SlotSet all_;
+};
+
+void keep_both(FilterSets& sets, const FilterSets& other) {
+  sets.sure &= other.sure;
+  sets.possible &= other.possible;
+}
+
+void keep_others(FilterSets& sets, const FilterSets& excluded) {
+  sets.sure -= excluded.possible;
+  sets.possible -= excluded.sure;
+}
+
+// A clause that is exact is settled: points between have passed it.
+Undecided Evaluation::root(const Filter& filter) {
+  Undecided undecided{{all_, all_}, {}};
+  FilterSets& sets = undecided.sets;
+  for (const Condition& condition : filter.must) {
+    const FilterSets found = of(condition);
+    keep_both(sets, found);
+    if (!is_exact(found)) {
+      undecided.rest.must.push_back(condition);
+    }
+  }
+  for (const Condition& condition : filter.must_not) {
+    const FilterSets found = of(condition);
+    keep_others(sets, found);
+    if (!is_exact(found)) {
+      undecided.rest.must_not.push_back(condition);
+    }
+  }
+  if (!filter.should.empty()) {
+    const FilterSets found = any_of(filter.should);
+    keep_both(sets, found);
+    if (!is_exact(found)) {
+      undecided.rest.should = filter.should;
+    }
+  }
+  if (filter.min_should) {
+    const FilterSets found = at_least(*filter.min_should);
+    keep_both(sets, found);
+    if (!is_exact(found)) {
+      undecided.rest.min_should = filter.min_should;
+    }
+  }
+  return undecided;
+}
+
+FilterSets Evaluation::of(const Filter& filter) const {
+  FilterSets sets{all_, all_};
+  for (const Condition& condition : filter.must) {
+    keep_both(sets, of(condition));
+  }
+  for (const Condition& condition : filter.must_not) {
+    keep_others(sets, of(condition));
+  }
+  if (!filter.should.empty()) {
+    keep_both(sets, any_of(filter.should));
+  }
+  if (filter.min_should) {
+    keep_both(sets, at_least(*filter.min_should));
+  }
+  return sets;
+}
+
+FilterSets Evaluation::any_of(const std::vector<Condition>& conditions) const {
+  FilterSets sets{none(), none()};
+  for (const Condition& condition : conditions) {
+    const FilterSets found = of(condition);
+    sets.sure |= found.sure;
+    sets.possible |= found.possible;
+  }
+  return sets;
+}
+
+// reached[k]: those of which k + 1 conditions have held so far.
+FilterSets Evaluation::at_least(const filter::MinShould& clause) const {
+  if (clause.count == 0) {
+    return {all_, all_};
+  }
+  if (clause.count > clause.conditions.size()) {
+    return {none(), none()};
+  }
+  std::vector<FilterSets> reached(clause.count, {none(), none()});
+  for (const Condition& condition : clause.conditions) {
+    const FilterSets found = of(condition);
+    for (size_t k = reached.size(); k-- > 0;) {
+      FilterSets more = found;
+      if (k > 0) {
+        keep_both(more, reached[k - 1]);
+      }
+      reached[k].sure |= more.sure;
+      reached[k].possible |= more.possible;
+    }
+  }
+  return std::move(reached.back());
+}
+
+FilterSets Evaluation::of(const filter::HasId& condition) const {
+  SlotSet found = none();
+  {
+    const auto lock = collection_.table().read_lock();
+    for (const auto& id : condition.ids) {
+      const uint32_t slot = collection_.table().find(id);
+      if (slot != points::k_no_slot) {
+        found.add(slot);
+      }
+    }
+  }
+  found &= all_;
+  return {found, found};
+}
+
+}  // namespace
+
+Undecided evaluate(const Filter& filter, Collection& collection) {
+  return Evaluation(collection).root(filter);
+}
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,108 @@
+#include "engine/filtered_points.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace asyncstore::engine {
+
+Task::Next CountTask::step(Worker& worker) {
+  if (!view_) {
+    view_ = collection_->view();
+  }
+  const Next next = filtering_.step(*this, worker);
+  if (!exact_ && !filtering_.error()) {
+    const FilterSets& sets = filtering_.sets();
+    completions_.complete(ticket_, (sets.sure.count() + sets.possible.count()) / 2);
+    return Next::done;
+  }
+  if (next != Next::done) {
+    return next;
+  }
+  if (filtering_.error()) {
+    completions_.fail(ticket_, *filtering_.error());
+  } else {
+    completions_.complete(ticket_, filtering_.passing()->count());
+  }
+  return Next::done;
+}
+
+Task::Next MatchingIdsTask::step(Worker& worker) {
+  if (!view_) {
+    view_ = collection_->view();
+  }
+  const Next next = filtering_.step(*this, worker);
+  if (next != Next::done) {
+    return next;
+  }
+  if (filtering_.error()) {
+    completions_.fail(ticket_, *filtering_.error());
+    return Next::done;
+  }
+  Ids ids;
+  filtering_.passing()->for_each([&](uint32_t slot) {
+    ids.ids.push_back(collection_->table().id(slot));
+    ids.has_uuid = ids.has_uuid || ids.ids.back().is_uuid;
+  });
+  completions_.complete(ticket_, std::move(ids));
+  return Next::done;
+}
+
+Task::Next FilteredPage::step(Task& task, Worker& worker) {
+  if (!undecided_) {
+    begin();
+    return Task::Next::again;
+  }
+  if (testing_) {
+    testing_ = false;
+    auto passing = test_->passing();
+    if (!passing.ok()) {
+      error_ = std::move(passing.error());
+      return Task::Next::done;
+    }
+    accept(passing.value());
+  }
+  if (found_.size() >= wanted_ || (!more_ && slots_.empty())) {
+    return Task::Next::done;
+  }
+  // Where all of them would pass, no more are tested than are wanted.
+  const size_t enough = std::min<uint64_t>(k_test_points, wanted_ - found_.size());
+  if (more_ && slots_.size() < enough) {
+    more_ = walk_->next(slots_);
+    return Task::Next::again;
+  }
+  std::vector<uint32_t> between;
+  const size_t count = std::min(slots_.size(), k_test_points);
+  std::copy_if(slots_.begin(), slots_.begin() + static_cast<ptrdiff_t>(count),
+               std::back_inserter(between),
+               [&](uint32_t slot) { return !undecided_->sets.sure.contains(slot); });
+  if (between.empty()) {
+    accept({});
+    return Task::Next::again;
+  }
+  testing_ = true;
+  return test_->read(between, task, worker) ? Task::Next::wait : Task::Next::again;
+}
+
+void FilteredPage::begin() {
+  undecided_ = evaluate(*filter_, *collection_);
+  test_.emplace(collection_, undecided_->rest);
+  walk_.emplace(collection_->table(), undecided_->sets.possible, from_, wanted_);
+}
+
+// Of the slots at hand that were tested or need no test, in their order; `passing` are in it, too.
+void FilteredPage::accept(const std::vector<uint32_t>& passing) {
+  const size_t count = std::min(slots_.size(), k_test_points);
+  auto passed = passing.begin();
+  for (size_t i = 0; i < count && found_.size() < wanted_; ++i) {
+    const bool tested = passed != passing.end() && *passed == slots_[i];
+    if (tested) {
+      ++passed;
+    }
+    if (tested || undecided_->sets.sure.contains(slots_[i])) {
+      found_.push_back(slots_[i]);
+    }
+  }
+  slots_.erase(slots_.begin(), slots_.begin() + static_cast<ptrdiff_t>(count));
+}
+
+}  // namespace asyncstore::engine

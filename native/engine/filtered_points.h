@@ -1,0 +1,104 @@
+// Points that pass a filter: counted, named, or page by page.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/collection.h"
+#include "engine/completion_queue.h"
+#include "engine/filtering.h"
+#include "engine/id_walk.h"
+#include "engine/task.h"
+
+namespace asyncstore::engine {
+
+// Answers with how many points pass, or, unless `exact`, with what it takes for that without
+// reading payload.
+class CountTask final : public Task {
+ public:
+  CountTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+            std::shared_ptr<const filter::Filter> filter, bool exact, CompletionQueue& completions)
+      : collection_(std::move(collection)),
+        filtering_(collection_, std::move(filter)),
+        ticket_(ticket),
+        exact_(exact),
+        completions_(completions) {}
+  Next step(Worker& worker) override;
+  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override {
+    filtering_.landed(request, data, error);
+  }
+  void abandon(const base::Error& error) override { completions_.fail(ticket_, error); }
+
+ private:
+  std::shared_ptr<Collection> collection_;
+  Filtering filtering_;
+  uint64_t ticket_;
+  bool exact_;
+  CompletionQueue& completions_;
+  std::shared_ptr<const View> view_;
+};
+
+// Answers with the ids of the points that pass.
+class MatchingIdsTask final : public Task {
+ public:
+  MatchingIdsTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+                  std::shared_ptr<const filter::Filter> filter, CompletionQueue& completions)
+      : collection_(std::move(collection)),
+        filtering_(collection_, std::move(filter)),
+        ticket_(ticket),
+        completions_(completions) {}
+  Next step(Worker& worker) override;
+  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override {
+    filtering_.landed(request, data, error);
+  }
+  void abandon(const base::Error& error) override { completions_.fail(ticket_, error); }
+
+ private:
+  std::shared_ptr<Collection> collection_;
+  Filtering filtering_;
+  uint64_t ticket_;
+  CompletionQueue& completions_;
+  std::shared_ptr<const View> view_;
+};
+
+// The first points, in the order of their ids, that pass a filter. Belongs to one task, which holds
+// a view. Tests no more points on their payload than it must.
+class FilteredPage {
+ public:
+  FilteredPage(std::shared_ptr<Collection> collection, std::shared_ptr<const filter::Filter> filter,
+               const points::PointId& from, uint64_t wanted)
+      : collection_(std::move(collection)),
+        filter_(std::move(filter)),
+        from_(from),
+        wanted_(wanted) {}
+
+  // Until it says `done`.
+  Task::Next step(Task& task, Worker& worker);
+  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) {
+    test_->landed(request, data, error);
+  }
+  // When done: at most as many as are wanted.
+  const std::optional<base::Error>& error() const { return error_; }
+  std::vector<uint32_t> take() { return std::move(found_); }
+
+ private:
+  void begin();
+  void accept(const std::vector<uint32_t>& passing);
+
+  std::shared_ptr<Collection> collection_;
+  std::shared_ptr<const filter::Filter> filter_;
+  points::PointId from_;
+  uint64_t wanted_;
+  std::optional<Undecided> undecided_;
+  std::optional<IdWalk> walk_;
+  std::optional<PayloadTest> test_;
+  bool more_ = true;
+  bool testing_ = false;
+  std::vector<uint32_t> slots_;  // at hand, in the order of ids
+  std::vector<uint32_t> found_;
+  std::optional<base::Error> error_;
+};
+
+}  // namespace asyncstore::engine

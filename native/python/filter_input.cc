@@ -1,0 +1,259 @@
+#include "python/filter_input.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/collection.h"
+#include "python/convert.h"
+
+namespace nb = nanobind;
+
+namespace asyncstore::python {
+
+using filter::Bounds;
+using filter::Condition;
+using filter::Filter;
+using filter::Number;
+
+namespace {
+
+constexpr int k_depth_max = 64;
+
+// Reads one filter. The Python side has checked it: what does not fit here is a mistake of ours,
+// which must not become a crash.
+class FilterReader {
+ public:
+  explicit FilterReader(const engine::Collection& collection) : collection_(collection) {}
+
+  Filter filter(nb::handle given);
+
+ private:
+  std::vector<Condition> conditions(nb::handle given);
+  Condition condition(nb::handle given);
+  static filter::Test test(nb::handle given);
+
+  const engine::Collection& collection_;
+  int depth_ = 0;
+};
+
+[[noreturn]] void raise_unknown(const std::string& what) {
+  raise(base::invalid_argument("the core knows no " + what));
+}
+
+nb::tuple tuple_of(nb::handle given, size_t size) {
+  auto parts = nb::cast<nb::tuple>(given);
+  if (parts.size() != size) {
+    raise_unknown("filter with a part of " + std::to_string(parts.size()) + " elements");
+  }
+  return parts;
+}
+
+template <typename T>
+std::vector<T> list_of(nb::handle given, T (*make)(nb::handle)) {
+  std::vector<T> list;
+  for (nb::handle element : given) {
+    list.push_back(make(element));
+  }
+  return list;
+}
+
+double finite(nb::handle given) {
+  const auto value = nb::cast<double>(given);
+  if (!std::isfinite(value)) {
+    raise_unknown("filter with a number that is not finite");
+  }
+  return value;
+}
+
+filter::Scalar scalar_of(nb::handle given) {
+  if (PyBool_Check(given.ptr()) != 0) {
+    return given.ptr() == Py_True;
+  }
+  if (PyLong_Check(given.ptr()) != 0) {
+    return nb::cast<int64_t>(given);
+  }
+  return nb::cast<std::string>(given);
+}
+
+std::optional<Number> number_or_none(nb::handle given) {
+  if (given.is_none()) {
+    return std::nullopt;
+  }
+  if (PyLong_Check(given.ptr()) == 0) {
+    return finite(given);
+  }
+  int overflow = 0;
+  const long long integer = PyLong_AsLongLongAndOverflow(given.ptr(), &overflow);
+  return overflow == 0 ? Number(int64_t{integer}) : Number(finite(nb::float_(given)));
+}
+
+std::optional<int64_t> integer_or_none(nb::handle given) {
+  return given.is_none() ? std::nullopt : std::optional(nb::cast<int64_t>(given));
+}
+
+template <typename T>
+Bounds<T> bounds_of(const nb::tuple& parts, std::optional<T> (*make)(nb::handle)) {
+  return {make(parts[1]), make(parts[2]), make(parts[3]), make(parts[4])};
+}
+
+filter::GeoPoint geo_point(nb::handle given) {
+  const nb::tuple parts = tuple_of(given, 2);
+  return {finite(parts[0]), finite(parts[1])};
+}
+
+filter::GeoPolygon::Ring ring_of(nb::handle given) {
+  return list_of(given, geo_point);
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  constexpr std::string_view k_whitespace = " \t\n\v\f\r";
+  std::vector<std::string> words;
+  size_t at = text.find_first_not_of(k_whitespace);
+  while (at != std::string::npos) {
+    const size_t end = text.find_first_of(k_whitespace, at);
+    words.push_back(text.substr(at, end == std::string::npos ? end : end - at));
+    at = text.find_first_not_of(k_whitespace, end);
+  }
+  return words;
+}
+
+std::optional<filter::MatchText> text_match(const std::string& kind, const nb::tuple& parts) {
+  using Kind = filter::MatchText::Kind;
+  constexpr std::pair<std::string_view, Kind> k_kinds[] = {{"text", Kind::whole},
+                                                           {"text_any", Kind::any},
+                                                           {"phrase", Kind::phrase},
+                                                           {"prefix", Kind::prefix}};
+  for (const auto& [name, one] : k_kinds) {
+    if (name == kind) {
+      auto text = nb::cast<std::string>(parts[1]);
+      auto words = one == Kind::any ? words_of(text) : std::vector<std::string>();
+      return filter::MatchText{one, std::move(text), std::move(words)};
+    }
+  }
+  return std::nullopt;
+}
+
+filter::Test FilterReader::test(nb::handle given) {
+  const auto parts = nb::cast<nb::tuple>(given);
+  const auto kind = parts.size() > 0 ? nb::cast<std::string>(parts[0]) : std::string();
+  const bool of_bounds = kind == "range" || kind == "datetime_range" || kind == "values_count";
+  const bool of_four = of_bounds || kind == "geo_box";
+  const size_t size = of_four ? 5 : kind == "geo_radius" ? 4 : kind == "geo_polygon" ? 3 : 2;
+  if (parts.size() != size) {
+    raise_unknown("test '" + kind + "' of " + std::to_string(parts.size()) + " elements");
+  }
+  if (kind == "any") {
+    return filter::MatchAny{filter::ValueSet(list_of(parts[1], scalar_of))};
+  }
+  if (kind == "except") {
+    return filter::MatchExcept{filter::ValueSet(list_of(parts[1], scalar_of))};
+  }
+  if (auto match = text_match(kind, parts)) {
+    return std::move(*match);
+  }
+  if (kind == "range") {
+    return filter::NumberRange{bounds_of<Number>(parts, number_or_none)};
+  }
+  if (kind == "datetime_range") {
+    return filter::DatetimeRange{bounds_of<int64_t>(parts, integer_or_none)};
+  }
+  if (kind == "values_count") {
+    return filter::ValuesCount{bounds_of<int64_t>(parts, integer_or_none)};
+  }
+  if (kind == "geo_box") {
+    return filter::GeoBox{{finite(parts[1]), finite(parts[2])},
+                          {finite(parts[3]), finite(parts[4])}};
+  }
+  if (kind == "geo_radius") {
+    return filter::GeoRadius{{finite(parts[1]), finite(parts[2])}, finite(parts[3])};
+  }
+  if (kind == "geo_polygon") {
+    return filter::GeoPolygon{ring_of(parts[1]), list_of(parts[2], ring_of)};
+  }
+  if (kind == "is_empty") {
+    return filter::IsEmpty{nb::cast<bool>(parts[1])};
+  }
+  if (kind == "is_null") {
+    return filter::IsNull{nb::cast<bool>(parts[1])};
+  }
+  raise_unknown("test '" + kind + "'");
+}
+
+Condition FilterReader::condition(nb::handle given) {
+  const auto parts = nb::cast<nb::tuple>(given);
+  const auto kind = parts.size() > 0 ? nb::cast<std::string>(parts[0]) : std::string();
+  const bool of_three = kind == "field" || kind == "nested" || kind == "slice";
+  if (parts.size() != (of_three ? 3 : 2)) {
+    raise_unknown("condition '" + kind + "' of " + std::to_string(parts.size()) + " elements");
+  }
+  if (kind == "field") {
+    return {filter::FieldCondition{path_of(parts[1]), list_of(parts[2], &FilterReader::test)}};
+  }
+  if (kind == "nested") {
+    return {filter::Nested{path_of(parts[1]), filter(parts[2])}};
+  }
+  if (kind == "filter") {
+    return {filter(parts[1])};
+  }
+  if (kind == "has_id") {
+    filter::HasId condition{ids_of(parts[1])};
+    std::sort(condition.ids.begin(), condition.ids.end());
+    return {std::move(condition)};
+  }
+  if (kind == "has_vector") {
+    const auto number = nb::cast<uint32_t>(parts[1]);
+    check_vector(collection_, number);
+    return {filter::HasVector{number}};
+  }
+  if (kind == "slice") {
+    const filter::Slice slice{nb::cast<uint64_t>(parts[1]), nb::cast<uint64_t>(parts[2])};
+    if (slice.index >= slice.total) {
+      raise_unknown("slice beyond the last");
+    }
+    return {slice};
+  }
+  raise_unknown("condition '" + kind + "'");
+}
+
+std::vector<Condition> FilterReader::conditions(nb::handle given) {
+  std::vector<Condition> list;
+  for (nb::handle one : given) {
+    list.push_back(condition(one));
+  }
+  return list;
+}
+
+Filter FilterReader::filter(nb::handle given) {
+  const nb::tuple parts = tuple_of(given, 4);
+  if (++depth_ > k_depth_max) {
+    raise_unknown("filter nested so deeply");
+  }
+  Filter made{conditions(parts[0]), conditions(parts[1]), conditions(parts[2]), std::nullopt};
+  if (!parts[3].is_none()) {
+    const nb::tuple clause = tuple_of(parts[3], 2);
+    made.min_should = filter::MinShould{conditions(clause[0]), nb::cast<uint64_t>(clause[1])};
+  }
+  --depth_;
+  return made;
+}
+
+}  // namespace
+
+std::shared_ptr<const Filter> filter_of(const engine::Collection& collection, nb::handle given) {
+  if (given.is_none()) {
+    return nullptr;
+  }
+  return std::make_shared<const Filter>(FilterReader(collection).filter(given));
+}
+
+}  // namespace asyncstore::python
