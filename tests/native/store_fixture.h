@@ -211,7 +211,8 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
   PointId from = PointId::integer(0);
   while (true) {
     const Completion completion = store.call([&](uint64_t ticket) {
-      return store.engine().scroll(ticket, collection, from, page, Store::everything(*collection));
+      return store.engine().scroll(ticket, collection, from, page, nullptr,
+                                   Store::everything(*collection));
     });
     REQUIRE(ok(completion));
     const auto& [rows, next] = std::get<engine::ScrollPage>(completion.value);

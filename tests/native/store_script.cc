@@ -131,7 +131,7 @@ class Run {
     }
     const Completion scrolled = store_->call([&](uint64_t ticket) {
       return store_->engine().scroll(ticket, collection_, PointId::integer(0), 10 * k_script_ids,
-                                     Store::everything(*collection_));
+                                     nullptr, Store::everything(*collection_));
     });
     if (!done(scrolled)) {
       return false;

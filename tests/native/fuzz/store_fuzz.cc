@@ -104,7 +104,7 @@ void use(Engine& store, const std::shared_ptr<engine::Collection>& collection) {
   }
   with.payload.kind = engine::PayloadSelection::Kind::all;
   call(store, [&](uint64_t ticket) {
-    return store.scroll(ticket, collection, PointId::integer(0), 1000, with);
+    return store.scroll(ticket, collection, PointId::integer(0), 1000, nullptr, with);
   });
   for (const bool exact : {false, true}) {
     if (collection->fields().empty()) {
