@@ -1,0 +1,80 @@
+#include "fields/field_index.h"
+
+#include <mutex>
+#include <shared_mutex>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace asyncstore::fields {
+
+void FieldIndex::change(uint32_t slot, const Values& values) {
+  const std::unique_lock lock(mutex_);
+  if (in_snapshot_ && slot < snapshot_slots_ && !before_.contains(slot)) {
+    const auto keys = content_.column().keys(slot);
+    before_.try_emplace(slot, Held{content_.flags(slot), {keys.begin(), keys.end()}});
+  }
+  content_.set(slot, values);
+}
+
+std::optional<Answer> FieldIndex::answer(const filter::Test& test, uint32_t slots) const {
+  const std::shared_lock lock(mutex_);
+  return fields::answer(content_, test, slots);
+}
+
+std::optional<uint64_t> FieldIndex::estimate(const filter::Test& test) const {
+  const std::shared_lock lock(mutex_);
+  return fields::estimate(content_, test);
+}
+
+void FieldIndex::visit_in_order(const Order& order, const filter::SlotSet* among,
+                                const VisitValue& visit) const {
+  const std::shared_lock lock(mutex_);
+  fields::visit_in_order(content_, order, among, visit);
+}
+
+std::vector<ValueCount> FieldIndex::count_values(const filter::SlotSet* among,
+                                                 uint64_t limit) const {
+  const std::shared_lock lock(mutex_);
+  return fields::count_values(content_, among, limit);
+}
+
+uint64_t FieldIndex::points() const {
+  const std::shared_lock lock(mutex_);
+  return content_.column().valued().count();
+}
+
+uint64_t FieldIndex::ram_bytes() const {
+  constexpr uint64_t k_node_bytes = 64;
+  const std::shared_lock lock(mutex_);
+  return content_.ram_bytes() + before_.size() * (sizeof(Held) + k_node_bytes);
+}
+
+void FieldIndex::begin_snapshot() {
+  const std::unique_lock lock(mutex_);
+  ASSERT(!in_snapshot_);
+  in_snapshot_ = true;
+  snapshot_slots_ = content_.slots();
+  content_.terms().keep();
+}
+
+void FieldIndex::end_snapshot() {
+  std::map<uint32_t, Held> before;  // freed after the lock
+  {
+    const std::unique_lock lock(mutex_);
+    ASSERT(in_snapshot_);
+    in_snapshot_ = false;
+    before.swap(before_);
+  }
+  for (bool more = true; more;) {
+    const std::unique_lock lock(mutex_);
+    more = content_.terms().release();
+  }
+}
+
+std::unique_ptr<FieldIndex> FieldBuilder::build() {
+  content().build();
+  return std::move(index_);
+}
+
+}  // namespace asyncstore::fields
