@@ -49,6 +49,7 @@ class FieldFileWriter {
       TRY(write_terms());
     }
     TRY(write_slots());
+    TRY(flush());  // of an index without slots
     return file_.finish();
   }
 
