@@ -49,12 +49,9 @@ void Content::set(uint32_t slot, const Values& values) {
   mark(slot, values.flags);
 }
 
-void Content::load(uint32_t slot, const Values& values) {
-  load(slot, values.flags, keys_of(values));
-}
-
 void Content::load(uint32_t slot, Flags flags, std::span<const uint64_t> keys) {
   if (has_terms(schema_.kind)) {
+    terms_.keep();  // they have no order yet that one could be taken from
     for (const uint64_t key : keys) {
       terms_.use(static_cast<uint32_t>(key));
     }
@@ -76,6 +73,7 @@ void Content::build() {
     }
   }
   postings_.fill(pairs);
+  terms_.order();
   terms_.release_unused();
 }
 

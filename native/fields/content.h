@@ -24,8 +24,8 @@ class Content {
   // Instead of what the slot had. Without flags it has no point.
   void set(uint32_t slot, const Values& values);
 
-  // For many slots at once: the same without postings, until build() makes them. No set() before.
-  void load(uint32_t slot, const Values& values);
+  // For many slots at once, before any set(): nothing but load() and terms().add() may be called
+  // until build(). A slot that comes again gets the later keys.
   void load(uint32_t slot, Flags flags, std::span<const uint64_t> keys);
   void build();
 

@@ -291,7 +291,7 @@ class FieldFileReader {
         return false;
       }
       last = text;
-      content_->terms().append(text);
+      content_->terms().add(text);
       ++terms_;
     }
     return source_.ok();

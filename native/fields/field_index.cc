@@ -1,5 +1,6 @@
 #include "fields/field_index.h"
 
+#include <algorithm>
 #include <mutex>
 #include <shared_mutex>
 #include <utility>
@@ -72,7 +73,28 @@ void FieldIndex::end_snapshot() {
   }
 }
 
+void FieldBuilder::set(uint32_t slot, const Values& values) {
+  if (!has_terms(content().schema().kind)) {
+    content().load(slot, values.flags, values.keys);
+    return;
+  }
+  keys_.clear();
+  for (const std::string& text : values.terms) {
+    const auto known = terms_.find(text);
+    if (known != terms_.end()) {
+      keys_.push_back(known->second);
+      continue;
+    }
+    const uint32_t term = content().terms().add(text);
+    terms_.emplace(content().terms().text(term), term);
+    keys_.push_back(term);
+  }
+  std::sort(keys_.begin(), keys_.end());
+  content().load(slot, values.flags, keys_);
+}
+
 std::unique_ptr<FieldIndex> FieldBuilder::build() {
+  terms_.clear();
   content().build();
   return std::move(index_);
 }

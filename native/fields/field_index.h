@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
@@ -90,7 +92,7 @@ class FieldBuilder {
   explicit FieldBuilder(Schema schema) : index_(std::make_unique<FieldIndex>(std::move(schema))) {}
 
   // As FieldIndex::set(); a slot that comes again gets the later values.
-  void set(uint32_t slot, const Values& values) { content().load(slot, values); }
+  void set(uint32_t slot, const Values& values);
   // Takes a tenth of a second for a million points; the builder is of no use afterwards.
   std::unique_ptr<FieldIndex> build();
 
@@ -100,6 +102,8 @@ class FieldBuilder {
   Content& content() { return index_->content_; }
 
   std::unique_ptr<FieldIndex> index_;
+  std::unordered_map<std::string_view, uint32_t> terms_;  // by texts that the index holds
+  std::vector<uint64_t> keys_;
 };
 
 }  // namespace asyncstore::fields

@@ -12,7 +12,7 @@ using filter::SlotSet;
 
 namespace {
 
-constexpr size_t k_cells_max = 4096;
+constexpr size_t k_cells_max = 16384;
 constexpr size_t k_cells_min = 64;         // of a polygon with many corners
 constexpr size_t k_corners_max = 1 << 20;  // looked at for cells, about
 constexpr uint64_t k_few = 16;             // places that are looked at one by one

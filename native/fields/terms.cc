@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
 #include "base/assert.h"
 
@@ -10,13 +11,42 @@ namespace asyncstore::fields {
 
 namespace {
 
-// The first eight bytes, in an order that is the texts' as far as it tells them apart.
-uint64_t head_of(std::string_view text) {
-  uint64_t head = 0;
-  if (!text.empty()) {
-    std::memcpy(&head, text.data(), std::min(text.size(), sizeof head));
+// Eight bytes from `at` on, zeros behind the end, in an order that is the texts' as far as it tells
+// them apart.
+uint64_t piece_of(std::string_view text, size_t at = 0) {
+  uint64_t piece = 0;
+  if (text.size() > at) {
+    std::memcpy(&piece, text.data() + at, std::min(text.size() - at, sizeof piece));
   }
-  return __builtin_bswap64(head);
+  return __builtin_bswap64(piece);
+}
+
+// Sorts terms by text, where the first `at` bytes are equal: by their next eight bytes, then those
+// that share them by the bytes behind. So each text is read once for each eight bytes of it that
+// matter, not once for each comparison.
+void sort_by_text(const Terms& terms, std::span<Pair> pairs, size_t at) {
+  constexpr size_t k_few = 16;
+  constexpr size_t k_at_max = 512;  // bounds the recursion
+  if (pairs.size() <= k_few || at > k_at_max) {
+    std::sort(pairs.begin(), pairs.end(), [&](const Pair& a, const Pair& b) {
+      return terms.text(a.value) < terms.text(b.value);
+    });
+    return;
+  }
+  for (Pair& pair : pairs) {
+    pair.key = piece_of(terms.text(pair.value), at);
+  }
+  std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.key < b.key; });
+  for (size_t first = 0; first < pairs.size();) {
+    size_t last = first + 1;
+    while (last < pairs.size() && pairs[last].key == pairs[first].key) {
+      ++last;
+    }
+    if (last - first > 1) {
+      sort_by_text(terms, pairs.subspan(first, last - first), at + sizeof(uint64_t));
+    }
+    first = last;
+  }
 }
 
 }  // namespace
@@ -37,15 +67,45 @@ uint32_t Terms::find_or_add(std::string_view text) {
   if (is_at(found, text)) {
     return order_.value(found);
   }
-  const uint32_t term = take_number(text);
-  order_.insert(found, {head_of(text), term});
+  const uint32_t term = add(text);
+  order_.insert(found, {piece_of(text), term});
   return term;
 }
 
-uint32_t Terms::append(std::string_view text) {
-  const uint32_t term = take_number(text);
-  order_.append({head_of(text), term});
+uint32_t Terms::add(std::string_view text) {
+  uint32_t term = numbers_;
+  if (free_.empty()) {
+    const bool grown = terms_.grow(uint64_t{numbers_} + 1);
+    ASSERT(grown);
+    ++numbers_;
+  } else {
+    term = free_.back();
+    free_.pop_back();
+  }
+  auto* copy = static_cast<char*>(std::malloc(std::max<size_t>(text.size(), 1)));
+  ASSERT(copy != nullptr);
+  std::copy(text.begin(), text.end(), copy);
+  terms_[term] = {copy, static_cast<uint32_t>(text.size()), 0};
+  text_bytes_ += text.size();
+  ++count_;
   return term;
+}
+
+void Terms::order() {
+  ASSERT(order_.empty());
+  std::vector<Pair> pairs;
+  pairs.reserve(numbers_);
+  bool sorted = true;  // as the terms of a file are
+  for (uint32_t term = 0; term < numbers_; ++term) {
+    sorted = sorted && (term == 0 || text(term - 1) < text(term));
+    pairs.push_back({0, term});
+  }
+  if (!sorted) {
+    sort_by_text(*this, pairs, 0);
+  }
+  for (const Pair& pair : pairs) {
+    order_.append({piece_of(text(pair.value)), pair.value});
+  }
 }
 
 void Terms::unuse(uint32_t term) {
@@ -75,6 +135,8 @@ bool Terms::release() {
 }
 
 void Terms::release_unused() {
+  kept_ = false;
+  unused_.clear();
   for (uint32_t term = 0; term < numbers_; ++term) {
     if (terms_[term].uses == 0 && terms_[term].text != nullptr) {
       drop(term);
@@ -90,7 +152,7 @@ uint64_t Terms::ram_bytes() const {
 
 // Of the first term whose text is not before this one.
 SortedPairs::Position Terms::position(std::string_view text) const {
-  const uint64_t head = head_of(text);
+  const uint64_t head = piece_of(text);
   return order_.find([&](uint64_t other, uint32_t term) {
     return other < head || (other == head && this->text(term) < text);
   });
@@ -98,25 +160,6 @@ SortedPairs::Position Terms::position(std::string_view text) const {
 
 bool Terms::is_at(SortedPairs::Position position, std::string_view text) const {
   return position != order_.end() && this->text(order_.value(position)) == text;
-}
-
-uint32_t Terms::take_number(std::string_view text) {
-  uint32_t term = numbers_;
-  if (free_.empty()) {
-    const bool grown = terms_.grow(uint64_t{numbers_} + 1);
-    ASSERT(grown);
-    ++numbers_;
-  } else {
-    term = free_.back();
-    free_.pop_back();
-  }
-  auto* copy = static_cast<char*>(std::malloc(std::max<size_t>(text.size(), 1)));
-  ASSERT(copy != nullptr);
-  std::copy(text.begin(), text.end(), copy);
-  terms_[term] = {copy, static_cast<uint32_t>(text.size()), 0};
-  text_bytes_ += text.size();
-  ++count_;
-  return term;
 }
 
 void Terms::drop(uint32_t term) {

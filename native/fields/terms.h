@@ -23,8 +23,10 @@ class Terms {
   std::optional<uint32_t> find(std::string_view text) const;
   // A new term has no use yet; it must get one, or be dropped by release_unused().
   uint32_t find_or_add(std::string_view text);
-  // For a text behind all others, which may get many uses at once.
-  uint32_t append(std::string_view text);
+  // For many at once, each text once: order() must follow before anything else is asked. No
+  // find_or_add() before.
+  uint32_t add(std::string_view text);
+  void order();
 
   // A slot begins to use the term, or ends.
   void use(uint32_t term) { ++terms_[term].uses; }
@@ -34,7 +36,7 @@ class Terms {
   void keep() { kept_ = true; }
   // Ends that, a bounded piece of work at a time; false when all is done.
   bool release();
-  // Looks at every term once.
+  // Ends that as well, looking at every term.
   void release_unused();
 
   std::string_view text(uint32_t term) const { return {terms_[term].text, terms_[term].size}; }
@@ -65,7 +67,6 @@ class Terms {
 
   SortedPairs::Position position(std::string_view text) const;
   bool is_at(SortedPairs::Position position, std::string_view text) const;
-  uint32_t take_number(std::string_view text);
   void drop(uint32_t term);
 
   base::StableArray<Term> terms_;

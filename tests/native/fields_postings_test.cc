@@ -220,3 +220,34 @@ TEST_CASE("terms: they equal a map, and numbers are used again") {
     CHECK(terms.numbers() < 5500);
   }
 }
+
+TEST_CASE("terms: many at once come into the order of their texts") {
+  for (const uint64_t seed : {1, 2, 3, 4}) {
+    CAPTURE(seed);
+    std::mt19937_64 random(seed);
+    std::map<std::string, uint32_t> model;
+    Terms terms;
+    for (int i = 0; i < 5000; ++i) {
+      // Long beginnings that many share, so that whole pieces of them are equal; zeros at the end.
+      std::string text(random() % 3 == 0 ? random() % 700 : random() % 3, 'x');
+      text += std::to_string(random() % 3000) + std::string(random() % 20, '\0');
+      if (!model.contains(text)) {
+        model[text] = terms.add(text);
+        terms.use(model[text]);
+      }
+    }
+    terms.order();
+    auto expected = model.begin();
+    terms.ascending({}, [&](uint32_t term) {
+      REQUIRE(expected != model.end());
+      REQUIRE((terms.text(term) == expected->first));
+      REQUIRE(term == expected->second);
+      ++expected;
+      return true;
+    });
+    CHECK((expected == model.end()));
+    for (const auto& [text, term] : model) {
+      REQUIRE(terms.find(text) == term);
+    }
+  }
+}
