@@ -18,11 +18,13 @@ MAY_USE = {
     "payload": {"base"},
     "sparse": {"simd", "base"},
     "filter": {"payload", "points", "base"},
+    "fields": {"filter", "payload", "points", "io", "base"},
     "points": {"io", "base"},
     "segment": {"points", "index", "quantize", "io", "simd", "base"},
     "engine": {
         "segment",
         "gridstore",
+        "fields",
         "filter",
         "payload",
         "sparse",
@@ -63,6 +65,11 @@ def test_only_io_uses_liburing():
 def test_only_payload_uses_simdjson():
     users = {path.name for path in FILES if "simdjson.h" in includes_of(path)}
     assert users == {"scan.cc"}
+
+
+def test_only_the_slot_bitmap_uses_croaring():
+    users = {path.name for path in FILES if "roaring/roaring.h" in includes_of(path)}
+    assert users == {"slot_bitmap.cc"}
 
 
 def test_only_gridstore_uses_lz4():

@@ -1,0 +1,37 @@
+// What an index of a payload field is made for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "payload/path.h"
+
+namespace asyncstore::fields {
+
+// Written to disk: numbers stay.
+enum class Kind : uint8_t {
+  keyword = 0,   // strings
+  integer = 1,   // of 64 bits
+  real = 2,      // every number that a double reaches
+  boolean = 3,   //
+  datetime = 4,  // strings that parse_datetime() takes
+  uuid = 5,      // strings in the canonical spelling: hyphens, lower case
+  geo = 6,       // objects {"lon": …, "lat": …}
+};
+inline constexpr uint8_t k_kinds = 7;
+
+struct Schema {
+  payload::Path path;
+  std::string key;  // the path as the user wrote it
+  Kind kind = Kind::keyword;
+  // Of integers: whether the index answers for single values, and for ranges.
+  bool lookup = true;
+  bool range = true;
+};
+
+// Whether values are known by the numbers of their terms (terms.h).
+inline bool has_terms(Kind kind) {
+  return kind == Kind::keyword || kind == Kind::uuid;
+}
+
+}  // namespace asyncstore::fields

@@ -1,0 +1,315 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "fields/field_index.h"
+#include "fields/keys.h"
+#include "fields_payloads.h"
+
+using namespace asyncstore;
+using namespace asyncstore::fields_test;
+using fields::FieldBuilder;
+using fields::FieldIndex;
+
+namespace {
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int k_rounds = 8;
+#else
+constexpr int k_rounds = 30;
+#endif
+
+// Random changes of `slots` slots.
+void change(FieldIndex& index, Model& model, Generator& generator, uint32_t slots, int changes) {
+  for (int i = 0; i < changes; ++i) {
+    const auto slot = static_cast<uint32_t>(generator.below(slots));
+    if (generator.below(4) == 0) {
+      index.remove(slot);
+      model.erase(slot);
+    } else {
+      model[slot] = generator.payload();
+      index.set(slot, values_of(index.schema(), model[slot]));
+    }
+  }
+}
+
+std::set<std::pair<uint64_t, uint32_t>> pairs_of(const fields::Schema& schema, const Model& model) {
+  std::set<std::pair<uint64_t, uint32_t>> pairs;
+  for (const auto& [slot, payload] : model) {
+    for (const uint64_t key : values_of(schema, payload).keys) {
+      pairs.emplace(key, slot);
+    }
+  }
+  return pairs;
+}
+
+}  // namespace
+
+TEST_CASE("field index: every answer fits the payloads, through changes") {
+  for (const Kind kind : k_all_kinds) {
+    for (const char* path : {"a", "a[]", "a.b", "a[].b"}) {
+      const uint64_t seed = 17 * static_cast<uint64_t>(kind) + std::string(path).size();
+      CAPTURE(seed);
+      CAPTURE(path);
+      CAPTURE(static_cast<int>(kind));
+      Generator generator(kind, seed, true);
+      FieldIndex index(schema_of(kind, path));
+      Model model;
+      for (int round = 0; round < k_rounds; ++round) {
+        change(index, model, generator, 200, 60);
+        for (int i = 0; i < 8; ++i) {
+          check_answer(index, model, generator.test(), 200);
+          check_answer(index, model, generator.own_test(), 100);
+        }
+      }
+      for (uint32_t slot = 0; slot < 200; ++slot) {
+        index.remove(slot);
+      }
+      model.clear();
+      CHECK(index.points() == 0);
+      for (int i = 0; i < 50; ++i) {
+        check_answer(index, model, generator.test(), 300);
+      }
+    }
+  }
+}
+
+TEST_CASE("field index: values of its own kind alone are answered exactly") {
+  constexpr uint32_t k_slots = 2500;  // enough for bitmaps
+  for (const Kind kind : k_all_kinds) {
+    const uint64_t seed = 100 + static_cast<uint64_t>(kind);
+    CAPTURE(seed);
+    CAPTURE(static_cast<int>(kind));
+    Generator generator(kind, seed, false);
+    FieldIndex index(schema_of(kind));
+    Model model;
+    change(index, model, generator, k_slots, 6000);
+    uint64_t unsure = 0;
+    for (int round = 0; round < 2; ++round) {
+      for (int i = 0; i < k_rounds / 2; ++i) {
+        const Checked checked = check_answer(index, model, generator.own_test(), k_slots);
+        CHECK(checked.answered);
+        CHECK((kind == Kind::geo || checked.unsure == 0));
+        unsure += checked.unsure;
+      }
+      for (const bool wanted : {false, true}) {
+        CHECK(check_answer(index, model, filter::IsEmpty{wanted}, k_slots).unsure == 0);
+        CHECK(check_answer(index, model, filter::IsNull{wanted}, k_slots).unsure == 0);
+      }
+      // The second round: after most points are gone.
+      for (uint32_t slot = 0; slot < k_slots && round == 0; ++slot) {
+        if (slot % 8 != 0) {
+          index.remove(slot);
+          model.erase(slot);
+        }
+      }
+    }
+    CHECK(unsure < 200);
+    uint64_t valued = 0;
+    for (const auto& [slot, payload] : model) {
+      const auto values = values_of(index.schema(), payload);
+      valued += !values.keys.empty() || !values.terms.empty();
+    }
+    CHECK(index.points() == valued);
+  }
+}
+
+TEST_CASE("field index: built at once it is the same as built one by one") {
+  for (const Kind kind : k_all_kinds) {
+    const uint64_t seed = 200 + static_cast<uint64_t>(kind);
+    CAPTURE(seed);
+    Generator generator(kind, seed, kind != Kind::boolean);
+    FieldIndex single(schema_of(kind));
+    FieldBuilder builder(schema_of(kind));
+    for (int i = 0; i < 4000; ++i) {
+      const auto slot = static_cast<uint32_t>(generator.below(3000));
+      const auto values = values_of(single.schema(), generator.payload());
+      single.set(slot, values);
+      builder.set(slot, values);
+    }
+    const auto built = builder.build();
+    check_same(single, *built, 3000, seed);
+    // Both go on alike.
+    for (int i = 0; i < 2000; ++i) {
+      const auto slot = static_cast<uint32_t>(generator.below(3000));
+      const auto values = values_of(single.schema(), generator.payload());
+      single.set(slot, values);
+      built->set(slot, values);
+    }
+    check_same(single, *built, 3000, seed + 1);
+  }
+}
+
+TEST_CASE("field index: what is not looked up or ranged over is not answered") {
+  FieldIndex lookup({payload::path_of("a"), "a", Kind::integer, true, false});
+  FieldIndex range({payload::path_of("a"), "a", Kind::integer, false, true});
+  const filter::Test match = filter::MatchAny{filter::ValueSet({int64_t{1}})};
+  const filter::Test between = filter::NumberRange{{int64_t{1}, {}, {}, {}}};
+  CHECK(lookup.answer(match, 10).has_value());
+  CHECK(!lookup.answer(between, 10).has_value());
+  CHECK(!range.answer(match, 10).has_value());
+  CHECK(range.answer(between, 10).has_value());
+  CHECK(!fields::has_order(lookup.schema()));
+  CHECK(!fields::has_counts(range.schema()));
+}
+
+TEST_CASE("field index: values in order") {
+  for (const Kind kind : {Kind::integer, Kind::real, Kind::datetime}) {
+    const uint64_t seed = 300 + static_cast<uint64_t>(kind);
+    CAPTURE(seed);
+    Generator generator(kind, seed, true);
+    FieldIndex index(schema_of(kind));
+    Model model;
+    change(index, model, generator, 2000, 5000);
+    const auto pairs = pairs_of(index.schema(), model);
+    for (int i = 0; i < 20; ++i) {
+      fields::Order order{.descending = i % 2 == 0};
+      const auto from =
+          std::next(pairs.begin(), static_cast<ptrdiff_t>(generator.below(pairs.size())));
+      const auto value_of = [&](uint64_t key) {
+        return kind == Kind::real ? filter::Number(fields::real_of(key))
+                                  : filter::Number(fields::integer_of(key));
+      };
+      if (i % 3 > 0) {
+        order.from = value_of(from->first);
+      }
+      filter::SlotSet among(2000);
+      for (uint32_t slot = 0; slot < 2000; slot += 1 + static_cast<uint32_t>(i) % 4) {
+        among.add(slot);
+      }
+      std::vector<std::pair<uint64_t, uint32_t>> expected;
+      for (const auto& pair : pairs) {
+        const bool in_range = !order.from || (order.descending ? pair.first <= from->first
+                                                               : pair.first >= from->first);
+        if (in_range && (i < 4 || among.contains(pair.second))) {
+          expected.push_back(pair);
+        }
+      }
+      if (order.descending) {
+        std::reverse(expected.begin(), expected.end());
+      }
+      const uint64_t limit = i % 5 == 0 ? 7 : UINT64_MAX;
+      expected.resize(std::min<uint64_t>(expected.size(), limit));
+      size_t shown = 0;
+      index.visit_in_order(order, i < 4 ? nullptr : &among,
+                           [&](const filter::Number& value, uint32_t slot) {
+                             REQUIRE(shown < expected.size());
+                             CHECK(value == value_of(expected[shown].first));
+                             CHECK(slot == expected[shown].second);
+                             return ++shown < limit;
+                           });
+      CHECK(shown == expected.size());
+    }
+  }
+}
+
+TEST_CASE("field index: values and how many slots have them") {
+  for (const Kind kind : {Kind::keyword, Kind::integer, Kind::uuid, Kind::boolean}) {
+    const uint64_t seed = 400 + static_cast<uint64_t>(kind);
+    CAPTURE(seed);
+    Generator generator(kind, seed, true);
+    FieldIndex index(schema_of(kind));
+    Model model;
+    change(index, model, generator, 2000, 5000);
+    for (const uint32_t step : {0, 1, 3, 50}) {
+      filter::SlotSet among(2000);
+      std::map<filter::Scalar, uint64_t> counts;
+      for (const auto& [slot, payload] : model) {
+        if (step > 0 && slot % step != 0) {
+          continue;
+        }
+        among.add(slot);
+        const auto values = values_of(index.schema(), payload);
+        for (const std::string& term : values.terms) {
+          ++counts[kind == Kind::uuid ? fields::uuid_text(term) : term];
+        }
+        for (const uint64_t key : values.keys) {
+          ++counts[kind == Kind::boolean ? filter::Scalar(key == 1)
+                                         : filter::Scalar(fields::integer_of(key))];
+        }
+      }
+      std::vector<std::pair<filter::Scalar, uint64_t>> expected(counts.begin(), counts.end());
+      std::stable_sort(expected.begin(), expected.end(),
+                       [](const auto& a, const auto& b) { return a.second > b.second; });
+      for (const uint64_t limit : {uint64_t{0}, uint64_t{5}, UINT64_MAX}) {
+        const auto found = index.count_values(step == 0 ? nullptr : &among, limit);
+        REQUIRE(found.size() == std::min<uint64_t>(limit, expected.size()));
+        for (size_t i = 0; i < found.size(); ++i) {
+          CHECK(found[i].value == expected[i].first);
+          CHECK(found[i].slots == expected[i].second);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("field index: memory stays bounded while terms come and go") {
+  FieldIndex index(schema_of(Kind::keyword));
+  uint64_t early = 0;
+  for (uint32_t i = 0; i < 40'000; ++i) {
+    fields::Values values = fields::values_of_nothing();
+    values.terms = {"term number " + std::to_string(i)};
+    index.set(i % 500, values);
+    early = i == 2000 ? index.ram_bytes() : early;
+  }
+  CHECK(index.ram_bytes() <= early * 3 / 2);
+  CHECK(index.count_values(nullptr, UINT64_MAX).size() == 500);
+}
+
+TEST_CASE("field index: many values in one point") {
+  for (const Kind kind : {Kind::keyword, Kind::integer}) {
+    FieldIndex index(schema_of(kind));
+    std::string array = "[";
+    for (int i = 0; i < 20'000; ++i) {
+      const std::string number = std::to_string(i % 15'000);
+      array += (i > 0 ? "," : "") + (kind == Kind::keyword ? '"' + number + '"' : number);
+    }
+    Model model = {{3, R"({"a":)" + array + "]}"}, {5, R"({"a":7})"}};
+    for (const auto& [slot, payload] : model) {
+      index.set(slot, values_of(index.schema(), payload));
+    }
+    check_answer(index, model, filter::MatchAny{filter::ValueSet({int64_t{14'999}})}, 8);
+    check_answer(index, model, filter::MatchAny{filter::ValueSet({std::string("14999")})}, 8);
+    check_answer(index, model, filter::MatchExcept{filter::ValueSet({int64_t{7}})}, 8);
+    index.remove(3);
+    model.erase(3);
+    check_answer(index, model, filter::MatchExcept{filter::ValueSet({int64_t{7}})}, 8);
+  }
+}
+
+TEST_CASE("field index: readers and the writer at once") {
+  FieldIndex index(schema_of(Kind::keyword));
+  std::atomic<bool> stop = false;
+  // Points 0 … 99 always hold "stays", and nothing else does.
+  for (uint32_t slot = 0; slot < 100; ++slot) {
+    index.set(slot, values_of(index.schema(), R"({"a":["stays","x"]})"));
+  }
+  const auto read = [&] {
+    const filter::Test test = filter::MatchAny{filter::ValueSet({std::string("stays")})};
+    while (!stop) {
+      const auto answer = index.answer(test, 2000);
+      CHECK(answer->sure.count() == 100);
+      CHECK(answer->possible.count() == 100);
+      CHECK(index.count_values(nullptr, 1000).size() >= 2);
+      index.ram_bytes();
+    }
+  };
+  std::thread first(read);
+  std::thread second(read);
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 3000; ++i) {
+    fields::Values values = fields::values_of_nothing();
+    values.terms = {"w" + std::to_string(random() % 50)};
+    index.set(static_cast<uint32_t>(100 + random() % 1500), values);
+    if (i % 10 == 0) {
+      index.remove(static_cast<uint32_t>(100 + random() % 1500));
+    }
+  }
+  stop = true;
+  first.join();
+  second.join();
+}
