@@ -47,6 +47,12 @@ Status Collection::apply(uint64_t lsn, uint32_t kind, Bytes payload) {
     case Kind::set_payload:
       TRY(apply_set_payload(lsn, operation));
       break;
+    case Kind::create_index:
+      indexes_.create(*operation.payload_index);
+      break;
+    case Kind::drop_index:
+      indexes_.drop(operation.payload_index->schema.key);
+      break;
   }
   TRY(values_->write_out());  // of a removal nothing is left to write
   applied_lsn_ = lsn;
@@ -85,9 +91,11 @@ Status Collection::apply_delete_vectors(uint64_t lsn, const Operation& operation
 
 Status Collection::apply_set_payload(uint64_t lsn, const Operation& operation) {
   TRY_ASSIGN(const auto slots, slots_of(operation));
+  TRY_ASSIGN(const IndexUpdate indexed, IndexUpdate::of(indexes_, operation));
   TRY(values_->put(operation, slots));
   in_parts(slots.size(), [&](uint32_t i) {
     values_->publish(slots[i]);
+    indexed.publish(i, slots[i]);
     table_->set_version(slots[i], lsn);
   });
   return {};
@@ -117,6 +125,7 @@ Status Collection::place_rows(uint64_t lsn, const Operation& operation,
     uint32_t segment = 0;
     uint32_t next_row = 0;
   };
+  TRY_ASSIGN(const IndexUpdate indexed, IndexUpdate::of(indexes_, operation));
   TRY(values_->put(operation, slots));
   std::vector<Place> places(fields().size());
   for (const FieldRows& rows : operation.fields) {
@@ -126,6 +135,7 @@ Status Collection::place_rows(uint64_t lsn, const Operation& operation,
   }
   in_parts(slots.size(), [&](uint32_t i) {
     values_->publish(slots[i]);
+    indexed.publish(i, slots[i]);
     for (uint32_t field = 0; field < places.size(); ++field) {
       Place& place = places[field];
       const bool given = place.rows != nullptr && place.rows->has(i);
@@ -174,6 +184,7 @@ void Collection::apply_remove(const Operation& operation) {
       mark_deleted(field, table_->location(slot, field));
     }
     values_->erase(slot);
+    indexes_.remove_slot(slot);
     table_->erase(slot);
   });
 }

@@ -218,6 +218,7 @@ Status Check::again(std::span<const Damage> places) {
       case DamageKind::manifest:
       case DamageKind::deleted_rows:
       case DamageKind::points:
+      case DamageKind::field_index:
         saved = true;
         break;
       case DamageKind::log:

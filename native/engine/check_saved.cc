@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "fields/field_file.h"
 #include "io/storage.h"
 #include "segment/deleted_rows.h"
 #include "wal/log_reader.h"
@@ -83,6 +84,20 @@ void check_points_file(Collection& collection, uint64_t number, std::vector<Dama
   }
 }
 
+void check_index(Collection& collection, uint64_t number, std::vector<Damage>& found) {
+  const auto read = fields::load_field(collection.storage(), collection.index_path(number),
+                                       collection.identity());
+  if (read.ok()) {
+    return;
+  }
+  const auto now = collection.saved().indexes;
+  if (std::any_of(now.begin(), now.end(),
+                  [&](const ManifestIndex& other) { return other.number == number; })) {
+    found.push_back(damage_of(DamageKind::field_index, read.error()));
+    found.back().first = static_cast<uint32_t>(number);
+  }
+}
+
 // The operations that a file of the log has.
 struct Span {
   uint64_t first = 0;
@@ -117,6 +132,11 @@ void check_saved(Collection& collection, std::vector<Damage>& found) {
   }
   for (const uint64_t number : saved.points) {
     check_points_file(collection, number, found);
+  }
+  for (const ManifestIndex& index : saved.indexes) {
+    if (index.number > 0) {
+      check_index(collection, index.number, found);
+    }
   }
 }
 

@@ -8,7 +8,8 @@
 
 namespace asyncstore::engine {
 
-// MANIFEST, COLLECTION, and the files of deleted rows and points that the manifest names.
+// MANIFEST, COLLECTION, and the files of deleted rows, points and payload indexes that the
+// manifest names.
 void check_saved(Collection& collection, std::vector<Damage>& found);
 
 // That the log has every operation that is applied and in no checkpoint, and that its files can be

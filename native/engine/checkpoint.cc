@@ -23,13 +23,13 @@ bool manifest_stands(Collection& collection) {
 
 }  // namespace
 
-Status Maintenance::checkpoint(Collection& collection, PointTables tables) {
+Status Maintenance::checkpoint(Collection& collection, Saving saving) {
   std::optional<CheckpointPlan> plan;
   Status writable;
   const std::function<void()> take = [&] {
     writable = collection.writable();
     if (writable.ok()) {
-      plan = collection.plan_checkpoint();
+      plan = collection.plan_checkpoint(saving);
     }
   };
   Writer& writer = writer_of_(collection);
@@ -38,7 +38,7 @@ Status Maintenance::checkpoint(Collection& collection, PointTables tables) {
   }
   TRY(std::move(writable));
   std::vector<std::string> superfluous;
-  Status saved = save(*plan, collection, tables, superfluous);
+  Status saved = save(*plan, collection, saving, superfluous);
   const std::function<void()> finish = [&] { collection.finish_checkpoint(*plan, saved.ok()); };
   if (!writer.run(finish)) {
     finish();
@@ -54,7 +54,7 @@ Status Maintenance::checkpoint(Collection& collection, PointTables tables) {
   return saved;
 }
 
-Status Maintenance::save(CheckpointPlan& plan, Collection& collection, PointTables tables,
+Status Maintenance::save(CheckpointPlan& plan, Collection& collection, Saving saving,
                          std::vector<std::string>& superfluous) {
   Manifest manifest;
   manifest.owner = collection.identity();
@@ -62,7 +62,8 @@ Status Maintenance::save(CheckpointPlan& plan, Collection& collection, PointTabl
   manifest.point_count = plan.view->points;
   manifest.next_segment = plan.next_segment;
   TRY(save_segments(plan, collection, manifest, superfluous));
-  TRY(save_points(plan, collection, tables, manifest, superfluous));
+  TRY(save_points(plan, collection, saving, manifest, superfluous));
+  TRY(save_indexes(plan, collection, manifest, superfluous));
   TRY(save_values(plan, collection, manifest));
   TRY(after_sync(collection, collection.storage().sync_folder(collection.segments_folder())));
   TRY(after_sync(collection, collection.storage().sync_folder(collection.folder() + "/points")));
@@ -143,9 +144,39 @@ Status Maintenance::save_segments(const CheckpointPlan& plan, Collection& collec
   return {};
 }
 
-Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collection,
-                                PointTables tables, Manifest& manifest,
-                                std::vector<std::string>& superfluous) {
+// An index that is saved anew gets a new file; one whose changes are few stays as it is, and what
+// changed is read again after a crash. One that is being made is named without a file.
+Status Maintenance::save_indexes(CheckpointPlan& plan, Collection& collection, Manifest& manifest,
+                                 std::vector<std::string>& superfluous) {
+  bool written = false;
+  for (CheckpointPlan::Index& planned : plan.indexes) {
+    planned.saved = planned.index->saved();
+    if (planned.content) {
+      planned.saved = {collection.take_index_number(), plan.view->lsn, 0};
+      const std::string path = collection.index_path(planned.saved.number);
+      Status saved = planned.content->write(collection.storage(), path, collection.identity(),
+                                            planned.saved.lsn);
+      const bool full = !saved.ok() && saved.error().os_errno == ENOSPC;
+      TRY(full ? std::move(saved) : after_sync(collection, std::move(saved)));
+      TRY_ASSIGN(planned.saved.bytes, io::file_bytes(collection.storage(), path));
+      written = true;
+    }
+    manifest.indexes.push_back(
+        {planned.index->definition(), planned.saved.number, planned.saved.lsn});
+  }
+  for (const ManifestIndex& before : collection.saved_manifest().indexes) {
+    const auto same = [&](const ManifestIndex& now) { return now.number == before.number; };
+    if (before.number > 0 && std::none_of(manifest.indexes.begin(), manifest.indexes.end(), same)) {
+      superfluous.push_back(collection.index_path(before.number));
+    }
+  }
+  return written ? after_sync(collection,
+                              collection.storage().sync_folder(collection.folder() + "/fields"))
+                 : Status();
+}
+
+Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collection, Saving saving,
+                                Manifest& manifest, std::vector<std::string>& superfluous) {
   const Manifest& before = collection.saved_manifest();
   manifest.points = before.points;
   if (plan.whole_table) {
@@ -171,8 +202,7 @@ Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collecti
     manifest.points.push_back(name);
     collection.add_points_entries(plan.changed, plan.whole_table);
   }
-  const bool due =
-      tables == PointTables::merge || collection.points_need_merge(manifest.points.size());
+  const bool due = saving == Saving::all || collection.points_need_merge(manifest.points.size());
   if (manifest.points.size() > 1 && due) {
     std::vector<points::PointsFile> files;
     for (const uint64_t number : manifest.points) {

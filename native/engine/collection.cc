@@ -11,6 +11,12 @@ using base::Error;
 using points::Location;
 using segment::Segment;
 
+namespace {
+// A payload index is saved when more than this part of the points has changed since: so many
+// payloads at most are read again after a crash.
+constexpr uint64_t k_reread_part = 16;
+}  // namespace
+
 Collection::Collection(std::shared_ptr<io::Storage> storage, std::string folder,
                        const Options& options, CollectionFile file)
     : storage_(std::move(storage)),
@@ -43,6 +49,10 @@ std::string Collection::points_path(uint64_t lsn) const {
   return folder_ + "/points/" + std::to_string(lsn) + ".points";
 }
 
+std::string Collection::index_path(uint64_t number) const {
+  return folder_ + "/fields/" + std::to_string(number) + ".field";
+}
+
 void Collection::set_progress(OptimizerProgress progress) {
   const std::lock_guard lock(progress_mutex_);
   progress_ = std::move(progress);
@@ -51,6 +61,11 @@ void Collection::set_progress(OptimizerProgress progress) {
 void Collection::set_prewarm(OptimizerProgress progress) {
   const std::lock_guard lock(progress_mutex_);
   prewarm_ = std::move(progress);
+}
+
+void Collection::set_indexing(OptimizerProgress progress) {
+  const std::lock_guard lock(progress_mutex_);
+  indexing_ = std::move(progress);
 }
 
 Manifest Collection::saved() const {
@@ -103,10 +118,16 @@ CollectionStatistics Collection::statistics() const {
     (at == 0 ? statistics.ram_payload : statistics.ram_sparse) += values.ram_bytes;
     (at == 0 ? statistics.disk_payload : statistics.disk_sparse) += values.file_bytes;
   }
+  for (const auto& index : *indexes_.list()) {
+    const auto content = index->content();
+    statistics.ram_fields += content ? content->ram_bytes() : 0;
+    statistics.disk_fields += index->saved().bytes;
+  }
   statistics.wal_bytes = wal_bytes_.load(std::memory_order_relaxed);
   const std::lock_guard lock(progress_mutex_);
   statistics.optimizer = progress_;
   statistics.prewarm = prewarm_;
+  statistics.indexing = indexing_;
   statistics.rebuilt = rebuilt_;
   return statistics;
 }
@@ -126,6 +147,9 @@ void Collection::close() {
   nothing->fields.resize(states_.size());
   log_.reset();
   values_.reset();
+  for (const auto& index : *indexes_.list()) {
+    index->begin_use(nullptr);
+  }
   saved_deleted_.clear();
   for (FieldState& state : states_) {
     state = FieldState();
@@ -134,10 +158,42 @@ void Collection::close() {
   view_ = std::move(nothing);
 }
 
-CheckpointPlan Collection::plan_checkpoint() {
+bool Collection::has_new_index() const {
+  const auto all = indexes_.list();
+  return std::any_of(all->begin(), all->end(), [](const auto& index) {
+    return index->saved().number == 0 && index->content() != nullptr;
+  });
+}
+
+bool Collection::index_changes() const {
+  const auto all = indexes_.list();
+  return std::any_of(all->begin(), all->end(), [](const auto& index) {
+    return index->changes > 0 && index->content() != nullptr;
+  });
+}
+
+void Collection::forget_saved_index(uint64_t number) {
+  for (const auto& index : *indexes_.list()) {
+    if (index->saved().number == number) {
+      index->set_saved({});
+    }
+  }
+}
+
+CheckpointPlan Collection::plan_checkpoint(Saving saving) {
   const auto fields_count = static_cast<uint32_t>(fields().size());
-  CheckpointPlan plan{view(), points::PointsBuffer(fields_count), 0, 0, next_segment_, whole_table_,
-                      {}};
+  CheckpointPlan plan{
+      view(), points::PointsBuffer(fields_count), 0, 0, next_segment_, whole_table_, {}, {}};
+  for (const auto& index : *indexes_.list()) {
+    const uint64_t few = table_->live_count() / k_reread_part;
+    const bool due = index->saved().number == 0 || index->changes > few ||
+                     (saving == Saving::all && index->changes > 0);
+    auto content = due ? index->content() : nullptr;
+    if (content) {
+      content->begin_snapshot();
+    }
+    plan.indexes.push_back({index, std::move(content), index->changes});
+  }
   for (size_t at = 0; at < values_->size(); ++at) {
     plan.values.push_back((*values_)[at].plan_flush());
   }
@@ -153,6 +209,15 @@ CheckpointPlan Collection::plan_checkpoint() {
 }
 
 void Collection::finish_checkpoint(CheckpointPlan& plan, bool succeeded) {
+  for (const CheckpointPlan::Index& planned : plan.indexes) {
+    if (planned.content) {
+      planned.content->end_snapshot();
+    }
+    if (planned.content && succeeded) {
+      planned.index->set_saved(planned.saved);
+      planned.index->changes -= planned.changes;
+    }
+  }
   if (!succeeded) {
     whole_table_ = true;  // what was taken is lost to the table's list of changes
     for (size_t at = 0; at < plan.values.size(); ++at) {

@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "engine/completion_queue.h"
+#include "engine/field_indexes.h"
 #include "engine/group_points.h"
 #include "engine/manifest.h"
 #include "engine/operation.h"
@@ -44,7 +45,18 @@ struct CheckpointPlan {
   bool whole_table = false;  // the changes are a base, not a delta
   // Of each store of values; null: nothing changed.
   std::vector<std::unique_ptr<gridstore::FlushPlan>> values;
+  struct Index {
+    std::shared_ptr<PayloadIndex> index;
+    std::shared_ptr<fields::FieldIndex> content;  // null: it stays as it was saved
+    uint64_t changes = 0;                         // that are saved by it
+    SavedIndex saved = {};                        // once it is
+  };
+  std::vector<Index> indexes;
 };
+
+// What a checkpoint does beyond making durable what changed: what makes the next opening quicker,
+// when it is due, or now.
+enum class Saving : uint8_t { as_due, all };
 
 struct OptimizerProgress {
   std::string state = "idle";
@@ -59,13 +71,15 @@ struct CollectionStatistics {
   uint64_t rows_deleted = 0;
   uint64_t appendable_rows = 0;
   uint64_t indexed_vectors = 0;
-  uint64_t ram_codes = 0, ram_graph = 0, ram_ids = 0, ram_payload = 0, ram_sparse = 0;
+  uint64_t ram_codes = 0, ram_graph = 0, ram_ids = 0, ram_payload = 0, ram_sparse = 0,
+           ram_fields = 0;
   uint64_t disk_vectors = 0, disk_codes = 0, disk_graph = 0, disk_rows = 0, disk_points = 0,
-           disk_payload = 0, disk_sparse = 0;
+           disk_payload = 0, disk_sparse = 0, disk_fields = 0;
   uint64_t wal_bytes = 0;
   uint64_t operation_id = 0;
   OptimizerProgress optimizer;
   OptimizerProgress prewarm;
+  OptimizerProgress indexing;
   std::vector<std::string> rebuilt;
 };
 
@@ -97,18 +111,20 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint64_t wal_bytes() const { return wal_bytes_.load(std::memory_order_relaxed); }
   void set_progress(OptimizerProgress progress);
   void set_prewarm(OptimizerProgress progress);
+  void set_indexing(OptimizerProgress progress);
   // What the last checkpoint wrote.
   Manifest saved() const;
   // Of the vectors of a job, as stored.
   uint64_t input_bytes(const WriteJob& job) const;
   ValueStores& values() { return *values_; }
+  const FieldIndexes& indexes() const { return indexes_; }
   bool dropped() const { return dropped_.load(std::memory_order_acquire); }
   void drop() { dropped_.store(true, std::memory_order_release); }
 
   // --- writer ---
   // Logs, applies, publishes and answers a group of jobs.
   void write(std::span<WriteJob> jobs, CompletionQueue& completions);
-  CheckpointPlan plan_checkpoint();
+  CheckpointPlan plan_checkpoint(Saving saving);
   // The checkpoint reached the disk (or failed, and its changes count as changes again).
   void finish_checkpoint(CheckpointPlan& plan, bool succeeded);
   // From now on nothing is appended to the field's newest segment.
@@ -121,6 +137,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void rewrite_table() { whole_table_ = true; }
   void follow_table(uint32_t field, uint32_t segment, std::span<const uint32_t> rows);
   void end_log_file() { log_->end_file(); }
+  void forget_saved_index(uint64_t number);
+  // Whether a payload index has changed since it was saved: the next opening would read those
+  // payloads again.
+  bool index_changes() const;
   // Writing stops until the store is opened again. So do checkpoints: what is in memory may be half
   // an operation, and a sync that failed must not be tried again. The log has everything.
   void fail_writes(const base::Error& cause);
@@ -146,7 +166,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   bool points_need_merge(size_t files) const;
   io::Storage& storage() { return *storage_; }
   const std::shared_ptr<io::Storage>& shared_storage() { return storage_; }
+  // Maintenance: for the next file of a payload index.
+  uint64_t take_index_number() { return ++last_index_number_; }
   std::string points_path(uint64_t lsn) const;
+  std::string index_path(uint64_t number) const;
   std::string manifest_path() const { return folder_ + "/MANIFEST"; }
   std::string segments_folder() const { return folder_ + "/segments"; }
   uint32_t rows_max(uint32_t field) const;
@@ -156,9 +179,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
     return {id, rows_max, direct, identity()};
   }
   void add_rebuilt(std::string what);
-  // Whether a checkpoint would save anything: operations, or what was rebuilt at open.
+  // Whether a checkpoint would save anything: operations, what was rebuilt at open, or a new index.
   bool unsaved() const {
-    return view()->lsn != saved_.lsn || repaired_.load(std::memory_order_relaxed);
+    return view()->lsn != saved_.lsn || repaired_.load(std::memory_order_relaxed) ||
+           has_new_index();
   }
 
  private:
@@ -179,6 +203,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
 
   Collection(std::shared_ptr<io::Storage> storage, std::string folder, const Options& options,
              CollectionFile file);
+
+  bool has_new_index() const;
 
   // write.cc
   base::Status take(WriteJob& job);
@@ -214,6 +240,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   base::Status rebuild_table(const Manifest& manifest);
   base::Status repair_entries();
   base::Status rebuild_codes(const Manifest& manifest, std::vector<base::Status> codes);
+  base::Status load_indexes(const Manifest& manifest);
+  base::Status read_values(uint32_t slot, const IndexedValues& indexed,
+                           std::vector<fields::Values>& values) const;
+  base::Status follow_payloads(const std::vector<std::shared_ptr<PayloadIndex>>& loaded);
   base::Status replay();
   base::Status make_space();
   void remove_orphans();
@@ -226,6 +256,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
 
   std::unique_ptr<points::PointTable> table_;
   std::unique_ptr<ValueStores> values_;
+  FieldIndexes indexes_;
   std::unique_ptr<wal::Log> log_;
   std::vector<segment::RowCodec> codecs_;
   std::vector<FieldState> states_;
@@ -242,11 +273,13 @@ class Collection : public std::enable_shared_from_this<Collection> {
   Manifest saved_;
   std::unordered_map<uint32_t, std::shared_ptr<const segment::DeletedRows>> saved_deleted_;
   uint64_t last_flush_number_ = 0;  // given out, committed or not
+  uint64_t last_index_number_ = 0;  // likewise
   uint64_t points_base_entries_ = 0;
   uint64_t points_change_entries_ = 0;
   mutable std::mutex progress_mutex_;
   OptimizerProgress progress_;
   OptimizerProgress prewarm_;
+  OptimizerProgress indexing_;
   std::vector<std::string> rebuilt_;
   std::atomic<bool> repaired_{false};  // since the last checkpoint
   std::atomic<uint64_t> wal_bytes_{0};

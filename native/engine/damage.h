@@ -22,6 +22,7 @@ enum class DamageKind : uint8_t {
   deleted_rows,
   points,
   log,
+  field_index,
   tracker_page,
   dictionary,
   journal,
@@ -45,7 +46,7 @@ struct Damage {
   Finding finding = {};
   uint32_t part = 0;     // field of a segment, or number of a Gridstore
   uint32_t segment = 0;  // its id
-  uint32_t first = 0;    // row, slot, page of the tracker, or dictionary
+  uint32_t first = 0;    // row, slot, page of the tracker, dictionary, or file of a field index
   uint32_t count = 1;    // of rows
 };
 

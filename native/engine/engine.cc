@@ -12,6 +12,7 @@
 
 #include "engine/errors.h"
 #include "engine/fetch.h"
+#include "engine/index_build.h"
 #include "engine/repair.h"
 #include "io/cached_reader.h"
 #include "io/fault_plan.h"
@@ -220,6 +221,9 @@ void Engine::start() {
   chores_->start();
   catalog_chores_ = std::make_unique<Chores>(*completions_);
   catalog_chores_->start();
+  index_chores_ = std::make_unique<Chores>(*completions_);
+  index_chores_->start();
+  build_indexes();
   if (options_.prewarm && !direct_reading_.on()) {  // what is read directly is not looked for there
     for (const auto& collection : collections()) {
       chores_->prewarm(0, collection, 0);
@@ -234,7 +238,7 @@ void Engine::close() {
   for (auto& task : tasks_.close()) {
     task->abandon(store_closed());
   }
-  for (Chores* chores : {catalog_chores_.get(), chores_.get()}) {
+  for (Chores* chores : {catalog_chores_.get(), chores_.get(), index_chores_.get()}) {
     if (chores != nullptr) {
       chores->stop();
     }
@@ -250,9 +254,9 @@ void Engine::close() {
   }
   if (maintenance_) {
     for (const auto& collection : collections()) {
-      if (collection->unsaved()) {
+      if (collection->unsaved() || collection->index_changes()) {
         // What cannot be saved now is in the log and is replayed at the next open.
-        static_cast<void>(maintenance_->checkpoint(*collection).ok());
+        static_cast<void>(maintenance_->checkpoint(*collection, Saving::all).ok());
       }
     }
   }
@@ -502,6 +506,38 @@ void Engine::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collect
   if (!refused(ticket, *collection)) {
     chores_->prewarm(ticket, collection, budget_bytes);
   }
+}
+
+// Those that a crash, or damage, has left without content.
+void Engine::build_indexes() {
+  for (const auto& collection : collections()) {
+    for (const auto& index : *collection->indexes().list()) {
+      if (!index->content()) {
+        build_index(0, collection, index->definition().schema.key);
+      }
+    }
+  }
+}
+
+void Engine::build_index(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                         const std::string& field) {
+  if (refused(ticket, *collection)) {
+    return;
+  }
+  index_chores_->run(ticket, [=, this] {
+    const auto index = collection->indexes().find(field);
+    const auto stopping = [&] { return closed_ || collection->dropped(); };
+    Status built = index ? engine::build_index(*collection, writer_of(*collection), index, stopping)
+                         : Status();
+    if (ticket == 0) {
+      return;  // what fails here fails again, and is told, when the index is asked for
+    }
+    if (built.ok()) {
+      completions_->complete(ticket, std::monostate{});
+    } else {
+      completions_->fail(ticket, std::move(built.error()));
+    }
+  });
 }
 
 void Engine::check(uint64_t ticket, const std::shared_ptr<Collection>& collection, bool repair) {

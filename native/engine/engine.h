@@ -79,6 +79,9 @@ class Engine {
   void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
   void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                uint64_t budget_bytes);
+  // Answers once the payload index of the field is in use, or is no more.
+  void build_index(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                   const std::string& field);
   // With `repair`, mends what it can of what it finds.
   void check(uint64_t ticket, const std::shared_ptr<Collection>& collection, bool repair);
 
@@ -96,6 +99,7 @@ class Engine {
   void leave(Collection& collection);
   void retire(std::span<const uint64_t> source_ids);
   void look_at_memory();
+  void build_indexes();
 
   std::shared_ptr<io::Storage> storage_;
   std::string path_;
@@ -118,6 +122,7 @@ class Engine {
   std::unique_ptr<Maintenance> maintenance_;
   std::unique_ptr<Chores> chores_;          // prewarm, check
   std::unique_ptr<Chores> catalog_chores_;  // creating and deleting collections
+  std::unique_ptr<Chores> index_chores_;    // making payload indexes
 };
 
 }  // namespace asyncstore::engine

@@ -18,7 +18,9 @@ bool is_exact(const FilterSets& sets) {
 class Evaluation {
  public:
   explicit Evaluation(Collection& collection)
-      : collection_(collection), all_(collection.table().slot_count()) {
+      : collection_(collection),
+        indexes_(collection.indexes().list()),
+        all_(collection.table().slot_count()) {
     collection.table().seen(all_.words());
   }
 
@@ -29,7 +31,7 @@ class Evaluation {
   FilterSets of(const Condition& condition) const {
     return std::visit([&](const auto& one) { return of(one); }, condition.is);
   }
-  FilterSets of(const filter::FieldCondition&) const { return unknown(); }
+  FilterSets of(const filter::FieldCondition& condition) const;
   FilterSets of(const filter::Nested&) const { return unknown(); }
   FilterSets of(const filter::HasVector&) const { return unknown(); }
   FilterSets of(const filter::Slice&) const { return unknown(); }
@@ -41,6 +43,7 @@ class Evaluation {
   FilterSets at_least(const filter::MinShould& clause) const;
 
   Collection& collection_;
+  const std::shared_ptr<const FieldIndexes::List> indexes_;
   SlotSet all_;
 };
 
@@ -137,6 +140,27 @@ FilterSets Evaluation::at_least(const filter::MinShould& clause) const {
     }
   }
   return std::move(reached.back());
+}
+
+// One of the tests holds; a test that no index knows about may hold anywhere.
+FilterSets Evaluation::of(const filter::FieldCondition& condition) const {
+  const auto found = std::find_if(indexes_->begin(), indexes_->end(), [&](const auto& index) {
+    return index->definition().schema.path == condition.path;
+  });
+  const auto content = found == indexes_->end() ? nullptr : (*found)->content();
+  FilterSets sets{none(), none()};
+  for (const filter::Test& test : condition.tests) {
+    auto known = content ? content->answer(test, all_.slots()) : std::nullopt;
+    if (known) {
+      sets.sure |= known->sure;
+      sets.possible |= known->possible;
+    } else {
+      sets.possible = all_;
+    }
+  }
+  sets.sure &= all_;
+  sets.possible &= all_;
+  return sets;
 }
 
 FilterSets Evaluation::of(const filter::HasId& condition) const {

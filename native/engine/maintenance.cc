@@ -176,7 +176,7 @@ Status Maintenance::optimize_now(Collection& collection) {
   for (uint32_t field = 0; field < collection.fields().size(); ++field) {
     TRY(improve(collection, field, true, segments_wanted(1)));
   }
-  return checkpoint(collection, PointTables::merge);
+  return checkpoint(collection, Saving::all);
 }
 
 // --- repair ---

@@ -21,10 +21,6 @@
 
 namespace asyncstore::engine {
 
-// What a checkpoint does with the changes of the point table: it merges them into the base when
-// they outweigh it, or now, so that the next opening reads each entry once.
-enum class PointTables : uint8_t { as_due, merge };
-
 // One thread for all collections. It reads what is immutable, writes new files, and hands results
 // to the collection's writer in short steps; it holds up neither searches nor writes.
 class Maintenance {
@@ -50,7 +46,7 @@ class Maintenance {
   void repair(uint64_t ticket, const std::shared_ptr<Collection>& collection,
               std::vector<Damage> damages);
   // Makes everything up to now durable outside the log. Only when the thread does not run.
-  base::Status checkpoint(Collection& collection, PointTables tables = PointTables::as_due);
+  base::Status checkpoint(Collection& collection, Saving saving = Saving::as_due);
 
  private:
   struct Request {
@@ -73,9 +69,11 @@ class Maintenance {
                                                 std::vector<Damage> damages);
   bool stopping();
 
-  base::Status save(CheckpointPlan& plan, Collection& collection, PointTables tables,
+  base::Status save(CheckpointPlan& plan, Collection& collection, Saving saving,
                     std::vector<std::string>& superfluous);
-  base::Status save_points(const CheckpointPlan& plan, Collection& collection, PointTables tables,
+  base::Status save_indexes(CheckpointPlan& plan, Collection& collection, Manifest& manifest,
+                            std::vector<std::string>& superfluous);
+  base::Status save_points(const CheckpointPlan& plan, Collection& collection, Saving saving,
                            Manifest& manifest, std::vector<std::string>& superfluous);
   base::Status save_values(CheckpointPlan& plan, Collection& collection, Manifest& manifest);
   base::Status save_segments(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "base/crc32c.h"
 #include "base/limits.h"
@@ -169,6 +170,12 @@ std::vector<std::byte> encode(const Manifest& manifest) {
   for (const uint64_t number : manifest.flushes) {
     body.put(number);
   }
+  body.put(static_cast<uint32_t>(manifest.indexes.size()));
+  for (const ManifestIndex& index : manifest.indexes) {
+    put(body, index.definition);
+    body.put(index.number);
+    body.put(index.lsn);
+  }
   return framed(k_manifest_magic, body.bytes());
 }
 
@@ -217,6 +224,15 @@ Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t
   }
   for (size_t i = 0; i < value_stores; ++i) {
     manifest.flushes.push_back(reader.take<uint64_t>());
+  }
+  const auto indexes = reader.take<uint32_t>();
+  for (uint32_t i = 0; i < indexes && reader.ok(); ++i) {
+    auto definition = take_definition(reader);
+    if (!definition) {
+      return does_not_parse(path, reader);
+    }
+    const auto number = reader.take<uint64_t>();
+    manifest.indexes.push_back({std::move(*definition), number, reader.take<uint64_t>()});
   }
   if (!reader.ok() || reader.remaining() != 0) {
     return does_not_parse(path, reader);

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "engine/index_definition.h"
 #include "segment/field.h"
 
 namespace asyncstore::engine {
@@ -32,6 +33,13 @@ struct ManifestSegment {
   uint64_t deleted_lsn = 0;  // names N.L.deleted; 0: no row is deleted
 };
 
+// A payload index, and where it was saved (fields/field_file.h).
+struct ManifestIndex {
+  IndexDefinition definition;
+  uint64_t number = 0;  // fields/N.field; 0: it is made of the payloads when the collection opens
+  uint64_t lsn = 0;     // that it holds; payloads of later versions are read again
+};
+
 struct Manifest {
   uint64_t owner = 0;
   uint64_t lsn = 0;  // everything up to it is in the files named here
@@ -40,6 +48,7 @@ struct Manifest {
   std::vector<std::vector<ManifestSegment>> fields;  // oldest first
   std::vector<uint64_t> points;   // number of the base, then of each change: points/N.points
   std::vector<uint64_t> flushes;  // of the Gridstores, payload first (value_stores.h); 0: none yet
+  std::vector<ManifestIndex> indexes;
 };
 
 std::vector<std::byte> encode(const CollectionFile& collection);

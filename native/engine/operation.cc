@@ -242,9 +242,29 @@ Status parse_section(const Schema& schema, uint32_t points, base::ByteReader& re
   return {};
 }
 
+std::vector<std::byte> encoded(const IndexDefinition& definition) {
+  base::ByteWriter writer;
+  put(writer, definition);
+  return std::move(writer.buffer());
+}
+
+Result<Operation> parse_index_operation(Kind kind, Bytes payload) {
+  base::ByteReader reader(payload);
+  Operation operation;
+  operation.kind = kind;
+  operation.payload_index = take_definition(reader);
+  if (!operation.payload_index || reader.remaining() != 0) {
+    return does_not_parse();
+  }
+  return operation;
+}
+
 }  // namespace
 
 uint64_t operation_bytes(const Schema& schema, const OperationInput& input) {
+  if (input.payload_index) {
+    return encoded(*input.payload_index).size();
+  }
   const size_t points = input.count();
   uint64_t bytes = 8 + ids_bytes(points);
   for (const auto& given : input.fields) {
@@ -261,6 +281,11 @@ uint64_t operation_bytes(const Schema& schema, const OperationInput& input) {
 
 Status encode_operation(const Schema& schema, std::span<segment::RowCodec> codecs,
                         const OperationInput& input, MutableBytes target) {
+  if (input.payload_index) {
+    const std::vector<std::byte> definition = encoded(*input.payload_index);
+    std::memcpy(target.data(), definition.data(), definition.size());
+    return {};
+  }
   const size_t points = input.count();
   const size_t sections =
       input.fields.size() + input.sparse.size() + (input.payloads.empty() ? 0 : 1);
@@ -296,6 +321,10 @@ Status encode_operation(const Schema& schema, std::span<segment::RowCodec> codec
 }
 
 Result<Operation> parse_operation(const Schema& schema, uint32_t kind, Bytes payload) {
+  if (kind == static_cast<uint32_t>(Kind::create_index) ||
+      kind == static_cast<uint32_t>(Kind::drop_index)) {
+    return parse_index_operation(static_cast<Kind>(kind), payload);
+  }
   base::ByteReader reader(payload);
   Operation operation;
   operation.kind = static_cast<Kind>(kind);

@@ -29,6 +29,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "engine/index_definition.h"
 #include "points/point_id.h"
 #include "segment/field.h"
 #include "segment/row_codec.h"
@@ -53,6 +54,8 @@ enum class Kind : uint32_t {
   set_vectors = 3,
   delete_vectors = 4,
   set_payload = 5,
+  create_index = 6,
+  drop_index = 7,
 };
 
 // Vectors of one field as the user gave them; borrowed until the job completes.
@@ -81,6 +84,8 @@ struct OperationInput {
   std::vector<base::Bytes> payloads;  // JSON texts, borrowed; one an id, or none at all
   std::vector<uint32_t> picked;       // indices of the ids that count
   bool pick = false;                  // false: all count
+  std::optional<IndexDefinition> payload_index =
+      {};  // of create_index and drop_index, which has no more
 
   size_t count() const { return pick ? picked.size() : ids.size(); }
   uint32_t index(size_t at) const { return pick ? picked[at] : static_cast<uint32_t>(at); }
@@ -129,6 +134,7 @@ struct Operation {
   std::vector<FieldRows> fields;
   std::vector<SparseValues> sparse;
   std::optional<Values> payload;
+  std::optional<IndexDefinition> payload_index;  // of drop_index only the field counts
 };
 // Sizes and numbers are verified: a payload that passed its checksum but does not parse is an
 // error.

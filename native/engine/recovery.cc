@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "engine/collection.h"
+#include "fields/field_file.h"
 
 namespace asyncstore::engine {
 
@@ -31,7 +32,7 @@ Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Stora
                                                        std::string folder, const Options& options,
                                                        CollectionFile file) {
   const std::vector<std::byte> content = encode(file);
-  for (const char* part : {"/segments", "/points", "/wal"}) {
+  for (const char* part : {"/segments", "/points", "/fields", "/wal"}) {
     TRY(storage->create_folder(folder + part));
   }
   // COLLECTION last: where it is, there is a manifest.
@@ -94,6 +95,7 @@ Status Collection::recover() {
   table_->load_finish();
   TRY(repair_entries());
   TRY(rebuild_codes(manifest, std::move(codes)));
+  TRY(load_indexes(manifest));
   TRY(replay());
   publish();
   remove_orphans();
@@ -326,6 +328,79 @@ Status Collection::rebuild_codes(const Manifest& manifest, std::vector<Status> c
   return {};
 }
 
+// An index that cannot be loaded, or that a new point table tells nothing about, is made of the
+// payloads once the collection is open.
+Status Collection::load_indexes(const Manifest& manifest) {
+  std::vector<std::shared_ptr<PayloadIndex>> loaded;
+  for (const ManifestIndex& saved : manifest.indexes) {
+    auto index = std::make_shared<PayloadIndex>(saved.definition);
+    indexes_.add(index);
+    last_index_number_ = std::max(last_index_number_, saved.number);
+    if (saved.number == 0 || whole_table_) {
+      continue;
+    }
+    const std::string path = index_path(saved.number);
+    auto read = fields::load_field(*storage_, path, identity());
+    if (read.ok() && (read.value().index->schema() != saved.definition.schema ||
+                      read.value().lsn != saved.lsn)) {
+      read = base::corruption(path, 0, "the file holds another index");
+    }
+    if (!read.ok()) {
+      add_rebuilt("index of '" + saved.definition.schema.key +
+                  "', to be made of the payloads: " + read.error().message);
+      continue;
+    }
+    TRY_ASSIGN(const uint64_t bytes, io::file_bytes(*storage_, path));
+    index->set_saved({saved.number, saved.lsn, bytes});
+    index->begin_use(std::move(read.value().index));
+    loaded.push_back(std::move(index));
+  }
+  const Status followed = follow_payloads(loaded);
+  for (size_t i = 0; i < loaded.size() && !followed.ok(); ++i) {
+    add_rebuilt("index of '" + loaded[i]->definition().schema.key +
+                "', to be made of the payloads: " + followed.error().message);
+    loaded[i]->begin_use(nullptr);
+    loaded[i]->set_saved({});
+  }
+  return {};
+}
+
+Status Collection::read_values(uint32_t slot, const IndexedValues& indexed,
+                               std::vector<fields::Values>& values) const {
+  TRY_ASSIGN(const auto payload, values_->payload().read(slot));
+  return indexed.extract(payload ? base::Bytes(*payload) : base::Bytes(), values);
+}
+
+// Payloads that changed since an index was saved are read again. Error: one is damaged.
+Status Collection::follow_payloads(const std::vector<std::shared_ptr<PayloadIndex>>& loaded) {
+  const IndexedValues indexed(loaded);
+  std::vector<fields::Values> values;
+  for (uint32_t slot = 0; slot < table_->slot_count() && !loaded.empty(); ++slot) {
+    const bool live = table_->live(slot);
+    const auto is_old = [&](const std::shared_ptr<PayloadIndex>& index) {
+      return !live || table_->version(slot) > index->saved().lsn;
+    };
+    if (std::none_of(loaded.begin(), loaded.end(), is_old)) {
+      continue;
+    }
+    values.clear();
+    if (live) {
+      TRY(read_values(slot, indexed, values));
+    }
+    for (size_t i = 0; i < loaded.size(); ++i) {
+      if (live) {
+        loaded[i]->set(slot, values[i]);
+      } else {
+        loaded[i]->remove(slot);
+      }
+    }
+  }
+  for (const auto& index : loaded) {
+    index->changes = 0;
+  }
+  return {};
+}
+
 Status Collection::replay() {
   const wal::LogOptions options{options_.wal_capacity_bytes, options_.durability, identity()};
   TRY_ASSIGN(log_,
@@ -390,7 +465,10 @@ void Collection::remove_orphans() {
   for (const uint64_t lsn : saved_.points) {
     known.insert(points_path(lsn));
   }
-  for (const char* part : {"/segments", "/points"}) {
+  for (const ManifestIndex& saved : saved_.indexes) {
+    known.insert(index_path(saved.number));
+  }
+  for (const char* part : {"/segments", "/points", "/fields"}) {
     const auto names = storage_->list(folder_ + part);
     for (const auto& name : names.ok() ? names.value() : std::vector<std::string>()) {
       const std::string path = folder_ + part + "/" + name;

@@ -44,6 +44,7 @@ Status Repair::mend(std::span<const Damage> damages) {
         break;
       case DamageKind::points:
       case DamageKind::log:
+      case DamageKind::field_index:
       case DamageKind::tracker_page:
       case DamageKind::journal:
         TRY(mark_changed(damage));
@@ -168,6 +169,8 @@ Status Repair::mark_changed(const Damage& damage) {
       collection_.rewrite_table();
     } else if (damage.kind == DamageKind::log) {
       collection_.end_log_file();
+    } else if (damage.kind == DamageKind::field_index) {
+      collection_.forget_saved_index(damage.first);
     } else {
       // Any page makes a new journal.
       collection_.values()[damage.part].rewrite_page(damage.first);

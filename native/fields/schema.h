@@ -27,6 +27,8 @@ struct Schema {
   // Of integers: whether the index answers for single values, and for ranges.
   bool lookup = true;
   bool range = true;
+
+  friend bool operator==(const Schema&, const Schema&) = default;
 };
 
 // Whether values are known by the numbers of their terms (terms.h).

@@ -278,6 +278,11 @@ base::Status replace_file(Storage& storage, const std::string& path, base::Bytes
   return storage.sync_folder(parent_folder(path));
 }
 
+base::Result<uint64_t> file_bytes(Storage& storage, const std::string& path) {
+  TRY_ASSIGN(const std::unique_ptr<File> file, storage.open(path, Open::read));
+  return file->size();
+}
+
 base::Result<std::vector<std::byte>> read_file(Storage& storage, const std::string& path,
                                                uint64_t size_max) {
   TRY_ASSIGN(const std::unique_ptr<File> file, storage.open(path, Open::read));

@@ -73,6 +73,8 @@ base::Status replace_file(Storage& storage, const std::string& path, base::Bytes
 base::Result<std::vector<std::byte>> read_file(Storage& storage, const std::string& path,
                                                uint64_t size_max);
 
+base::Result<uint64_t> file_bytes(Storage& storage, const std::string& path);
+
 std::string parent_folder(const std::string& path);
 
 }  // namespace asyncstore::io

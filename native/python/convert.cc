@@ -221,6 +221,14 @@ T parsed(const std::string& text, const char* what, const std::pair<const char*,
   raise(base::invalid_argument(std::string("unknown ") + what + " '" + text + "'"));
 }
 
+constexpr std::pair<const char*, fields::Kind> k_index_kinds[] = {
+    {"keyword", fields::Kind::keyword},
+    {"integer", fields::Kind::integer},
+    {"float", fields::Kind::real},
+    {"bool", fields::Kind::boolean},
+    {"datetime", fields::Kind::datetime},
+    {"uuid", fields::Kind::uuid},
+    {"geo", fields::Kind::geo}};
 constexpr std::pair<const char*, segment::Distance> k_distances[] = {
     {"Cosine", segment::Distance::cosine},
     {"Dot", segment::Distance::dot},
@@ -400,6 +408,12 @@ quantize::Config quantization_of(const std::string& kind, float quantile, uint8_
           .query_encoding = parsed(query_encoding, "query_encoding", k_query_encodings)};
 }
 
+const char* name_of(fields::Kind kind) {
+  return name_in(kind, k_index_kinds);
+}
+fields::Kind index_kind_of(const std::string& text) {
+  return parsed(text, "kind of index", k_index_kinds);
+}
 const char* name_of(segment::Distance distance) {
   return name_in(distance, k_distances);
 }

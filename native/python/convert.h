@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "engine/completion_queue.h"
 #include "engine/options.h"
+#include "fields/schema.h"
 #include "payload/path.h"
 #include "points/point_id.h"
 #include "segment/field.h"
@@ -44,6 +45,8 @@ segment::Field field_of(const std::string& name, uint32_t dim, const std::string
 quantize::Config quantization_of(const std::string& kind, float quantile, uint8_t bits,
                                  uint8_t compression, const std::string& encoding,
                                  const std::string& query_encoding);
+const char* name_of(fields::Kind kind);
+fields::Kind index_kind_of(const std::string& text);
 const char* name_of(segment::Distance distance);
 const char* name_of(segment::Datatype datatype);
 const char* name_of(quantize::Kind kind);

@@ -100,6 +100,20 @@ void bind_field(nb::module_& module) {
                    [](const Field& self) { return name_of(self.quantization.query_encoding); });
 }
 
+// Of each: field, kind, params as given, points with a value (None while it is being made).
+nb::list payload_indexes(const Collection& self) {
+  nb::list result;
+  for (const auto& index : *self.indexes().list()) {
+    const auto& [schema, params] = index->definition();
+    const auto content = index->content();
+    const nb::object points = content ? nb::object(nb::int_(content->points())) : nb::none();
+    result.append(nb::make_tuple(nb::str(schema.key.c_str(), schema.key.size()),
+                                 name_of(schema.kind), nb::bytes(params.data(), params.size()),
+                                 points));
+  }
+  return result;
+}
+
 void bind_collection(nb::module_& module) {
   nb::class_<Collection>(module, "Collection")
       .def_prop_ro("name", [](const Collection& self) { return self.name(); })
@@ -109,6 +123,7 @@ void bind_collection(nb::module_& module) {
                    })
       .def_prop_ro("fields", [](const Collection& self) { return self.fields(); })
       .def_prop_ro("sparse", [](const Collection& self) { return self.sparse_names(); })
+      .def("indexes", &payload_indexes)
       .def("count", [](const Collection& self) { return self.view()->points; })
       .def("statistics", &collection_statistics);
 }

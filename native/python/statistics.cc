@@ -48,7 +48,7 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   ram["ids"] = statistics.ram_ids;
   ram["payload"] = statistics.ram_payload;
   ram["sparse"] = statistics.ram_sparse;
-  ram["fields"] = 0;
+  ram["fields"] = statistics.ram_fields;
   ram["caches"] = 0;
   nb::dict disk;
   disk["vectors"] = statistics.disk_vectors;
@@ -58,6 +58,7 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   disk["points"] = statistics.disk_points;
   disk["payload"] = statistics.disk_payload;
   disk["sparse"] = statistics.disk_sparse;
+  disk["fields"] = statistics.disk_fields;
   disk["wal"] = statistics.wal_bytes;
   nb::dict result;
   result["points"] = statistics.points;
@@ -69,6 +70,7 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   result["disk_bytes"] = disk;
   result["optimizer"] = progress_dict(statistics.optimizer);
   result["prewarm"] = progress_dict(statistics.prewarm);
+  result["indexing"] = progress_dict(statistics.indexing);
   result["wal_bytes"] = statistics.wal_bytes;
   result["operation_id"] = statistics.operation_id;
   result["rebuilt"] = statistics.rebuilt;

@@ -233,6 +233,33 @@ uint64_t submit_change_payload(EngineHandle& self, const CollectionHandle& colle
   return submit(self, collection, std::move(job), std::move(value));
 }
 
+uint64_t submit_create_index(EngineHandle& self, const CollectionHandle& collection,
+                             nb::handle field, const std::string& kind, bool lookup, bool range,
+                             nb::object params) {
+  const base::Bytes text = bytes_of(params);
+  WriteJob job;
+  job.operation.kind = Kind::create_index;
+  job.operation.payload_index = {
+      {path_of(field), nb::cast<std::string>(field), index_kind_of(kind), lookup, range},
+      {text.begin(), text.end()}};
+  return submit(self, collection, std::move(job), nb::none());
+}
+
+uint64_t submit_drop_index(EngineHandle& self, const CollectionHandle& collection,
+                           nb::handle field) {
+  WriteJob job;
+  job.operation.kind = Kind::drop_index;
+  job.operation.payload_index = {{path_of(field), nb::cast<std::string>(field)}, {}};
+  return submit(self, collection, std::move(job), nb::none());
+}
+
+uint64_t submit_build_index(EngineHandle& self, const CollectionHandle& collection,
+                            const std::string& field) {
+  const uint64_t ticket = self.get().next_ticket();
+  self.get().build_index(ticket, collection, field);
+  return ticket;
+}
+
 }  // namespace
 
 void bind_writes(nb::handle engine_class) {
@@ -241,6 +268,10 @@ void bind_writes(nb::handle engine_class) {
       .def("submit_upsert", &submit_upsert, "collection"_a, "ids"_a, "vectors"_a, "present"_a,
            "payloads"_a.none() = nb::none(), "mode"_a = "upsert",
            "update_filter"_a.none() = nb::none())
+      .def("submit_create_index", &submit_create_index, "collection"_a, "field"_a, "kind"_a,
+           "lookup"_a, "range"_a, "params"_a)
+      .def("submit_drop_index", &submit_drop_index, "collection"_a, "field"_a)
+      .def("submit_build_index", &submit_build_index, "collection"_a, "field"_a)
       .def("submit_delete", &submit_delete, "collection"_a, "ids"_a,
            "update_filter"_a.none() = nb::none())
       .def("submit_set_vectors", &submit_set_vectors, "collection"_a, "ids"_a, "vectors"_a,
