@@ -207,7 +207,8 @@ class Engine:
         The payloads are read by native threads until the ticket completes, like arrays.
 
         Here and below: with an update_filter, points that are there are changed only if they match
-        it when the write's turn comes; the other writes then pass over points that are not there."""
+        it when the write's turn comes; submit_delete_vectors and submit_change_payload then pass over
+        points that are not there."""
     def submit_set_vectors(
         self,
         collection: Collection,

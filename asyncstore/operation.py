@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -39,8 +39,8 @@ Submit = Callable[[], int]
 class Operation(ABC):
     """A write that was checked."""
 
-    # Whether it is an error when a point is not there; with a filter it never is.
-    must_exist: ClassVar[bool] = False
+    # Whether it is an error when a point is not there.
+    must_exist = False
 
     def __init__(self, update_filter: NativeFilter | None = None) -> None:
         """``update_filter``: what points that are there must match then to be changed."""
@@ -58,7 +58,7 @@ class Operation(ABC):
         if len(cuts) > 1:
             if not is_checked:
                 await self.check(engine, pace)
-            if self.must_exist and self._update_filter is None:
+            if self.must_exist:
                 await _check_exist(ids, engine, collection)
         async with WriteWindow(engine) as window:
             for cut in cuts:
@@ -170,6 +170,8 @@ class _IdsOperation(Operation):
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection.filter)
         self._selection = selection
+        if selection.filter is not None:  # its points were there a moment ago
+            self.must_exist = False
 
     async def check(self, engine: Engine, pace: Pace) -> None:
         """Nothing: what can be wrong was checked when it was made."""

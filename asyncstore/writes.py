@@ -158,8 +158,7 @@ class Writes(Handle):
         Args:
             points: At least one, each with at least one vector.
             wait: As in :meth:`upsert`.
-            update_filter: Points that do not match this when their turn comes are left alone, and
-                ones that are not there are passed over.
+            update_filter: Points that do not match this when their turn comes are left alone.
 
         Returns:
             The last operation's id.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -70,6 +71,13 @@ def text_of(value: object, path: str) -> str:
     except UnicodeEncodeError as error:
         raise InvalidArgumentError(f"{path}: {value!r} is not valid Unicode") from error
     return str(value)
+
+
+def finite(value: float, path: str) -> float:
+    """Returns ``value``; raises where it is infinite."""
+    if math.isinf(value):
+        raise InvalidArgumentError(f"{path}: value {value} invalid, must be finite")
+    return float(value)
 
 
 def shown(value: object) -> str:

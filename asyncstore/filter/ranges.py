@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from asyncstore.engine import parse_datetime
 from asyncstore.errors import InvalidArgumentError
-from asyncstore.filter.members import leaf_of, shown, struct_of, text_of
+from asyncstore.filter.members import finite, leaf_of, shown, struct_of, text_of
 from asyncstore.models import DatetimeRange, Range, ValuesCount
 
 if TYPE_CHECKING:
@@ -65,8 +65,10 @@ def count_test(value: object, path: str) -> NativeTest:
 
 def _number(value: int | float | None, path: str) -> int | float | None:
     """A bound as the core compares it: an integer of 64 bits, or the nearest float."""
-    if not isinstance(value, int) or _INT64_MIN <= value <= _INT64_MAX:
+    if value is None or (isinstance(value, int) and _INT64_MIN <= value <= _INT64_MAX):
         return value
+    if isinstance(value, float):
+        return finite(value, path)
     try:
         return float(value)
     except OverflowError as error:

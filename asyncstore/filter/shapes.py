@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from asyncstore.bounds import checked
 from asyncstore.errors import InvalidArgumentError
-from asyncstore.filter.members import leaf_of, list_of, struct_of
+from asyncstore.filter.members import finite, leaf_of, list_of, struct_of
 from asyncstore.models import GeoBoundingBox, GeoLineString, GeoPoint, GeoPolygon, GeoRadius
 from asyncstore.pace import Pace
 
@@ -34,7 +34,7 @@ def radius_test(value: object, path: str) -> NativeTest:
     """The test of a ``GeoRadius``."""
     circle = struct_of(value, GeoRadius, path)
     center = _place(circle.center, f"{path}.center")
-    return "geo_radius", *center, float(checked(circle, GeoRadius, path).radius)
+    return "geo_radius", *center, finite(checked(circle, GeoRadius, path).radius, f"{path}.radius")
 
 
 async def polygon_test(value: object, path: str, pace: Pace) -> NativeTest:
