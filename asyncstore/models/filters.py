@@ -72,7 +72,10 @@ Match: TypeAlias = (
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The value is a number between bounds; those that are None do not bind."""
+    """The value is a number between bounds; those that are None do not bind.
+
+    Integers of 64 bits are compared exactly, larger ones as the nearest float.
+    """
 
     gt: Annotated[int | float, Bounds()] | None = None
     gte: Annotated[int | float, Bounds()] | None = None
