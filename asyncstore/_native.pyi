@@ -117,6 +117,34 @@ ScrollPage: TypeAlias = tuple[Rows, PointId | None]
 Batch: TypeAlias = tuple[
     NDArray[np.uint64] | list[list[PointId | None]], NDArray[np.float32], NDArray[np.int32]
 ]
+# A filter: must, should, must_not, and min_should with how many of it must hold.
+#
+# A condition is one of
+#   ("field", path, tests)      one of the tests holds
+#   ("nested", path, filter)    an element of the array at the path passes
+#   ("has_id", ids)             as everywhere: an array of uint64, or a list
+#   ("has_vector", number)
+#   ("slice", total, index)
+#   ("filter", filter)
+#
+# A test is one of
+#   ("any", values)  ("except", values)          bool, int of 64 bits, str
+#   ("text", text)  ("text_any", text)  ("phrase", text)  ("prefix", text)
+#   ("range", gt, gte, lt, lte)                  int of 64 bits, float or None each
+#   ("datetime_range", gt, gte, lt, lte)         microseconds since 1970 or None each
+#   ("values_count", gt, gte, lt, lte)           int or None each
+#   ("is_empty", wanted)  ("is_null", wanted)
+#   ("geo_box", left lon, top lat, right lon, bottom lat)
+#   ("geo_radius", lon, lat, metres)
+#   ("geo_polygon", exterior, interiors)         rings: lists of (lon, lat)
+NativeTest: TypeAlias = tuple[Any, ...]
+NativeCondition: TypeAlias = tuple[Any, ...]
+NativeFilter: TypeAlias = tuple[
+    list[NativeCondition],
+    list[NativeCondition],
+    list[NativeCondition],
+    tuple[list[NativeCondition], int] | None,
+]
 Completion: TypeAlias = tuple[int, object]  # ticket; the value, or a NativeError
 
 class Engine:
@@ -172,16 +200,22 @@ class Engine:
         present: dict[int, NDArray[np.bool_]],  # field number → (n,); a field not named: all present
         payloads: list[bytes | None] | None = None,  # n JSON texts that check_payload() takes
         mode: str = "upsert",  # "upsert" | "insert_only" | "update_only"
+        update_filter: NativeFilter | None = None,
     ) -> int:
         """→ operation id (int). At most WRITE_POINTS_MAX points and WRITE_BYTES_MAX of vectors; the
         last of several equal ids wins. Vectors and payload not given are removed from the point.
-        The payloads are read by native threads until the ticket completes, like arrays."""
+        The payloads are read by native threads until the ticket completes, like arrays.
+
+        Here and below: with an update_filter, points that are there are changed only if they match
+        it when the write's turn comes; submit_delete_vectors and submit_change_payload then pass over
+        points that are not there."""
     def submit_set_vectors(
         self,
         collection: Collection,
         ids: NDArray[np.uint64] | Sequence[PointId],
         vectors: VectorsOfPoints,
         present: dict[int, NDArray[np.bool_]],
+        update_filter: NativeFilter | None = None,
     ) -> int:
         """→ operation id. Sets vectors of points, in the order given; others stay. All points must be
         there, else point_not_found and nothing is written."""
@@ -190,6 +224,7 @@ class Engine:
         collection: Collection,
         ids: NDArray[np.uint64] | Sequence[PointId],
         fields: Sequence[int],
+        update_filter: NativeFilter | None = None,
     ) -> int:
         """→ operation id. All points must be there, else point_not_found and nothing is written."""
     def submit_change_payload(
@@ -200,10 +235,16 @@ class Engine:
         value: bytes | None,  # JSON object, for merge and replace
         path: str | None,  # where, for merge and replace; None: the root
         keys: list[str],  # JSON paths, for remove
+        update_filter: NativeFilter | None = None,
     ) -> int:
         """→ operation id. All points must be there, else point_not_found and nothing is written. A
         path or a value that does not parse is invalid_argument."""
-    def submit_delete(self, collection: Collection, ids: NDArray[np.uint64] | Sequence[PointId]) -> int:
+    def submit_delete(
+        self,
+        collection: Collection,
+        ids: NDArray[np.uint64] | Sequence[PointId],
+        update_filter: NativeFilter | None = None,
+    ) -> int:
         """→ operation id. Unknown ids are passed over."""
     def submit_retrieve(
         self,
@@ -220,8 +261,13 @@ class Engine:
         limit: int,
         with_fields: Sequence[int],
         with_payload: PayloadSelection,
+        filter: NativeFilter | None = None,
     ) -> int:
         """→ ScrollPage. Integers ascending, then UUIDs ascending; offset is the first id wanted."""
+    def submit_count(self, collection: Collection, filter: NativeFilter, exact: bool) -> int:
+        """→ int: the points that match."""
+    def submit_matching_ids(self, collection: Collection, filter: NativeFilter) -> int:
+        """→ ids of the points that match: an array of uint64, or a list where UUIDs are among them."""
     def submit_search(
         self,
         collection: Collection,
@@ -239,6 +285,7 @@ class Engine:
         score_threshold: float | None,
         with_fields: Sequence[int],
         with_payload: PayloadSelection,
+        filter: NativeFilter | None = None,
     ) -> int:
         """→ Rows."""
     def submit_search_batch(
@@ -254,6 +301,7 @@ class Engine:
         early_stop: bool,
         ignore_codes: bool,
         exact: bool,
+        filter: NativeFilter | None = None,
     ) -> int:
         """→ Batch."""
     def submit_optimize(self, collection: Collection) -> int:
@@ -278,6 +326,9 @@ def available_memory_bytes() -> int:
 
 def parse_point_id(id: PointId) -> PointId:
     """The canonical form: an integer 0 … 2**64 - 1 or a hyphenated lower-case UUID. ValueError."""
+
+def parse_datetime(text: str) -> int | None:
+    """Microseconds since 1970-01-01T00:00:00Z; None when the text is no date and time."""
 
 def check_path(path: str) -> int:
     """How many steps a JSON path has. Raises NativeError (invalid_argument) unless it is one."""

@@ -37,14 +37,16 @@ class Bounds:
         inside = (self.low is None or value >= self.low) and (
             self.high is None or value <= self.high
         )
-        if inside and not math.isnan(value):
+        if inside and (isinstance(value, int) or not math.isnan(value)):
             return None
         if self.low is not None and self.high is not None:
             limit = f"must be from {self.low} to {self.high}"
         elif self.low is not None:
             limit = f"must be {self.low} or larger"
-        else:
+        elif self.high is not None:
             limit = f"must be {self.high} or smaller"
+        else:
+            limit = "must be a number"
         return f"value {value} invalid, {limit}"
 
 

@@ -45,7 +45,10 @@ from asyncstore.wake import Waker, Wakeup, current_waker
 if TYPE_CHECKING:
     # Aliases that exist in the stub alone, passed on because nobody else imports it.
     from asyncstore._native import Batch as Batch
+    from asyncstore._native import NativeCondition as NativeCondition
     from asyncstore._native import NativeError as NativeError
+    from asyncstore._native import NativeFilter as NativeFilter
+    from asyncstore._native import NativeTest as NativeTest
     from asyncstore._native import NativeVectors as NativeVectors
     from asyncstore._native import Rows as Rows
     from asyncstore._native import ScrollPage as ScrollPage
@@ -63,6 +66,7 @@ __all__ = [
     "check_path",
     "check_payload",
     "isa",
+    "parse_datetime",
     "parse_point_id",
 ]
 
@@ -87,6 +91,11 @@ def parse_point_id(point_id: int | str) -> PointId:
         return _native.parse_point_id(point_id)
     except _native.NativeError as error:
         raise ValueError(error.message) from error
+
+
+def parse_datetime(text: str) -> int | None:
+    """Microseconds from 1970 in UTC to a date and time; None when the text is none."""
+    return _native.parse_datetime(text)
 
 
 def check_path(path: str) -> int:

@@ -36,21 +36,21 @@ async def point_ids(ids: IdsInput, pace: Pace, path: str = "ids[{}]") -> Ids:
         ids: (n,) array of integers, or a sequence of integers and UUIDs. A (n,) uint64 array is
             passed on without a copy.
         pace: Lets other tasks run in between.
-        path: How messages name the id at a position.
+        path: How messages name the id at a position; what is before ``[{}]`` names the ids.
 
     Raises:
         InvalidArgumentError: An id is no unsigned 64-bit integer and no UUID; the message has its
             value and position.
     """
     if isinstance(ids, np.ndarray) and ids.dtype.kind in "ui":
-        return await _from_array(ids, pace)
+        return await _from_array(ids, pace, path)
     if isinstance(ids, np.ndarray):
         if ids.ndim != 1:
-            _refuse_shape(ids)
+            _refuse_shape(ids, path)
         ids = ids.tolist()
     if isinstance(ids, str | bytes) or not isinstance(ids, Sequence):
         raise InvalidArgumentError(
-            f"ids: must be a sequence of point ids or an array, got {type(ids).__name__}"
+            f"{_name(path)}: must be a sequence of point ids or an array, got {type(ids).__name__}"
         )
     return await _from_sequence(ids, pace, path)
 
@@ -77,9 +77,9 @@ def point_id(value: object, where: str) -> PointId:
     )
 
 
-async def _from_array(ids: NDArray[np.integer], pace: Pace) -> NDArray[np.uint64]:
+async def _from_array(ids: NDArray[np.integer], pace: Pace, path: str) -> NDArray[np.uint64]:
     if ids.ndim != 1:
-        _refuse_shape(ids)
+        _refuse_shape(ids, path)
     flags = ids.flags
     if ids.dtype == np.uint64 and flags.c_contiguous and flags.aligned:
         return ids.view(np.ndarray)
@@ -88,7 +88,7 @@ async def _from_array(ids: NDArray[np.integer], pace: Pace) -> NDArray[np.uint64
         part = ids[start : start + _ARRAY_SLICE_IDS]
         if part.dtype.kind == "i" and part.min() < 0:
             position = start + int(np.argmax(part < 0))
-            point_id(ids[position], f"ids[{position}]")
+            point_id(ids[position], path.format(position))
         converted[start : start + len(part)] = part
         await pace.breathe()
     return converted
@@ -124,5 +124,9 @@ def _checked_part(part: Sequence[PointIdInput], start: int, path: str) -> list[P
     return [point_id(value, path.format(start + index)) for index, value in enumerate(part)]
 
 
-def _refuse_shape(ids: NDArray[np.generic]) -> NoReturn:
-    raise InvalidArgumentError(f"ids: must have the shape (n,), got {ids.shape}")
+def _refuse_shape(ids: NDArray[np.generic], path: str) -> NoReturn:
+    raise InvalidArgumentError(f"{_name(path)}: must have the shape (n,), got {ids.shape}")
+
+
+def _name(path: str) -> str:
+    return path.partition("[{}]")[0]

@@ -9,25 +9,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from asyncstore.batch import Batch
-from asyncstore.bounds import refuse_later
 from asyncstore.engine import WRITE_BYTES_MAX, WRITE_POINTS_MAX, Engine, NativeCollection
 from asyncstore.errors import InvalidArgumentError, PointNotFoundError
-from asyncstore.ids import LIST_IDS_MAX, Ids, IdsInput, point_ids
-from asyncstore.models import PointIdsList, UpdateMode
+from asyncstore.ids import LIST_IDS_MAX, Ids
+from asyncstore.models import UpdateMode
 from asyncstore.pace import Pace
 from asyncstore.payload import check_depth_at, check_path, check_paths, payload_text
+from asyncstore.selection import Selection
 from asyncstore.vectors import AnyField, find_field
 from asyncstore.window import WriteWindow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asyncstore.engine import Rows
+    from asyncstore.engine import NativeFilter, Rows
 
 # Points whose payloads one log record changes: it holds them as they are afterwards, and how large
 # that is, the core alone knows.
@@ -40,46 +40,50 @@ class Operation(ABC):
     """A write that was checked."""
 
     # Whether it is an error when a point is not there.
-    must_exist: ClassVar[bool] = False
+    must_exist = False
 
-    @property
-    @abstractmethod
-    def ids(self) -> Ids:
-        """The points that it is about."""
+    def __init__(self, update_filter: NativeFilter | None = None) -> None:
+        """``update_filter``: what points that are there must match then to be changed."""
+        self._update_filter = update_filter
 
     async def run(
         self, engine: Engine, collection: NativeCollection, pace: Pace, *, is_checked: bool = False
-    ) -> int:
-        """Writes all pieces; returns the id of the last one's native operation.
+    ) -> int | None:
+        """Writes all pieces; returns the id of the last one's native operation, None without any.
 
         Cancellation: leaves behind nothing, all, or some of the pieces from the first on.
         """
-        cuts = self._cuts()
+        ids = await self._ids_in(engine, collection)
+        cuts = self._cuts(ids)
         if len(cuts) > 1:
             if not is_checked:
                 await self.check(engine, pace)
             if self.must_exist:
-                await _check_exist(self.ids, engine, collection)
+                await _check_exist(ids, engine, collection)
         async with WriteWindow(engine) as window:
             for cut in cuts:
                 await window.make_room()
-                window.add(await self._submit(cut, engine, collection, pace))
+                window.add(await self._submit(ids, cut, engine, collection, pace))
             return await window.finish()
 
+    @abstractmethod
     async def check(self, engine: Engine, pace: Pace) -> None:
         """Checks what the core would find in a piece only when it takes it, but for the points.
 
         Needed only where an error must leave behind no other piece and no other operation.
         """
-        self._cuts()
 
     @abstractmethod
-    def _cuts(self) -> list[slice]:
+    async def _ids_in(self, engine: Engine, collection: NativeCollection) -> Ids:
+        """The points that it is about."""
+
+    @abstractmethod
+    def _cuts(self, ids: Ids) -> list[slice]:
         """The pieces, as slices of the points."""
 
     @abstractmethod
     async def _submit(
-        self, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
+        self, ids: Ids, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
     ) -> Submit:
         """What hands one piece over."""
 
@@ -87,20 +91,19 @@ class Operation(ABC):
 class _BatchOperation(Operation):
     """An operation on a batch of vectors."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, update_filter: NativeFilter | None = None) -> None:
+        super().__init__(update_filter)
         self.batch = batch
 
-    @property
-    def ids(self) -> Ids:
-        """The points that it is about."""
+    async def _ids_in(self, engine: Engine, collection: NativeCollection) -> Ids:
         return self.batch.ids
 
-    def _cuts(self) -> list[slice]:
+    def _cuts(self, ids: Ids) -> list[slice]:
         return list(self.batch.cuts())
 
     async def check(self, engine: Engine, pace: Pace) -> None:
-        """Checks all numbers."""
-        await super().check(engine, pace)
+        """Checks how large a point is, and all numbers."""
+        self._cuts(self.batch.ids)
         await self.batch.check_numbers(pace)
         for matrix in self.batch.unchecked_float32():
             submit = partial(engine.native.submit_check_vectors, matrix)
@@ -110,8 +113,10 @@ class _BatchOperation(Operation):
 class Upsert(_BatchOperation):
     """Writes whole points."""
 
-    def __init__(self, batch: Batch, mode: object = None) -> None:
-        super().__init__(batch)
+    def __init__(
+        self, batch: Batch, mode: object = None, update_filter: NativeFilter | None = None
+    ) -> None:
+        super().__init__(batch, update_filter)
         try:
             self.mode = UpdateMode.UPSERT if mode is None else UpdateMode(cast(str, mode))
         except ValueError as error:
@@ -121,7 +126,7 @@ class Upsert(_BatchOperation):
             ) from error
 
     async def _submit(
-        self, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
+        self, ids: Ids, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
     ) -> Submit:
         chunk = await self.batch.chunk(cut, pace)
         return partial(
@@ -132,6 +137,7 @@ class Upsert(_BatchOperation):
             chunk.present,
             chunk.payloads,
             self.mode.value,
+            update_filter=self._update_filter,
         )
 
 
@@ -141,7 +147,7 @@ class SetVectors(_BatchOperation):
     must_exist = True
 
     async def _submit(
-        self, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
+        self, ids: Ids, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
     ) -> Submit:
         chunk = await self.batch.chunk(cut, pace)
         return partial(
@@ -150,26 +156,35 @@ class SetVectors(_BatchOperation):
             chunk.ids,
             chunk.vectors,
             chunk.present,
+            update_filter=self._update_filter,
         )
 
 
 class _IdsOperation(Operation):
-    """An operation on points, all alike."""
+    """An operation on points, all alike: given ones, or those that match a filter.
 
-    def __init__(self, ids: Ids) -> None:
-        self._ids = ids
+    Which ones match is asked when the operation's turn comes. One that does not match any more when
+    the turn of its piece comes is left alone.
+    """
 
-    @property
-    def ids(self) -> Ids:
-        """The points that it is about."""
-        return self._ids
+    def __init__(self, selection: Selection) -> None:
+        super().__init__(selection.filter)
+        self._selection = selection
+        if selection.filter is not None:  # its points were there a moment ago
+            self.must_exist = False
+
+    async def check(self, engine: Engine, pace: Pace) -> None:
+        """Nothing: what can be wrong was checked when it was made."""
+
+    async def _ids_in(self, engine: Engine, collection: NativeCollection) -> Ids:
+        return await self._selection.ids_in(engine, collection)
 
     @property
     def _points_max(self) -> int:
         return WRITE_POINTS_MAX
 
-    def _cuts(self) -> list[slice]:
-        ids, points_max = self._ids, max(1, self._points_max)
+    def _cuts(self, ids: Ids) -> list[slice]:
+        points_max = max(1, self._points_max)
         step = points_max if isinstance(ids, np.ndarray) else min(points_max, LIST_IDS_MAX)
         return [slice(start, min(start + step, len(ids))) for start in range(0, len(ids), step)]
 
@@ -178,14 +193,18 @@ class Delete(_IdsOperation):
     """Deletes points."""
 
     @classmethod
-    async def of(cls, points: object, filter: object, pace: Pace) -> Delete:
+    async def of(
+        cls, points: object, filter: object, fields: Mapping[str, AnyField], pace: Pace
+    ) -> Delete:
         """Checks the arguments of ``delete``."""
-        return cls(await selected_ids(points, filter, pace))
+        return cls(await Selection.of(points, filter, fields, pace))
 
     async def _submit(
-        self, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
+        self, ids: Ids, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
     ) -> Submit:
-        return partial(engine.native.submit_delete, collection, self.ids[cut])
+        return partial(
+            engine.native.submit_delete, collection, ids[cut], update_filter=self._update_filter
+        )
 
 
 class DeleteVectors(_IdsOperation):
@@ -193,8 +212,8 @@ class DeleteVectors(_IdsOperation):
 
     must_exist = True
 
-    def __init__(self, ids: Ids, fields: list[int]) -> None:
-        super().__init__(ids)
+    def __init__(self, selection: Selection, fields: list[int]) -> None:
+        super().__init__(selection)
         self._fields = fields
 
     @classmethod
@@ -212,12 +231,18 @@ class DeleteVectors(_IdsOperation):
         if len(names) == 0:
             raise InvalidArgumentError("vectors: must specify the names of vectors to delete")
         numbers = sorted({find_field(fields, name).number for name in names})
-        return cls(await selected_ids(points, filter, pace), numbers)
+        return cls(await Selection.of(points, filter, fields, pace), numbers)
 
     async def _submit(
-        self, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
+        self, ids: Ids, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
     ) -> Submit:
-        return partial(engine.native.submit_delete_vectors, collection, self.ids[cut], self._fields)
+        return partial(
+            engine.native.submit_delete_vectors,
+            collection,
+            ids[cut],
+            self._fields,
+            update_filter=self._update_filter,
+        )
 
 
 class ChangePayload(_IdsOperation):
@@ -227,13 +252,13 @@ class ChangePayload(_IdsOperation):
 
     def __init__(
         self,
-        ids: Ids,
+        selection: Selection,
         action: str,
         value: bytes | None = None,
         path: str | None = None,
         keys: Sequence[str] = (),
     ) -> None:
-        super().__init__(ids)
+        super().__init__(selection)
         self._action = action
         self._value = value
         self._path = path
@@ -241,29 +266,43 @@ class ChangePayload(_IdsOperation):
 
     @classmethod
     async def setting(
-        cls, action: str, payload: object, points: object, filter: object, key: object, pace: Pace
+        cls,
+        action: str,
+        payload: object,
+        points: object,
+        filter: object,
+        key: object,
+        fields: Mapping[str, AnyField],
+        pace: Pace,
     ) -> ChangePayload:
         """Checks the arguments of ``set_payload`` and ``overwrite_payload``."""
         text = await payload_text(payload, "payload")
         if key is not None:
             await check_depth_at(text, check_path(key, "key"), "payload")
-        ids = await selected_ids(points, filter, pace)
-        return cls(ids, action, text, None if key is None else str(key))
+        selection = await Selection.of(points, filter, fields, pace)
+        return cls(selection, action, text, None if key is None else str(key))
 
     @classmethod
     async def removing(
-        cls, keys: object, points: object, filter: object, pace: Pace
+        cls,
+        keys: object,
+        points: object,
+        filter: object,
+        fields: Mapping[str, AnyField],
+        pace: Pace,
     ) -> ChangePayload:
         """Checks the arguments of ``delete_payload``."""
         paths = check_paths(keys, "keys")
         if not paths:
             raise InvalidArgumentError("keys: must specify what to delete, is empty")
-        return cls(await selected_ids(points, filter, pace), "remove", keys=paths)
+        return cls(await Selection.of(points, filter, fields, pace), "remove", keys=paths)
 
     @classmethod
-    async def clearing(cls, points: object, filter: object, pace: Pace) -> ChangePayload:
+    async def clearing(
+        cls, points: object, filter: object, fields: Mapping[str, AnyField], pace: Pace
+    ) -> ChangePayload:
         """Checks the arguments of ``clear_payload``."""
-        return cls(await selected_ids(points, filter, pace), "replace", b"{}")
+        return cls(await Selection.of(points, filter, fields, pace), "replace", b"{}")
 
     @property
     def _points_max(self) -> int:
@@ -271,34 +310,18 @@ class ChangePayload(_IdsOperation):
         return min(PAYLOAD_CHANGES_MAX, WRITE_BYTES_MAX // max(value_bytes, 1))
 
     async def _submit(
-        self, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
+        self, ids: Ids, cut: slice, engine: Engine, collection: NativeCollection, pace: Pace
     ) -> Submit:
         return partial(
             engine.native.submit_change_payload,
             collection,
-            self.ids[cut],
+            ids[cut],
             self._action,
             self._value,
             self._path,
             self._keys,
+            update_filter=self._update_filter,
         )
-
-
-async def selected_ids(points: object, filter: object, pace: Pace) -> Ids:
-    """The ids of the points that a write is about.
-
-    Raises:
-        InvalidArgumentError: An id is wrong, or there is none.
-        UnsupportedError: ``filter`` is given.
-    """
-    refuse_later("filter", filter)
-    if points is None:
-        raise InvalidArgumentError("points: the ids of the points are missing")
-    given: IdsInput = points.points if isinstance(points, PointIdsList) else points  # type: ignore[assignment]
-    ids = await point_ids(given, pace)
-    if len(ids) == 0:
-        raise InvalidArgumentError("points: the batch is empty")
-    return ids
 
 
 async def _check_exist(ids: Ids, engine: Engine, collection: NativeCollection) -> None:

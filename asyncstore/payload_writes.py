@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from asyncstore.handle import Handle
 from asyncstore.ids import IdsInput
-from asyncstore.models import PointIdsList, UpdateResult
+from asyncstore.models import FilterInput, PointIdsList, UpdateResult
 from asyncstore.operation import ChangePayload
 from asyncstore.pace import Pace
 
@@ -24,7 +24,7 @@ class PayloadWrites(Handle):
         payload: Mapping[str, object],
         *,
         points: IdsInput | PointIdsList | None = None,
-        filter: object = None,
+        filter: FilterInput | None = None,
         key: str | None = None,
         wait: bool = True,
     ) -> UpdateResult:
@@ -35,21 +35,22 @@ class PayloadWrites(Handle):
         Args:
             payload: The keys to set, as in :meth:`Collection.upsert`.
             points: The ids, at least one.
-            filter: Not supported yet.
+            filter: In the place of ``points``: all points that match it. Which ones do is asked
+                first; one that does not match any more when its turn comes is left alone.
             key: The JSON path of the object in which to set them; None: the payload itself. What is
                 missing on the way is created; ``a[].b`` sets in every element of ``a``,
                 ``a[0].b`` in one.
             wait: As in :meth:`Collection.upsert`.
 
         Returns:
-            The last operation's id.
+            The last operation's id; None where no point matches the filter.
 
         Raises:
-            InvalidArgumentError: The payload, the key or an id is wrong, there is no id, or a
-                payload would grow beyond the limits.
+            InvalidArgumentError: The payload, the key, the filter or an id is wrong, points and
+                filter are both given or there is neither, or a payload would grow beyond the
+                limits.
             PointNotFoundError: A point is not there; nothing was written, unless it was deleted
                 meanwhile and there are more than 1,024 points.
-            UnsupportedError: ``filter`` is given.
             StoreFailedError: An earlier write could not be made durable.
             StorageIOError: The disk is full or fails.
 
@@ -63,7 +64,7 @@ class PayloadWrites(Handle):
         payload: Mapping[str, object],
         *,
         points: IdsInput | PointIdsList | None = None,
-        filter: object = None,
+        filter: FilterInput | None = None,
         key: str | None = None,
         wait: bool = True,
     ) -> UpdateResult:
@@ -72,17 +73,16 @@ class PayloadWrites(Handle):
         Args:
             payload: The new payload, or the new value at the path.
             points: As in :meth:`set_payload`.
-            filter: Not supported yet.
+            filter: As in :meth:`set_payload`.
             key: The JSON path; None: the payload itself.
             wait: As in :meth:`Collection.upsert`.
 
         Returns:
-            The last operation's id.
+            As :meth:`set_payload`.
 
         Raises:
             InvalidArgumentError: As in :meth:`set_payload`.
             PointNotFoundError: As in :meth:`set_payload`.
-            UnsupportedError: ``filter`` is given.
 
         Cancellation: as in :meth:`set_payload`.
         """
@@ -93,7 +93,7 @@ class PayloadWrites(Handle):
         keys: Sequence[str],
         *,
         points: IdsInput | PointIdsList | None = None,
-        filter: object = None,
+        filter: FilterInput | None = None,
         wait: bool = True,
     ) -> UpdateResult:
         """Removes values from the payload of points; what is not there is passed over.
@@ -101,51 +101,49 @@ class PayloadWrites(Handle):
         Args:
             keys: The JSON paths of the values, at least one.
             points: As in :meth:`set_payload`.
-            filter: Not supported yet.
+            filter: As in :meth:`set_payload`.
             wait: As in :meth:`Collection.upsert`.
 
         Returns:
-            The last operation's id.
+            As :meth:`set_payload`.
 
         Raises:
-            InvalidArgumentError: A path or an id is wrong, or there is none.
+            InvalidArgumentError: A path, an id or the filter is wrong, or there is none.
             PointNotFoundError: As in :meth:`set_payload`.
-            UnsupportedError: ``filter`` is given.
 
         Cancellation: as in :meth:`set_payload`.
         """
         self._engine.check_open()
         pace = Pace()
-        operation = await ChangePayload.removing(keys, points, filter, pace)
+        operation = await ChangePayload.removing(keys, points, filter, self._fields, pace)
         return await self._write(operation, pace, wait=wait)
 
     async def clear_payload(
         self,
         *,
         points: IdsInput | PointIdsList | None = None,
-        filter: object = None,
+        filter: FilterInput | None = None,
         wait: bool = True,
     ) -> UpdateResult:
         """Removes the whole payload of points, which leaves ``{}``.
 
         Args:
             points: As in :meth:`set_payload`.
-            filter: Not supported yet.
+            filter: As in :meth:`set_payload`.
             wait: As in :meth:`Collection.upsert`.
 
         Returns:
-            The last operation's id.
+            As :meth:`set_payload`.
 
         Raises:
-            InvalidArgumentError: An id is wrong, or there is none.
+            InvalidArgumentError: An id or the filter is wrong, or there is none.
             PointNotFoundError: As in :meth:`set_payload`.
-            UnsupportedError: ``filter`` is given.
 
         Cancellation: as in :meth:`set_payload`.
         """
         self._engine.check_open()
         pace = Pace()
-        operation = await ChangePayload.clearing(points, filter, pace)
+        operation = await ChangePayload.clearing(points, filter, self._fields, pace)
         return await self._write(operation, pace, wait=wait)
 
     async def _set(
@@ -160,5 +158,7 @@ class PayloadWrites(Handle):
     ) -> UpdateResult:
         self._engine.check_open()
         pace = Pace()
-        operation = await ChangePayload.setting(action, payload, points, filter, key, pace)
+        operation = await ChangePayload.setting(
+            action, payload, points, filter, key, self._fields, pace
+        )
         return await self._write(operation, pace, wait=wait)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, cast
 from asyncstore.bounds import refuse_later
 from asyncstore.engine import CANDIDATES_MAX
 from asyncstore.errors import InvalidArgumentError
+from asyncstore.filter import lower_reading
 from asyncstore.handle import Handle
 from asyncstore.ids import IdsInput, point_id, point_ids
 from asyncstore.models import (
+    FilterInput,
     PointId,
     PointIdInput,
     Record,
@@ -93,7 +95,7 @@ class Reads(Handle):
     async def scroll(
         self,
         *,
-        filter: object = None,
+        filter: FilterInput | None = None,
         limit: int = 10,
         offset: PointIdInput | None = None,
         order_by: object = None,
@@ -103,7 +105,8 @@ class Reads(Handle):
         """Reads points page by page: integers ascending, then UUIDs ascending.
 
         Args:
-            filter: Not supported yet.
+            filter: What points must be like; None: any. A ``Filter`` or the dict that one is in
+                JSON.
             limit: Points of a page, at least 1.
             offset: The first id wanted, as the last page's call returned it.
             order_by: Not supported yet.
@@ -114,8 +117,9 @@ class Reads(Handle):
             The page, and the first id of the next one or None.
 
         Raises:
-            InvalidArgumentError: The limit, the offset, a path or a vector's name is wrong.
-            UnsupportedError: ``filter`` or ``order_by`` is given.
+            InvalidArgumentError: The filter, the limit, the offset, a path or a vector's name is
+                wrong.
+            UnsupportedError: ``order_by`` is given.
             CorruptionError: A value that was needed is damaged on disk.
             StorageIOError: A value that was needed could not be read.
 
@@ -128,34 +132,55 @@ class Reads(Handle):
             ...         if offset is None:
             ...             return ids
         """
-        refuse_later("filter", filter)
         refuse_later("order_by", order_by)
         selection = payload_selection(with_payload)
         check_limit(limit)
         first = None if offset is None else point_id(offset, "offset")
         wanted = self._wanted(with_vectors)
+        lowered = await lower_reading(filter, self._fields, Pace())
         engine, native = self._engine, self._engine.native
         numbers = [field.number for field in wanted]
         found: list[Record] = []
         while True:
             page_limit = min(limit - len(found), _page_rows(selection))
             submit = partial(
-                native.submit_scroll, self._native, first, page_limit, numbers, selection
+                native.submit_scroll,
+                self._native,
+                first,
+                page_limit,
+                numbers,
+                selection,
+                filter=lowered,
             )
             rows, first = cast("ScrollPage", await engine.call(engine.reads, submit))
             found += await records(rows, wanted, is_unnamed=self._is_unnamed)
             if first is None or len(found) >= limit:
                 return found, first
 
-    async def count(self, *, filter: object = None, exact: bool = True) -> int:
-        """The number of points; exact, whatever ``exact`` says.
+    async def count(self, *, filter: FilterInput | None = None, exact: bool = True) -> int:
+        """The number of points that match a filter, or of all.
+
+        Args:
+            filter: As in :meth:`scroll`.
+            exact: False: an estimate will do, from 0 to the number of all points.
 
         Raises:
-            UnsupportedError: ``filter`` is given.
+            InvalidArgumentError: The filter is wrong.
+            CorruptionError: A payload that was needed is damaged on disk.
+            StorageIOError: A payload that was needed could not be read.
+
+        Example:
+            >>> async def count_cheap(collection):
+            ...     cheap = m.FieldCondition(key="price", range=m.Range(lt=10))
+            ...     return await collection.count(filter=m.Filter(must=[cheap]))
         """
-        refuse_later("filter", filter)
-        await self._engine.checkpoint()
-        return self._native.count()
+        lowered = await lower_reading(filter, self._fields, Pace())
+        if lowered is None:
+            await self._engine.checkpoint()
+            return self._native.count()
+        engine = self._engine
+        submit = partial(engine.native.submit_count, self._native, lowered, bool(exact))
+        return cast(int, await engine.call(engine.reads, submit))
 
     async def search(
         self,
@@ -164,7 +189,7 @@ class Reads(Handle):
         limit: int = 10,
         offset: int = 0,
         using: str = "",
-        filter: object = None,
+        filter: FilterInput | None = None,
         params: SearchParams | None = None,
         score_threshold: float | None = None,
         with_payload: WithPayload = False,
@@ -177,7 +202,7 @@ class Reads(Handle):
             limit: How many points, at least 1.
             offset: How many of the best to leave out.
             using: The vector's name; "" for the unnamed one.
-            filter: Not supported yet.
+            filter: As in :meth:`scroll`; points that do not match are not found.
             params: How to search; None leaves it to the engine.
             score_threshold: Leave out what is worse.
             with_payload: As in :meth:`retrieve`.
@@ -188,15 +213,14 @@ class Reads(Handle):
             vectors, unless ``params`` turns rescoring off.
 
         Raises:
-            InvalidArgumentError: The vector, a name, a path or a number is wrong.
+            InvalidArgumentError: The vector, the filter, a name, a path or a number is wrong.
             DimensionMismatchError: The vector has the wrong number of dimensions.
-            UnsupportedError: ``filter`` or ``indexed_only`` is asked for, or the vector is sparse.
+            UnsupportedError: ``indexed_only`` is asked for, or the vector is sparse.
             CorruptionError: A row or value that was needed is damaged on disk.
             StorageIOError: A row or value that was needed could not be read.
 
         Cancellation: the search's result is dropped; nothing is left behind.
         """
-        refuse_later("filter", filter)
         selection = payload_selection(with_payload)
         check_limit(limit)
         check_offset(offset)
@@ -204,6 +228,7 @@ class Reads(Handle):
         plan = SearchPlan.of(params)
         field = find_searched_field(self._fields, using)
         wanted = self._wanted(with_vectors) if with_vectors else ()
+        lowered = None if filter is None else await lower_reading(filter, self._fields, Pace())
         query = await query_vector(vector, field)
         engine = self._engine
         rows = await engine.call(
@@ -223,6 +248,7 @@ class Reads(Handle):
                 score_threshold=threshold,
                 with_fields=[wanted_field.number for wanted_field in wanted],
                 with_payload=selection,
+                filter=lowered,
             ),
         )
         return await scored_points(cast("Rows", rows), wanted, is_unnamed=self._is_unnamed)
@@ -233,7 +259,7 @@ class Reads(Handle):
         *,
         limit: int = 10,
         using: str = "",
-        filter: object = None,
+        filter: FilterInput | None = None,
         params: SearchParams | None = None,
     ) -> SearchBatch:
         """Does many searches at once; a row that several of them want is read once.
@@ -242,25 +268,26 @@ class Reads(Handle):
             vectors: (q, dim) float32, finite; other numbers are converted.
             limit: How many points for each, 1 to 1,048,576.
             using: As in :meth:`search`.
-            filter: Not supported yet.
+            filter: As in :meth:`scroll`; points that do not match are not found.
             params: As in :meth:`search`.
 
         Returns:
             Arrays of q rows; each row is what the single search gives, bit by bit.
 
         Raises:
-            InvalidArgumentError: A vector, a name or a number is wrong, or there is no vector.
+            InvalidArgumentError: A vector, the filter, a name or a number is wrong, or there is no
+                vector.
             DimensionMismatchError: The vectors have the wrong number of dimensions.
-            UnsupportedError: ``filter`` or ``indexed_only`` is asked for, or the vector is sparse.
+            UnsupportedError: ``indexed_only`` is asked for, or the vector is sparse.
             CorruptionError: A row that was needed is damaged on disk.
             StorageIOError: A row that was needed could not be read.
 
         Cancellation: as in :meth:`search`.
         """
-        refuse_later("filter", filter)
         check_limit(limit, CANDIDATES_MAX)
         plan = SearchPlan.of(params)
         field = find_searched_field(self._fields, using)
+        lowered = await lower_reading(filter, self._fields, Pace())
         queries = await query_matrix(vectors, field)
         engine = self._engine
         batch = await engine.call(
@@ -276,6 +303,7 @@ class Reads(Handle):
                 early_stop=plan.early_stop,
                 ignore_codes=plan.ignore_codes,
                 exact=plan.exact,
+                filter=lowered,
             ),
         )
         return search_batch_of(cast("NativeBatch", batch))

@@ -24,7 +24,7 @@ class WriteWindow:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._chunks: deque[Pending] = deque()
-        self._operation_id = 0
+        self._operation_id: int | None = None
 
     async def __aenter__(self) -> Self:
         await anyio.lowlevel.checkpoint_if_cancelled()
@@ -48,8 +48,8 @@ class WriteWindow:
         """Hands a chunk over."""
         self._chunks.append(self._engine.start(self._engine.writes, submit))
 
-    async def finish(self) -> int:
-        """Waits for all chunks; returns the id of the last operation."""
+    async def finish(self) -> int | None:
+        """Waits for all chunks; returns the id of the last operation, None when there was none."""
         while self._chunks:
             await self._take_oldest()
         return self._operation_id

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from asyncstore.batch import batch_of_arrays, batch_of_points, batch_of_vectors
 from asyncstore.batch_update import checked_operations
-from asyncstore.bounds import refuse_later
+from asyncstore.filter import lower
 from asyncstore.handle import Handle
 from asyncstore.ids import IdsInput
 from asyncstore.models import (
+    FilterInput,
     PointIdsList,
     PointStruct,
     PointVectors,
@@ -29,7 +30,7 @@ class Writes(Handle):
         points: Sequence[PointStruct],
         *,
         wait: bool = True,
-        update_filter: object = None,
+        update_filter: FilterInput | None = None,
         update_mode: UpdateMode | None = None,
     ) -> UpdateResult:
         """Writes points, each replacing the whole point of its id.
@@ -43,7 +44,8 @@ class Writes(Handle):
                 what JSON can hold, at most 64 levels deep and 16 MiB as JSON; integers may have any
                 size up to 4,300 digits.
             wait: False changes the result's word alone; the write is done when this returns.
-            update_filter: Not supported yet.
+            update_filter: A point that is there is replaced only if it matches this when its turn
+                comes; one that is not is written. None: all are.
             update_mode: ``INSERT_ONLY`` leaves points that are there as they are, ``UPDATE_ONLY``
                 passes over points that are not; None means ``UPSERT``.
 
@@ -51,8 +53,8 @@ class Writes(Handle):
             The last operation's id.
 
         Raises:
-            InvalidArgumentError: An id, a number or a payload is wrong, a name is unknown, or the
-                batch is empty; nothing was written.
+            InvalidArgumentError: An id, a number, a payload or the filter is wrong, a name is
+                unknown, or the batch is empty; nothing was written.
             DimensionMismatchError: A vector has the wrong number of dimensions.
             UnsupportedError: A point has a multivector.
             StoreFailedError: An earlier write could not be made durable.
@@ -63,10 +65,10 @@ class Writes(Handle):
         first on, as the death of the process does; a point is never written by half.
         """
         self._engine.check_open()
-        refuse_later("update_filter", update_filter)
         pace = Pace()
+        lowered = await lower(update_filter, self._fields, pace, "update_filter")
         batch = await batch_of_points(points, self._fields, pace)
-        return await self._write(Upsert(batch, update_mode), pace, wait=wait)
+        return await self._write(Upsert(batch, update_mode, lowered), pace, wait=wait)
 
     async def upsert_arrays(
         self,
@@ -110,36 +112,43 @@ class Writes(Handle):
         self,
         *,
         points: IdsInput | PointIdsList | None = None,
-        filter: object = None,
+        filter: FilterInput | None = None,
         wait: bool = True,
     ) -> UpdateResult:
         """Deletes points; ids that are not there are passed over.
 
         Args:
             points: The ids, at least one.
-            filter: Not supported yet.
+            filter: In the place of ``points``: all points that match it. Which ones do is asked
+                first; one that does not match any more when its turn comes stays.
             wait: As in :meth:`upsert`.
 
         Returns:
-            The last operation's id.
+            The last operation's id; None where no point matches the filter.
 
         Raises:
-            InvalidArgumentError: An id is wrong, or there is none.
-            UnsupportedError: ``filter`` is given.
+            InvalidArgumentError: An id or the filter is wrong, both are given, or there is none.
 
         Cancellation: leaves behind all points, none of them, or (of more than 65,536 ids, or 1,024
         where there are UUIDs) some.
+
+        Example:
+            >>> async def delete_drafts(collection):
+            ...     draft = m.FieldCondition(key="state", match=m.MatchValue(value="draft"))
+            ...     await collection.delete(filter=m.Filter(must=[draft]))
         """
         self._engine.check_open()
         pace = Pace()
-        return await self._write(await Delete.of(points, filter, pace), pace, wait=wait)
+        return await self._write(
+            await Delete.of(points, filter, self._fields, pace), pace, wait=wait
+        )
 
     async def update_vectors(
         self,
         points: Sequence[PointVectors],
         *,
         wait: bool = True,
-        update_filter: object = None,
+        update_filter: FilterInput | None = None,
     ) -> UpdateResult:
         """Sets vectors of points that are there; their other vectors and their payload stay.
 
@@ -149,32 +158,33 @@ class Writes(Handle):
         Args:
             points: At least one, each with at least one vector.
             wait: As in :meth:`upsert`.
-            update_filter: Not supported yet.
+            update_filter: Points that do not match this when their turn comes are left alone.
 
         Returns:
             The last operation's id.
 
         Raises:
-            InvalidArgumentError: An id or a vector is wrong, a name is unknown, or there is none.
+            InvalidArgumentError: An id, a vector or the filter is wrong, a name is unknown, or
+                there is none.
             DimensionMismatchError: A vector has the wrong number of dimensions.
             PointNotFoundError: A point is not there; nothing was written, unless it was deleted
                 meanwhile and the batch is larger than one chunk.
-            UnsupportedError: ``update_filter`` is given, or a vector is a multivector.
+            UnsupportedError: A vector is a multivector.
 
         Cancellation: as in :meth:`upsert`.
         """
         self._engine.check_open()
-        refuse_later("update_filter", update_filter)
         pace = Pace()
+        lowered = await lower(update_filter, self._fields, pace, "update_filter")
         batch = await batch_of_vectors(points, self._fields, pace)
-        return await self._write(SetVectors(batch), pace, wait=wait)
+        return await self._write(SetVectors(batch, lowered), pace, wait=wait)
 
     async def delete_vectors(
         self,
         vectors: Sequence[str],
         *,
         points: IdsInput | PointIdsList | None = None,
-        filter: object = None,
+        filter: FilterInput | None = None,
         wait: bool = True,
     ) -> UpdateResult:
         """Takes vectors from points that are there; one that a point lacks is passed over.
@@ -182,16 +192,16 @@ class Writes(Handle):
         Args:
             vectors: The names, at least one; "" for the unnamed vector.
             points: The ids, at least one.
-            filter: Not supported yet.
+            filter: As in :meth:`delete`.
             wait: As in :meth:`upsert`.
 
         Returns:
-            The last operation's id.
+            As :meth:`delete`.
 
         Raises:
-            InvalidArgumentError: A name is unknown, an id is wrong, or there is none.
+            InvalidArgumentError: A name is unknown, an id or the filter is wrong, both are given,
+                or there is none.
             PointNotFoundError: As in :meth:`update_vectors`.
-            UnsupportedError: ``filter`` is given.
 
         Cancellation: as in :meth:`delete`.
         """
@@ -221,7 +231,7 @@ class Writes(Handle):
                 with its position, as in ``operations[2]``.
             DimensionMismatchError: A vector has the wrong number of dimensions.
             PointNotFoundError: A point is not there when the turn of its operation comes.
-            UnsupportedError: An operation has a filter, or a multivector.
+            UnsupportedError: An operation has a multivector.
 
         Cancellation: leaves behind the operations done so far, and of the present one what the call
         of its own leaves.

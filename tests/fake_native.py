@@ -13,11 +13,13 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import numpy as np
 
 PointId = int | str
+Filter = tuple[Any, ...]
 
 WRITE_POINTS_MAX = 1 << 16
 WRITE_BYTES_MAX = 8 << 20
@@ -42,7 +44,20 @@ def parse_point_id(id: PointId) -> PointId:
     return str(uuid.UUID(id))
 
 
+def parse_datetime(text: str) -> int | None:
+    """Knows what Python does."""
+    try:
+        known = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    aware = known if known.tzinfo is not None else known.replace(tzinfo=UTC)
+    return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
 def check_path(path: str) -> int:
+    """Knows keys alone."""
+    if not isinstance(path, str) or not all(path.split(".")):
+        raise NativeError("invalid_argument", f"{path!r} is not a JSON path: a key is missing.")
     return path.count(".") + 1
 
 
@@ -254,6 +269,7 @@ class Engine:
         present: dict[int, np.ndarray],
         payloads: list[bytes | None] | None = None,
         mode: str = "upsert",
+        update_filter: Filter | None = None,
     ) -> int:
         assert payloads is None or len(payloads) == len(ids)
         assert mode == "upsert"
@@ -273,6 +289,10 @@ class Engine:
             collection.operation_id += 1
             collection.writes.append(len(ids))
             for row, point_id in enumerate(_ids(ids)):
+                if point_id in collection.points and not _passes(
+                    collection, point_id, update_filter
+                ):
+                    continue
                 collection.points[point_id] = {
                     number: matrix[row].copy()
                     for number, matrix in vectors.items()
@@ -292,6 +312,7 @@ class Engine:
         value: bytes | None,
         path: str | None,
         keys: list[str],
+        update_filter: Filter | None = None,
     ) -> int:
         """Knows keys of the root alone."""
         assert path is None
@@ -299,11 +320,13 @@ class Engine:
         def change() -> int:
             self._check(collection)
             for point_id in _ids(ids):
-                if point_id not in collection.points:
+                if point_id not in collection.points and update_filter is None:
                     raise NativeError("point_not_found", f"No point with id {point_id} found")
             collection.operation_id += 1
             collection.writes.append(len(ids))
             for point_id in _ids(ids):
+                if not _passes(collection, point_id, update_filter):
+                    continue
                 before = collection.payloads[point_id] if action != "replace" else {}
                 after = {**before, **json.loads(value or b"{}")}
                 collection.payloads[point_id] = {
@@ -313,12 +336,19 @@ class Engine:
 
         return self._submit("change_payload", change)
 
-    def submit_delete(self, collection: Collection, ids: Sequence[PointId] | np.ndarray) -> int:
+    def submit_delete(
+        self,
+        collection: Collection,
+        ids: Sequence[PointId] | np.ndarray,
+        update_filter: Filter | None = None,
+    ) -> int:
         def delete() -> int:
             self._check(collection)
             collection.operation_id += 1
+            collection.writes.append(len(ids))
             for point_id in _ids(ids):
-                collection.points.pop(point_id, None)
+                if _passes(collection, point_id, update_filter):
+                    collection.points.pop(point_id, None)
             return collection.operation_id
 
         return self._submit("delete", delete)
@@ -344,16 +374,32 @@ class Engine:
         limit: int,
         with_fields: Sequence[int],
         with_payload: object,
+        filter: Filter | None = None,
     ) -> int:
         def scroll() -> object:
             self._check(collection)
-            ordered = sorted(collection.points, key=_order)
+            ordered = _matching(collection, filter)
             if offset is not None:
                 ordered = [point_id for point_id in ordered if _order(point_id) >= _order(offset)]
             following = ordered[limit] if len(ordered) > limit else None
             return _rows(collection, ordered[:limit], [], with_fields, with_payload), following
 
         return self._submit("scroll", scroll)
+
+    def submit_count(self, collection: Collection, filter: Filter, exact: bool) -> int:
+        def count() -> int:
+            self._check(collection)
+            return len(_matching(collection, filter))
+
+        return self._submit("count", count)
+
+    def submit_matching_ids(self, collection: Collection, filter: Filter) -> int:
+        def matching_ids() -> object:
+            self._check(collection)
+            found = _matching(collection, filter)
+            return found if any(type(one) is str for one in found) else np.array(found, np.uint64)
+
+        return self._submit("matching_ids", matching_ids)
 
     def submit_search(
         self,
@@ -366,19 +412,27 @@ class Engine:
         with_fields: Sequence[int],
         with_payload: object,
         score_threshold: float | None,
+        filter: Filter | None = None,
         **how: object,
     ) -> int:
         query = query.copy()
 
         def search() -> object:
             self._check(collection)
-            ids, scores = _nearest(collection, field, query, offset + limit)
+            ids, scores = _nearest(collection, field, query, offset + limit, filter)
             return _rows(collection, ids[offset:], scores[offset:], with_fields, with_payload)
 
         return self._submit("search", search)
 
     def submit_search_batch(
-        self, collection: Collection, field: int, queries: np.ndarray, *, limit: int, **how: object
+        self,
+        collection: Collection,
+        field: int,
+        queries: np.ndarray,
+        *,
+        limit: int,
+        filter: Filter | None = None,
+        **how: object,
     ) -> int:
         queries = queries.copy()
 
@@ -388,7 +442,7 @@ class Engine:
             scores = np.full((len(queries), limit), np.nan, np.float32)
             counts = np.zeros(len(queries), np.int32)
             for row, query in enumerate(queries):
-                found, found_scores = _nearest(collection, field, query, limit)
+                found, found_scores = _nearest(collection, field, query, limit, filter)
                 counts[row] = len(found)
                 scores[row, : len(found)] = found_scores
                 ids.append([*found, *[None] * (limit - len(found))])
@@ -470,14 +524,42 @@ def _order(point_id: PointId) -> tuple[bool, PointId]:
     return isinstance(point_id, str), point_id
 
 
+def _passes(collection: Collection, point_id: PointId, filter: Filter | None) -> bool:
+    """Knows has_id, and integers and strings at keys of the root."""
+    if point_id not in collection.points:
+        return False
+    if filter is None:
+        return True
+    must, should, must_not, min_should = filter
+    assert min_should is None
+
+    def holds(condition: tuple[Any, ...]) -> bool:
+        if condition[0] == "has_id":
+            return point_id in _ids(condition[1])
+        kind, key, ((test, values),) = condition
+        assert (kind, test) == ("field", "any")
+        return collection.payloads[point_id].get(key) in values
+
+    return (
+        all(map(holds, must))
+        and (not should or any(map(holds, should)))
+        and not any(map(holds, must_not))
+    )
+
+
+def _matching(collection: Collection, filter: Filter | None) -> list[PointId]:
+    ids = [one for one in collection.points if _passes(collection, one, filter)]
+    return sorted(ids, key=_order)
+
+
 def _nearest(
-    collection: Collection, field: int, query: np.ndarray, limit: int
+    collection: Collection, field: int, query: np.ndarray, limit: int, filter: Filter | None
 ) -> tuple[list[PointId], list[float]]:
     """By dot product; ties by id."""
     scored = [
         (-float(vectors[field] @ query), _order(point_id), point_id)
         for point_id, vectors in collection.points.items()
-        if field in vectors
+        if field in vectors and _passes(collection, point_id, filter)
     ]
     scored.sort(key=lambda entry: entry[:2])
     return [entry[2] for entry in scored[:limit]], [-entry[0] for entry in scored[:limit]]

@@ -1,4 +1,4 @@
-"""The operations of ``Collection.batch_update``."""
+"""The operations of ``Collection.batch_update``; of ``points`` and ``filter`` each has one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from asyncstore.models.filters import FilterInput, FilterSelector
 from asyncstore.models.points import (
     PointIdInput,
     PointIdsList,
@@ -28,7 +29,7 @@ class PointsBatch(msgspec.Struct, frozen=True, kw_only=True):
     """Points to be written, given as columns."""
 
     batch: Batch
-    update_filter: object = None
+    update_filter: FilterInput | None = None
     update_mode: UpdateMode | None = None
 
 
@@ -36,7 +37,7 @@ class PointsList(msgspec.Struct, frozen=True, kw_only=True):
     """Points to be written."""
 
     points: Sequence[PointStruct]
-    update_filter: object = None
+    update_filter: FilterInput | None = None
     update_mode: UpdateMode | None = None
 
 
@@ -49,7 +50,7 @@ class SetPayload(msgspec.Struct, frozen=True, kw_only=True):
 
     payload: Mapping[str, object]
     points: Sequence[PointIdInput] | None = None
-    filter: object = None
+    filter: FilterInput | None = None
     key: str | None = None
 
 
@@ -58,14 +59,14 @@ class DeletePayload(msgspec.Struct, frozen=True, kw_only=True):
 
     keys: Sequence[str]
     points: Sequence[PointIdInput] | None = None
-    filter: object = None
+    filter: FilterInput | None = None
 
 
 class UpdateVectors(msgspec.Struct, frozen=True, kw_only=True):
     """Vectors to be written to points that are there."""
 
     points: Sequence[PointVectors]
-    update_filter: object = None
+    update_filter: FilterInput | None = None
 
 
 class DeleteVectors(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +74,7 @@ class DeleteVectors(msgspec.Struct, frozen=True, kw_only=True):
 
     vector: Sequence[str]
     points: Sequence[PointIdInput] | None = None
-    filter: object = None
+    filter: FilterInput | None = None
 
 
 class UpsertOperation(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +86,7 @@ class UpsertOperation(msgspec.Struct, frozen=True, kw_only=True):
 class DeleteOperation(msgspec.Struct, frozen=True, kw_only=True):
     """As :meth:`Collection.delete`."""
 
-    delete: PointIdsList
+    delete: PointIdsList | FilterSelector
 
 
 class SetPayloadOperation(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +110,7 @@ class DeletePayloadOperation(msgspec.Struct, frozen=True, kw_only=True):
 class ClearPayloadOperation(msgspec.Struct, frozen=True, kw_only=True):
     """As :meth:`Collection.clear_payload`."""
 
-    clear_payload: PointIdsList
+    clear_payload: PointIdsList | FilterSelector
 
 
 class UpdateVectorsOperation(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from asyncstore import InvalidArgumentError, PointNotFoundError, UnsupportedError
+from asyncstore import InvalidArgumentError, PointNotFoundError
 from asyncstore import models as m
 from cities import CITY, payloads
 
@@ -89,9 +89,9 @@ async def test_batch_update(docs_with_payload):
             "beyond float32",
         ),
         (
-            m.UpsertOperation(upsert=m.PointsList(points=[], update_filter={})),
-            UnsupportedError,
-            "update_filter",
+            m.UpsertOperation(upsert=m.PointsList(points=[], update_filter=[])),
+            InvalidArgumentError,
+            r"operations\[9\]: update_filter: must be a Filter",
         ),
         (
             m.ClearPayloadOperation(clear_payload=m.PointIdsList(points=["x"])),

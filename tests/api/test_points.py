@@ -244,26 +244,8 @@ async def test_what_is_not_supported_yet_says_so(open_store, unnamed):
     async with open_store() as store:
         collection = await store.create_collection("docs", vectors=unnamed())
         for call in (
-            lambda: collection.upsert([point], update_filter={}),
-            lambda: collection.update_vectors([], update_filter={}),
-            lambda: collection.delete(filter={}),
-            lambda: collection.set_payload({"a": 1}, filter={}),
-            lambda: collection.overwrite_payload({"a": 1}, filter={}),
-            lambda: collection.delete_payload(["a"], filter={}),
-            lambda: collection.clear_payload(filter={}),
-            lambda: collection.delete_vectors([""], filter={}),
-            lambda: collection.batch_update(
-                [
-                    m.UpsertOperation(upsert=m.PointsList(points=[point])),
-                    m.SetPayloadOperation(set_payload=m.SetPayload(payload={}, filter={})),
-                ]
-            ),
-            lambda: collection.count(filter={}),
-            lambda: collection.scroll(filter={}),
             lambda: collection.scroll(order_by="a"),
-            lambda: collection.search([1] * 4, filter={}),
             lambda: collection.search([1] * 4, params=m.SearchParams(indexed_only=True)),
-            lambda: collection.search_batch([[1] * 4], filter={}),
         ):
             with pytest.raises(UnsupportedError, match="not supported yet"):
                 await call()
