@@ -89,11 +89,14 @@ class Collection:
     @property
     def sparse(self) -> list[str]:
         """The names of the sparse vectors."""
+    def indexes(self) -> list[tuple[str, str, bytes, int | None]]:
+        """Of each payload index: field, kind, params as given, points with a value (None while it is
+        being made)."""
     def count(self) -> int: ...
     def statistics(self) -> dict[str, object]:
         """points, segments, rows_deleted, appendable_rows, indexed_vectors, ram_bytes {codes, graph,
         ids, payload, fields, caches}, disk_bytes {vectors, codes, rows, points, payload, wal},
-        optimizer {state, done, total, what}, wal_bytes, operation_id, rebuilt (list of what was
+        optimizer {state, done, total, what}, prewarm, indexing, wal_bytes, operation_id, rebuilt (list of what was
         rebuilt at open, in words)."""
 
 # One row per found point, best first (search) or in the order asked (retrieve, scroll):
@@ -239,6 +242,20 @@ class Engine:
     ) -> int:
         """→ operation id. All points must be there, else point_not_found and nothing is written. A
         path or a value that does not parse is invalid_argument."""
+    def submit_create_index(
+        self,
+        collection: Collection,
+        field: str,  # a JSON path
+        kind: str,  # "keyword" | "integer" | "float" | "bool" | "datetime" | "uuid" | "geo"
+        lookup: bool,
+        range: bool,
+        params: bytes,  # kept as given
+    ) -> int:
+        """→ operation id, once writes follow it; submit_build_index() waits until it is in use."""
+    def submit_drop_index(self, collection: Collection, field: str) -> int:
+        """→ operation id."""
+    def submit_build_index(self, collection: Collection, field: str) -> int:
+        """→ None, once the index of the field is in use (or is no more). Never 0."""
     def submit_delete(
         self,
         collection: Collection,

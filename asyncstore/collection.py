@@ -9,13 +9,13 @@ import msgspec
 from asyncstore.bounds import Bounds, check_number
 from asyncstore.info import collection_info
 from asyncstore.models import CollectionInfo, CollectionStatistics, Finding, Severity
+from asyncstore.payload_indexes import PayloadIndexes
 from asyncstore.payload_writes import PayloadWrites
 from asyncstore.progress import Progress, result_with_progress
-from asyncstore.reads import Reads
 from asyncstore.writes import Writes
 
 
-class Collection(Writes, PayloadWrites, Reads):
+class Collection(Writes, PayloadWrites, PayloadIndexes):
     """Points of one kind: an id, vectors, and payload, a JSON object.
 
     Comes from :meth:`Store.create_collection` or :meth:`Store.get_collection`, and may be used by
@@ -126,7 +126,10 @@ class Collection(Writes, PayloadWrites, Reads):
         """State and settings; what was set is given back as it was given."""
         await self._engine.checkpoint()
         return collection_info(
-            self.statistics(), self._settings, self._engine.config.storage.optimizers
+            self.statistics(),
+            self._settings,
+            self._engine.config.storage.optimizers,
+            self._native.indexes(),
         )
 
     def statistics(self) -> CollectionStatistics:

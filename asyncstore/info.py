@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
+from asyncstore.field_schema import index_info
 from asyncstore.models import (
     CollectionConfig,
     CollectionInfo,
@@ -17,11 +20,22 @@ from asyncstore.settings import UNNAMED, CollectionSettings
 
 
 def collection_info(
-    statistics: CollectionStatistics, settings: CollectionSettings, optimizers: OptimizersConfig
+    statistics: CollectionStatistics,
+    settings: CollectionSettings,
+    optimizers: OptimizersConfig,
+    indexes: Sequence[tuple[str, str, bytes, int | None]],
 ) -> CollectionInfo:
-    """Puts state and settings together."""
+    """Puts state and settings together.
+
+    Args:
+        statistics: The collection's.
+        settings: What it was created with.
+        optimizers: The store's.
+        indexes: Of each payload index the field, the kind, its parameters and the points with a
+            value.
+    """
     vectors = settings.vectors
-    is_idle = statistics.optimizer.state == "idle"
+    is_idle = statistics.optimizer.state == statistics.indexing.state == "idle"
     return CollectionInfo(
         status=CollectionStatus.GREEN if is_idle else CollectionStatus.YELLOW,
         optimizer_status="ok",
@@ -39,4 +53,7 @@ def collection_info(
             quantization_config=settings.quantization_config,
             metadata=msgspec.UNSET if settings.metadata is None else settings.metadata,
         ),
+        payload_schema={
+            field: index_info(kind, text, points) for field, kind, text, points in indexes
+        },
     )

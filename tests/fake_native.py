@@ -106,6 +106,9 @@ class Collection:
         self.progress: dict[str, object] = {"state": "idle", "done": 0, "total": 0, "what": ""}
         self.writes: list[int] = []  # points of each native write, in order
 
+    def indexes(self) -> list[tuple[str, str, bytes, int | None]]:
+        return []
+
     def count(self) -> int:
         return len(self.points)
 
@@ -127,6 +130,7 @@ class Collection:
             },
             "optimizer": self.progress,
             "prewarm": self.progress,
+            "indexing": {"state": "idle", "done": 0, "total": 0, "what": ""},
             "wal_bytes": 0,
             "operation_id": self.operation_id,
             "rebuilt": [],

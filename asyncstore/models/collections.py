@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from asyncstore.bounds import Bounds
+from asyncstore.models.indexes import PayloadIndexInfo
 from asyncstore.models.quantization import QuantizationConfig
 
 DIM_MAX = 65536
@@ -226,7 +227,7 @@ class CollectionInfo(msgspec.Struct, frozen=True, kw_only=True):
         points_count: Exact.
         indexed_vectors_count: Vectors in sealed segments.
         segments_count: Sealed segments and the appendable one.
-        payload_schema: Indexed payload fields; empty, as payload is not supported yet.
+        payload_schema: Payload indexes by their fields.
     """
 
     status: CollectionStatus
@@ -235,4 +236,4 @@ class CollectionInfo(msgspec.Struct, frozen=True, kw_only=True):
     indexed_vectors_count: int
     segments_count: int
     config: CollectionConfig
-    payload_schema: dict[str, object] = {}
+    payload_schema: dict[str, PayloadIndexInfo] = {}

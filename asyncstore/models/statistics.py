@@ -72,7 +72,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackgroundWork(msgspec.Struct, frozen=True, kw_only=True):
-    """Work that goes on without anyone waiting for it: the optimizer's, or prewarming.
+    """Work that goes on without anyone waiting for it, like the optimizer's.
 
     Attributes:
         state: "idle" when nothing is left to do.
@@ -102,9 +102,10 @@ class CollectionStatistics(msgspec.Struct, frozen=True, kw_only=True):
         appendable_rows: Rows of the appendable segment.
         indexed_vectors: Vectors in sealed segments.
         ram_bytes: Bytes in memory: codes, graph, ids, payload, fields, caches.
-        disk_bytes: Bytes on disk: vectors, codes, rows, points, payload, wal.
+        disk_bytes: Bytes on disk: vectors, codes, rows, points, payload, fields, wal.
         optimizer: What the optimizer is doing.
         prewarm: What prewarming is doing.
+        indexing: Which payload index is being made.
         wal_bytes: Bytes of the write-ahead log.
         operation_id: The last operation that was applied.
         rebuilt: What had to be rebuilt when the store was opened, in words.
@@ -119,6 +120,7 @@ class CollectionStatistics(msgspec.Struct, frozen=True, kw_only=True):
     disk_bytes: dict[str, int]
     optimizer: BackgroundWork
     prewarm: BackgroundWork
+    indexing: BackgroundWork
     wal_bytes: int
     operation_id: int
     rebuilt: list[str]

@@ -21,7 +21,7 @@ from filter_model import Point, conditions_of, passes
 from filter_strategies import IDS, filters, payloads
 from model_runs import examples, first_seed, repeatable, wanted_of
 
-CASES = 10_400  # of each reader
+CASES = 5_200  # of each reader, with and without indexes
 POINTS, FILTERS, WRITES = 200, 260, 12  # of a data set
 ALL = 10_000
 DIM = 16
@@ -36,9 +36,18 @@ VECTORS = {
 }
 QUERIES = np.random.default_rng(7).standard_normal((3, DIM)).astype(np.float32)
 EXACT = m.SearchParams(exact=True)
-# Payload indexes that a collection is given: lists of keys and schemas. They change no result.
+# Payload indexes that a collection is given, of which each data set takes a schema for each key. They
+# change no result.
+INDEXED = [
+    ("a", ["keyword", "integer", "float", "datetime", "bool", "uuid", "geo"]),
+    ("a[]", ["integer", "keyword", "float"]),
+    ("b", ["float", "integer", "keyword", "uuid", "datetime"]),
+    ("ö", ["geo", "keyword"]),
+    ("a.b", ["keyword", "integer", "float", "bool"]),
+    ("a[].b", ["integer", "keyword", "datetime"]),
+]
 FIRST = first_seed()  # of both readers
-INDEXES = [pytest.param([], id="plain")]
+INDEXES = [pytest.param([], id="plain"), pytest.param(INDEXED, id="indexed")]
 
 
 @pytest.mark.parametrize("field_schemas", INDEXES)
@@ -96,10 +105,10 @@ class Run:
             self._docs = await store.create_collection(
                 name, vectors=VECTORS, sparse_vectors={"words": m.SparseVectorParams()}
             )
-            for key, schema in self._field_schemas:
-                await self._docs.create_payload_index(key, schema)
+            await self._create_indexes(first=True)
             await self._upsert(self._points.values())
             await self._check("fresh")
+            await self._create_indexes(first=False)
             await self._docs.optimize()
             await self._check("optimized")
             for _ in range(WRITES):
@@ -111,6 +120,12 @@ class Run:
             await self._docs.optimize()
             await self._check("optimized again")
             await store.delete_collection(name)
+
+    async def _create_indexes(self, *, first):
+        """Half of the indexes before there are points, half of them afterwards."""
+        for place, (key, schemas) in enumerate(self._field_schemas):
+            if place % 2 == first:
+                await self._docs.create_payload_index(key, self._draw.choice(schemas))
 
     # ---- reads ----------------------------------------------------------------------------------
 
