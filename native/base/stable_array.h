@@ -33,6 +33,7 @@ class StableArray {
   bool grow(uint64_t count) {
     while (capacity_ < count) {
       const uint32_t chunk = chunk_of(capacity_);
+      ASSERT(chunk < chunks_.size());
       const uint64_t size = uint64_t{k_first} << chunk;
       // calloc takes large blocks straight from the kernel: pages come when they are touched.
       auto* data = static_cast<T*>(std::calloc(size, sizeof(T)));
