@@ -49,7 +49,7 @@ class TestMaking:
         assert told.params == m.FloatIndexParams(type="float", is_principal=True)
 
     @pytest.mark.anyio
-    @pytest.mark.parametrize("field, kind", [("k", "keyword"), ("n", "integer")])
+    @pytest.mark.parametrize(("field", "kind"), [("k", "keyword"), ("n", "integer")])
     async def test_without_a_schema_the_values_tell(self, docs, field, kind):
         await docs.create_payload_index(field)
         assert (await schema_of(docs))[field].data_type == kind
@@ -95,7 +95,7 @@ class TestMaking:
 class TestBadInput:
     @pytest.mark.anyio
     @pytest.mark.parametrize(
-        "field, schema, message",
+        ("field", "schema", "message"),
         [
             ("a..b", "keyword", "field_name: .*a key is missing"),
             ("k", "keywords", "field_schema: must be one of keyword, integer, .*'keywords'"),
@@ -191,7 +191,8 @@ async def test_a_check_finds_a_damaged_index_and_a_repair_writes_it_anew(docs, t
     content[-3] ^= 1
     file.write_bytes(content)
     (found,) = await docs.check()
-    assert found.repairable and found.file == str(file)
+    assert found.repairable
+    assert found.file == str(file)
     (repaired,) = await docs.check(repair=True)
     assert repaired.repaired
     assert await docs.check() == []
