@@ -1,3 +1,6 @@
+import uuid
+from datetime import datetime
+
 import msgspec
 import pytest
 
@@ -219,3 +222,47 @@ def test_rabitq_has_1_2_4_or_8_bits(bits):
     wrong = m.RabitqQuantization(rabitq=m.RabitqQuantizationConfig(bits=bits))
     with pytest.raises(InvalidArgumentError, match=rf"bits.*{bits}"):
         settings(vectors=m.VectorParams(size=4, distance=m.Distance.DOT), quantization_config=wrong)
+
+
+def test_filters_are_written_as_qdrant_has_them():
+    here = m.GeoPoint(lon=9.99, lat=48.4)
+    ring = m.GeoLineString(points=[here] * 4)
+    field = m.PayloadField(key="a")
+    asked = {
+        "match": (m.MatchExcept(except_=["x"]), {"except": ["x"]}),
+        "range": (m.DatetimeRange(gt=datetime(2024, 2, 29), lt="2025"), None),
+        "geo_bounding_box": (m.GeoBoundingBox(top_left=here, bottom_right=here), None),
+        "geo_radius": (m.GeoRadius(center=here, radius=5.0), None),
+        "geo_polygon": (m.GeoPolygon(exterior=ring), {"exterior": {"points": [json(here)] * 4}}),
+        "values_count": (m.ValuesCount(gte=2), {"gte": 2}),
+        "is_empty": (False, False),
+    }
+    written = json(m.FieldCondition(key="a", **{name: test for name, (test, _) in asked.items()}))
+    assert written.pop("key") == "a"
+    assert written["range"] == {"gt": "2024-02-29T00:00:00", "lt": "2025"}
+    assert written["geo_radius"] == {"center": {"lon": 9.99, "lat": 48.4}, "radius": 5.0}
+    assert list(written) == list(asked)
+    for name, (_, expected) in asked.items():
+        assert expected is None or written[name] == expected
+    conditions = [
+        m.IsEmptyCondition(is_empty=field),
+        m.IsNullCondition(is_null=field),
+        m.HasIdCondition(has_id=[1, uuid.UUID(int=1)]),
+        m.HasVectorCondition(has_vector=""),
+        m.NestedCondition(nested=m.Nested(key="a", filter=m.Filter())),
+        m.SliceCondition(slice=m.Slice(total=2, index=0)),
+        m.Filter(should=m.IsNullCondition(is_null=field)),
+    ]
+    least = m.MinShould(conditions=[], min_count=0)
+    assert json(m.Filter(must=conditions, min_should=least)) == {
+        "must": [
+            {"is_empty": {"key": "a"}},
+            {"is_null": {"key": "a"}},
+            {"has_id": [1, "00000000-0000-0000-0000-000000000001"]},
+            {"has_vector": ""},
+            {"nested": {"key": "a", "filter": {}}},
+            {"slice": {"total": 2, "index": 0}},
+            {"should": {"is_null": {"key": "a"}}},
+        ],
+        "min_should": {"conditions": [], "min_count": 0},
+    }
