@@ -36,7 +36,7 @@ VECTORS = {
 }
 QUERIES = np.random.default_rng(7).standard_normal((3, DIM)).astype(np.float32)
 EXACT = m.SearchParams(exact=True)
-# Payload indexes that a collection is given, of which each data set takes a schema for each key. They
+# Payload indexes that a collection is given: each data set takes one schema for each key. They
 # change no result.
 INDEXED = [
     ("a", ["keyword", "integer", "float", "datetime", "bool", "uuid", "geo"]),
