@@ -61,11 +61,13 @@ void use_further(Store& store, const std::shared_ptr<engine::Collection>& collec
 bool is_silent(Call call, const std::string& path) {
   const auto ends = [&](const char* suffix) { return path.ends_with(suffix); };
   const std::string name = path.substr(path.rfind('/') + 1);
-  // Derived: made anew from originals and point table when the store is opened, a graph after that.
-  const bool derived = ends(".codes") || ends(".deleted") || ends(".graph");
+  // Derived: made anew from originals and point table when the store is opened; a graph, or an
+  // index of the payloads, after that.
+  const bool derived = ends(".codes") || ends(".deleted") || ends(".graph") || ends(".field");
   // Which files nobody needs, and whether a folder is the rest of a deletion: looked for again at
   // the next open.
-  const bool orphans = name == "segments" || name == "points" || path.ends_with("collections/2");
+  const bool orphans =
+      name == "segments" || name == "points" || name == "fields" || path.ends_with("collections/2");
   const bool of_collection = name == "COLLECTION" || orphans;
   switch (call) {
     case Call::read:

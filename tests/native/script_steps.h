@@ -69,6 +69,9 @@ class Steps {
       case Verb::change:
         change(*step);
         break;
+      case Verb::index:
+        index(*step);
+        break;
     }
     return step;
   }
@@ -82,6 +85,7 @@ class Steps {
     delete_vectors,
     remove,
     change,
+    index,
   };
 
   PointId some_id() { return PointId::integer(random_() % k_script_ids); }
@@ -151,6 +155,20 @@ class Steps {
     step.job = delete_job(std::move(ids));
   }
 
+  // A payload index is made, or in place of another one, or dropped.
+  void index(Step& step) {
+    using fields::Kind;
+    static const std::pair<const char*, Kind> k_indexes[] = {{"id", Kind::keyword},
+                                                             {"mixed", Kind::real},
+                                                             {"mixed", Kind::integer},
+                                                             {"list[].x", Kind::integer},
+                                                             {"text", Kind::keyword}};
+    const auto& [field, kind] = k_indexes[indexes_ % std::size(k_indexes)];
+    const bool drop = indexes_++ % 4 == 3;
+    step.job.operation.kind = drop ? engine::Kind::drop_index : engine::Kind::create_index;
+    step.job.operation.payload_index = {{payload::Path::parse(field).value(), field, kind}, {}};
+  }
+
   // Of the payload: overwritten, merged into, also at a path, replaced at a path, keys removed.
   void change(Step& step) {
     using Action = PayloadChange::Action;
@@ -213,11 +231,12 @@ class Steps {
 
   const std::vector<segment::Field>& fields_;
   std::mt19937_64 random_;
-  std::array<Verb, 8> order_ = {Verb::upsert,      Verb::insert_only,    Verb::update_only,
-                                Verb::set_vectors, Verb::delete_vectors, Verb::remove,
-                                Verb::change,      Verb::change};
+  std::array<Verb, 10> order_ = {
+      Verb::upsert, Verb::insert_only, Verb::update_only, Verb::set_vectors, Verb::delete_vectors,
+      Verb::remove, Verb::change,      Verb::change,      Verb::index,       Verb::index};
   size_t turn_ = 0;
   uint64_t changes_ = 0;
+  uint64_t indexes_ = 0;
 };
 
 }  // namespace asyncstore::engine_test

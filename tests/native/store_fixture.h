@@ -15,6 +15,7 @@
 
 #include "engine/engine.h"
 #include "failing_storage.h"
+#include "filter/matcher.h"
 #include "io/storage.h"
 #include "store_model.h"
 #include "upsert_batch.h"
@@ -130,6 +131,13 @@ class Store {
       return engine_->retrieve(ticket, collection, ids, everything(*collection));
     });
   }
+  Completion build_index(const std::shared_ptr<engine::Collection>& collection,
+                         const std::string& field) {
+    return call([&](uint64_t ticket) {
+      engine().build_index(ticket, collection, field);
+      return true;
+    });
+  }
   // All vectors, also sparse ones, and the payload.
   static engine::With everything(const engine::Collection& collection) {
     engine::With with;
@@ -229,12 +237,51 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
 }
 
 // Everything that can be asked equals the model.
+// Filters that payload indexes answer say the same as the payloads of the model.
+inline void check_indexes(Store& store, const std::shared_ptr<engine::Collection>& collection,
+                          const Model& model) {
+  class NoFacts final : public filter::PointFacts {
+    PointId id() const override { return {}; }
+    bool has_vector(uint32_t) const override { return false; }
+  };
+  for (const auto& index : *collection->indexes().list()) {
+    const auto& schema = index->definition().schema;
+    REQUIRE(ok(store.build_index(collection, schema.key)));
+    REQUIRE(index->content() != nullptr);
+    const filter::Test tests[] = {
+        filter::IsEmpty{}, filter::IsNull{false},
+        filter::NumberRange{{int64_t{1} << 61, {}, {}, {}}},
+        filter::MatchExcept{filter::ValueSet({std::string("short")})},
+        filter::MatchAny{filter::ValueSet({std::string("short"), std::string("7"), int64_t{5}})}};
+    for (const filter::Test& test : tests) {
+      const auto wanted = std::make_shared<const filter::Filter>(
+          filter::Filter{{{filter::FieldCondition{schema.path, {test}}}}, {}, {}, {}});
+      const Completion completion = store.call(
+          [&](uint64_t ticket) { return store.engine().matching_ids(ticket, collection, wanted); });
+      REQUIRE(ok(completion));
+      auto found = std::get<engine::Ids>(completion.value).ids;
+      std::sort(found.begin(), found.end());
+      std::vector<PointId> expected;
+      filter::Matcher matcher(*wanted);
+      for (const auto& [id, point] : model) {
+        const auto passes = matcher.matches(point.payload, NoFacts());
+        REQUIRE(passes.ok());
+        if (passes.value()) {
+          expected.push_back(id);
+        }
+      }
+      REQUIRE(found == expected);
+    }
+  }
+}
+
 inline void check_store(Store& store, const std::shared_ptr<engine::Collection>& collection,
                         const Model& model, uint64_t seed) {
   REQUIRE(collection != nullptr);
   std::mt19937_64 random(seed);
   REQUIRE(collection->view()->points == model.size());
   REQUIRE(scroll_all(store, collection, 1 + random() % 300) == model);
+  check_indexes(store, collection, model);
   for (uint32_t number = 0; number < collection->fields().size(); ++number) {
     const auto& field = collection->fields()[number];
     for (const bool exact : {true, false}) {

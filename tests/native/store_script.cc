@@ -42,6 +42,9 @@ class Run {
       if (script_.group == 1 && !writes()) {
         return false;
       }
+      if (!build_indexes()) {
+        return false;
+      }
       const bool last = round + 1 == k_rounds;
       if ((round % 2 == 1 && !done(store_->optimize(collection_))) ||
           (round == 3 && !come_and_go()) || (round == k_calm_round && !reopen()) ||
@@ -75,9 +78,17 @@ class Run {
     collection_ = store_->collection("c");
     return true;
   }
+  // When a store opens it begins to make what indexes there are: only then is it known what it
+  // does.
   bool reopen() {
     close();
-    return open();
+    return open() && build_indexes();
+  }
+  bool build_indexes() {
+    const auto indexes = collection_->indexes().list();
+    return std::all_of(indexes->begin(), indexes->end(), [&](const auto& index) {
+      return done(store_->build_index(collection_, index->definition().schema.key));
+    });
   }
   void close() {
     say_closing(true);
