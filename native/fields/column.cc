@@ -17,7 +17,7 @@ uint64_t* keys_at(uint64_t word) {
 }  // namespace
 
 Column::~Column() {
-  for (uint64_t slot = 0; slot < slots_; ++slot) {
+  for (uint64_t slot = 0; slot < slots_ && several_.count() > 0; ++slot) {
     if (several_.contains(static_cast<uint32_t>(slot))) {
       delete[] keys_at(words_[slot]);
     }

@@ -112,7 +112,9 @@ void Content::mark(uint32_t slot, Flags flags) {
   for (uint8_t flag = 0; flag < k_flags; ++flag) {
     marks_[flag].set(slot, flags.has(static_cast<Flag>(flag)));
   }
-  slots_ = std::max(slots_, slot + 1);
+  if (flags.has(Flag::present)) {
+    slots_ = std::max(slots_, slot + 1);
+  }
 }
 
 }  // namespace asyncstore::fields

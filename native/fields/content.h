@@ -30,7 +30,7 @@ class Content {
   void build();
 
   const Schema& schema() const { return schema_; }
-  uint32_t slots() const { return slots_; }  // all that were ever set are below
+  uint32_t slots() const { return slots_; }  // all that ever had a point are below
   Flags flags(uint32_t slot) const;
   const SlotMarks& marked(Flag flag) const { return marks_[static_cast<size_t>(flag)]; }
   const Column& column() const { return column_; }

@@ -94,7 +94,6 @@ void FieldBuilder::set(uint32_t slot, const Values& values) {
 }
 
 std::unique_ptr<FieldIndex> FieldBuilder::build() {
-  terms_.clear();
   content().build();
   return std::move(index_);
 }
