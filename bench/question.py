@@ -22,6 +22,7 @@ class Setting:
     results: Path
     rows: int
     rounds: int
+    corpus: Path | None = None  # rows.npy and queries.npy, as bench/compare/corpus.py makes them
 
 
 INT8 = m.ScalarQuantization(

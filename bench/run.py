@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "bench" / "results")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the large store")
     parser.add_argument("--rounds", type=int, default=15, help="rounds of each comparison")
+    parser.add_argument("--corpus", type=Path, help="folder of rows that bench/compare made")
     given = parser.parse_args()
     unknown = set(given.questions) - set(QUESTIONS)
     if unknown:
@@ -38,6 +39,7 @@ def main() -> None:
             results=given.results,
             rows=given.rows,
             rounds=given.rounds,
+            corpus=given.corpus,
         )
         for name in given.questions or QUESTIONS:
             question = importlib.import_module(f"bench.questions.{name}")
