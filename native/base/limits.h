@@ -39,4 +39,7 @@ inline constexpr uint32_t k_segments_max = 4096;  // of one vector field
 inline constexpr uint64_t k_candidates_max = 1 << 20;
 inline constexpr uint64_t k_batch_results_max = 1 << 26;  // queries times limit of one batch
 
+// Of what passed the filters that were asked last, for each collection.
+inline constexpr uint64_t k_filter_cache_bytes = 16 << 20;
+
 }  // namespace asyncstore::base

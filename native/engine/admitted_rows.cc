@@ -5,6 +5,10 @@
 
 namespace asyncstore::engine {
 
+namespace {
+constexpr size_t k_prefetch_slots = 16;  // places of slots lie apart
+}  // namespace
+
 uint64_t AdmittedRows::count_max() const {
   const uint64_t live = field_->live_count();
   return passing_ ? std::min(live, points_) : live;
@@ -18,6 +22,17 @@ uint64_t AdmittedRows::estimated(uint32_t segment) const {
   const auto all = static_cast<double>(std::max<uint64_t>(field_->live_count(), 1));
   const double share = std::min(1.0, static_cast<double>(points_) / all);
   return static_cast<uint64_t>(static_cast<double>(live) * share);
+}
+
+uint64_t AdmittedRows::has_each(uint32_t segment, std::span<const uint32_t> rows) const {
+  for (const uint32_t row : rows) {
+    field_->segments[segment].segment->prefetch_slot(row);
+  }
+  uint64_t admitted = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    admitted |= uint64_t{has(segment, rows[i])} << i;
+  }
+  return admitted;
 }
 
 uint64_t AdmittedRows::word(uint32_t segment, uint32_t index) const {
@@ -41,7 +56,12 @@ void AdmittedRows::list(uint32_t number, uint64_t lsn, const points::PointTable&
   filter::SlotSet moved(passing_->slots());
   bool any_moved = false;
   uint32_t segment = 0;  // where the last one was found: mostly the next one is there, too
-  passing_->for_each([&](uint32_t slot) {
+  std::vector<uint32_t> slots;
+  slots.reserve(points_);
+  passing_->for_each([&](uint32_t slot) { slots.push_back(slot); });
+  for (size_t i = 0; i < slots.size(); ++i) {
+    table.prefetch_location(slots[std::min(i + k_prefetch_slots, slots.size() - 1)], number);
+    const uint32_t slot = slots[i];
     const points::Location location = table.location(slot, number);
     bool found = false;
     for (size_t tried = 0; location.present() && tried < field_->segments.size(); ++tried) {
@@ -58,7 +78,7 @@ void AdmittedRows::list(uint32_t number, uint64_t lsn, const points::PointTable&
       moved.add(slot);
       any_moved = true;
     }
-  });
+  }
   if (any_moved) {
     list_by_slots(moved);
   }

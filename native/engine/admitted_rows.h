@@ -31,6 +31,8 @@ class AdmittedRows {
     const SegmentView& view = field_->segments[segment];
     return view.live(row) && (!passing_ || passing_->contains(view.segment->slot(row)));
   }
+  // Bit i tells of rows[i]; at most 64, which may lie anywhere.
+  uint64_t has_each(uint32_t segment, std::span<const uint32_t> rows) const;
   // Bit b tells of row 64 · index + b.
   uint64_t word(uint32_t segment, uint32_t index) const;
 

@@ -118,6 +118,7 @@ CollectionStatistics Collection::statistics() const {
     (at == 0 ? statistics.ram_payload : statistics.ram_sparse) += values.ram_bytes;
     (at == 0 ? statistics.disk_payload : statistics.disk_sparse) += values.file_bytes;
   }
+  statistics.ram_filters = filter_cache_.bytes();
   for (const auto& index : *indexes_.list()) {
     const auto content = index->content();
     statistics.ram_fields += content ? content->ram_bytes() : 0;

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "engine/completion_queue.h"
 #include "engine/field_indexes.h"
+#include "engine/filter_cache.h"
 #include "engine/group_points.h"
 #include "engine/manifest.h"
 #include "engine/operation.h"
@@ -72,7 +73,7 @@ struct CollectionStatistics {
   uint64_t appendable_rows = 0;
   uint64_t indexed_vectors = 0;
   uint64_t ram_codes = 0, ram_graph = 0, ram_ids = 0, ram_payload = 0, ram_sparse = 0,
-           ram_fields = 0;
+           ram_fields = 0, ram_filters = 0;
   uint64_t disk_vectors = 0, disk_codes = 0, disk_graph = 0, disk_rows = 0, disk_points = 0,
            disk_payload = 0, disk_sparse = 0, disk_fields = 0;
   uint64_t wal_bytes = 0;
@@ -118,6 +119,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint64_t input_bytes(const WriteJob& job) const;
   ValueStores& values() { return *values_; }
   const FieldIndexes& indexes() const { return indexes_; }
+  FilterCache& filter_cache() { return filter_cache_; }
   bool dropped() const { return dropped_.load(std::memory_order_acquire); }
   void drop() { dropped_.store(true, std::memory_order_release); }
 
@@ -257,6 +259,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::unique_ptr<points::PointTable> table_;
   std::unique_ptr<ValueStores> values_;
   FieldIndexes indexes_;
+  FilterCache filter_cache_;
   std::unique_ptr<wal::Log> log_;
   std::vector<segment::RowCodec> codecs_;
   std::vector<FieldState> states_;

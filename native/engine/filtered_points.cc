@@ -9,10 +9,9 @@ Task::Next CountTask::step(Worker& worker) {
   if (!view_) {
     view_ = collection_->view();
   }
-  const Next next = filtering_.step(*this, worker);
+  const Next next = filtering_.step(*this, worker, view_->lsn);
   if (!exact_ && !filtering_.error()) {
-    const FilterSets& sets = filtering_.sets();
-    completions_.complete(ticket_, (sets.sure.count() + sets.possible.count()) / 2);
+    completions_.complete(ticket_, filtering_.estimated());
     return Next::done;
   }
   if (next != Next::done) {
@@ -30,7 +29,7 @@ Task::Next MatchingIdsTask::step(Worker& worker) {
   if (!view_) {
     view_ = collection_->view();
   }
-  const Next next = filtering_.step(*this, worker);
+  const Next next = filtering_.step(*this, worker, view_->lsn);
   if (next != Next::done) {
     return next;
   }

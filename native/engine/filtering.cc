@@ -5,10 +5,10 @@
 
 namespace asyncstore::engine {
 
-Task::Next Filtering::step(Task& task, Worker& worker) {
-  if (!undecided_) {
-    begin();
-    return Task::Next::again;
+Task::Next Filtering::step(Task& task, Worker& worker, uint64_t lsn) {
+  if (!undecided_ && !known_) {
+    begin(lsn);
+    return known_ ? Task::Next::done : Task::Next::again;
   }
   if (reading_) {
     reading_ = false;
@@ -23,16 +23,31 @@ Task::Next Filtering::step(Task& task, Worker& worker) {
   }
   next_slots();
   if (slots_.empty()) {
+    if (!filter_->key.empty()) {
+      collection_->filter_cache().put(filter_->key, lsn, passing_);
+    }
     return Task::Next::done;
   }
   reading_ = true;
   return test_->read(slots_, task, worker) ? Task::Next::wait : Task::Next::again;
 }
 
-void Filtering::begin() {
+void Filtering::begin(uint64_t lsn) {
+  known_ = filter_->key.empty() ? nullptr : collection_->filter_cache().find(filter_->key, lsn);
+  if (known_) {
+    return;
+  }
   undecided_ = evaluate(*filter_, *collection_);
   passing_ = std::make_shared<filter::SlotSet>(undecided_->sets.sure);
   test_.emplace(collection_, undecided_->rest);
+}
+
+uint64_t Filtering::estimated() const {
+  if (known_) {
+    return known_->count();
+  }
+  const auto& [sure, possible] = undecided_->sets;
+  return (sure.count() + possible.count()) / 2;
 }
 
 // In whole words, so that a wave may be a few more than k_test_points.

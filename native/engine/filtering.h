@@ -20,21 +20,21 @@ class Filtering {
   Filtering(std::shared_ptr<Collection> collection, std::shared_ptr<const filter::Filter> filter)
       : collection_(std::move(collection)), filter_(std::move(filter)) {}
 
-  // Until it says `done`.
-  Task::Next step(Task& task, Worker& worker);
+  // Until it says `done`; `lsn` is the view's.
+  Task::Next step(Task& task, Worker& worker, uint64_t lsn);
   void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) {
     test_->landed(request, data, error);
   }
 
   // When done. An error: what was needed could not be read.
   const std::optional<base::Error>& error() const { return error_; }
-  std::shared_ptr<const filter::SlotSet> passing() const { return passing_; }
+  FilterCache::Passing passing() const { return known_ ? known_ : passing_; }
 
-  // After the first step: what is known by then.
-  const FilterSets& sets() const { return undecided_->sets; }
+  // After the first step: about how many points pass.
+  uint64_t estimated() const;
 
  private:
-  void begin();
+  void begin(uint64_t lsn);
   void next_slots();
 
   std::shared_ptr<Collection> collection_;
@@ -44,6 +44,7 @@ class Filtering {
   size_t word_ = 0;              // of the slots between: where to go on
   std::vector<uint32_t> slots_;  // of the wave
   bool reading_ = false;
+  FilterCache::Passing known_;  // from an earlier search
   std::shared_ptr<filter::SlotSet> passing_;
   std::optional<base::Error> error_;
 };

@@ -65,11 +65,7 @@ class Preselection::Walk {
    public:
     Admitted(const AdmittedRows& rows, uint32_t segment) : rows_(rows), segment_(segment) {}
     uint64_t admitted(std::span<const uint32_t> rows) const override {
-      uint64_t bits = 0;
-      for (size_t i = 0; i < rows.size(); ++i) {
-        bits |= uint64_t{rows_.has(segment_, rows[i])} << i;
-      }
-      return bits;
+      return rows_.has_each(segment_, rows);
     }
 
    private:

@@ -109,7 +109,7 @@ void SearchTask::start() {
 }
 
 Task::Next SearchTask::filter(Worker& worker) {
-  const Next next = filtering_->step(*this, worker);
+  const Next next = filtering_->step(*this, worker, view_->lsn);
   if (next != Next::done) {
     return next;
   }

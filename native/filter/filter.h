@@ -92,6 +92,8 @@ struct Filter {
   std::vector<Condition> should;
   std::vector<Condition> must_not;
   std::optional<MinShould> min_should;
+  // Filters of one key are equal; empty: not known to be equal to any other.
+  std::string key = {};
 };
 
 struct FieldCondition {  // one of the tests holds

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,7 @@ using filter::Number;
 namespace {
 
 constexpr int k_depth_max = 64;
+constexpr size_t k_key_bytes_max = 4096;
 
 // Reads one filter. The Python side has checked it: what does not fit here is a mistake of ours,
 // which must not become a crash.
@@ -189,6 +191,58 @@ filter::Test FilterReader::test(nb::handle given) {
   raise_unknown("test '" + kind + "'");
 }
 
+template <typename T>
+void put(std::string& key, char tag, T value) {
+  char bytes[sizeof value];
+  std::memcpy(bytes, &value, sizeof value);
+  key.push_back(tag);
+  key.append(bytes, sizeof value);
+}
+
+// Appends what tells this part of a filter from every other; false when it is too long to be worth
+// it, or holds what is not compared (arrays of ids).
+bool add_to_key(nb::handle part, std::string& key) {
+  PyObject* object = part.ptr();
+  if (key.size() > k_key_bytes_max) {
+    return false;
+  }
+  if (PyTuple_Check(object) != 0 || PyList_Check(object) != 0) {
+    put(key, '(', static_cast<uint64_t>(nb::len(part)));
+    for (nb::handle element : part) {
+      if (!add_to_key(element, key)) {
+        return false;
+      }
+    }
+    return true;
+  }
+  if (PyUnicode_Check(object) != 0) {
+    Py_ssize_t size = 0;
+    const char* text = PyUnicode_AsUTF8AndSize(object, &size);
+    if (text == nullptr) {
+      PyErr_Clear();
+      return false;
+    }
+    put(key, 's', static_cast<uint64_t>(size));
+    key.append(text, static_cast<size_t>(size));
+    return true;
+  }
+  if (part.is_none() || PyBool_Check(object) != 0) {
+    key.push_back(part.is_none() ? 'n' : object == Py_True ? 't' : 'f');
+    return true;
+  }
+  int overflow = 0;
+  if (PyLong_Check(object) != 0) {
+    const long long integer = PyLong_AsLongLongAndOverflow(object, &overflow);
+    put(key, 'i', int64_t{integer});
+    return overflow == 0;
+  }
+  if (PyFloat_Check(object) != 0) {
+    put(key, 'd', PyFloat_AsDouble(object));
+    return true;
+  }
+  return false;
+}
+
 Condition FilterReader::condition(nb::handle given) {
   const auto parts = nb::cast<nb::tuple>(given);
   const auto kind = parts.size() > 0 ? nb::cast<std::string>(parts[0]) : std::string();
@@ -253,7 +307,11 @@ std::shared_ptr<const Filter> filter_of(const engine::Collection& collection, nb
   if (given.is_none()) {
     return nullptr;
   }
-  return std::make_shared<const Filter>(FilterReader(collection).filter(given));
+  auto filter = std::make_shared<Filter>(FilterReader(collection).filter(given));
+  if (!add_to_key(given, filter->key)) {
+    filter->key.clear();
+  }
+  return filter;
 }
 
 }  // namespace asyncstore::python

@@ -49,7 +49,7 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   ram["payload"] = statistics.ram_payload;
   ram["sparse"] = statistics.ram_sparse;
   ram["fields"] = statistics.ram_fields;
-  ram["caches"] = 0;
+  ram["caches"] = statistics.ram_filters;
   nb::dict disk;
   disk["vectors"] = statistics.disk_vectors;
   disk["codes"] = statistics.disk_codes;

@@ -82,6 +82,7 @@ class Segment {
   bool sealed() const { return sealed_.load(std::memory_order_acquire); }
 
   uint32_t slot(uint32_t row) const { return slots_.as<uint32_t>()[row]; }
+  void prefetch_slot(uint32_t row) const { __builtin_prefetch(slots_.as<uint32_t>() + row); }
   uint32_t crc(uint32_t row) const { return crcs_.as<uint32_t>()[row]; }
   const uint8_t* codes(uint32_t row) const;  // from `row` on
   const index::Graph* graph() const { return graph_.load(std::memory_order_acquire); }  // or null
