@@ -70,7 +70,7 @@ RabitqQuantizer::RabitqQuantizer(uint32_t dim, Metric metric, unsigned bits, uin
       middle_(((1U << bits) - 1) / 2.0),
       trained_(!centroids.empty()),
       kernels_(kernels),
-      rotation_(dim, seed),
+      rotation_(dim, seed, kernels),
       centroids_(std::move(centroids)) {
   ASSERT(dim >= 1 && dim <= base::k_dim_max);
   if (bits == 8) {
