@@ -68,10 +68,16 @@ class TopCandidates {
 
   // The nearest, best first; leaves this empty.
   std::vector<Candidate> take() {
+    std::vector<Candidate> taken = take_unsorted();
+    std::sort(taken.begin(), taken.end(), nearer_);
+    return taken;
+  }
+
+  // The same in no order.
+  std::vector<Candidate> take_unsorted() {
     if (kept_.size() > limit_) {
       shrink();
     }
-    std::sort(kept_.begin(), kept_.end(), nearer_);
     return std::move(kept_);
   }
 

@@ -56,6 +56,10 @@ class Preselection {
   bool step(WalkPool& pool);
   // The candidates of a query, the nearest by their estimates first; once.
   std::vector<Candidate> take(size_t query) { return queries_[query].kept.take(); }
+  // The same in no order.
+  std::vector<Candidate> take_unsorted(size_t query) {
+    return queries_[query].kept.take_unsorted();
+  }
   // What the exact similarity of a candidate is not above, but for few in a thousand.
   float reach(size_t query, const Candidate& candidate) const;
   // What its reach is not above: quicker to have, and enough for most.

@@ -26,9 +26,9 @@ struct Estimated {
 
 class Rescoring {
  public:
-  // Of `candidates`, the nearest by their estimates first, finds the `wanted` ≥ 1 nearest. A row
-  // below `threshold` is not wanted either. Unless `early_stop`, one wave reads all candidates.
-  // `reach_at_most(candidate)` is what a candidate's reach is not above.
+  // Of `candidates`, in any order, finds the `wanted` ≥ 1 nearest. A row below `threshold` is not
+  // wanted either. Unless `early_stop`, one wave reads all candidates. `reach_at_most(candidate)`
+  // is what a candidate's reach is not above.
   template <typename ReachAtMost>
   Rescoring(std::span<const Candidate> candidates, uint64_t wanted, float threshold,
             bool early_stop, NearerFirst nearer, ReachAtMost reach_at_most)
@@ -39,36 +39,30 @@ class Rescoring {
     }
     if (early_stop) {
       threshold_ = threshold;
-      bar_ = candidates.size() < wanted ? threshold
-                                        : std::max(threshold, candidates[wanted - 1].similarity);
-      sort(nearer);
+      bar_ = candidates.size() < wanted ? threshold : std::max(threshold, estimate_of(wanted));
     }
   }
   // Without candidates: for who scores all there is.
   Rescoring(uint64_t wanted, NearerFirst nearer) : best_(wanted, nearer) {}
 
-  // The candidates to read next, all of which must be scored before the call after; none when the
-  // best are known. `reach(candidate)` is asked of those that it matters for, once of each.
+  // The candidates to read next, in any order, all of which must be scored before the call after;
+  // none when the best are known. `reach(candidate)` is asked of those that it matters for, once of
+  // each.
   template <typename Reach>
-  std::span<const Estimated> next_wave(NearerFirst nearer, Reach reach) {
+  std::span<const Estimated> next_wave(Reach reach) {
     if (next_ > 0) {
       bar_ = std::max(threshold_, best_.last());
     }
     const auto wave = candidates_.begin() + static_cast<ptrdiff_t>(next_);
-    auto end = wave;
-    for (; end != candidates_.end() && end->reach >= bar_; ++end) {
-      if (early_stop_ && !end->known) {
-        end->reach = reach(end->candidate);
-        end->known = true;
+    const auto read = std::partition(wave, candidates_.end(), [&](Estimated& one) {
+      if (early_stop_ && !one.known && one.reach >= bar_) {
+        one.reach = reach(one.candidate);
+        one.known = true;
       }
-    }
-    const auto read =
-        std::partition(wave, end, [this](const Estimated& one) { return one.reach >= bar_; });
+      return one.reach >= bar_;
+    });
     const auto count = static_cast<size_t>(read - wave);
     next_ += count;
-    if (read != end) {
-      sort(nearer);  // they may be read in a later wave
-    }
     return std::span(candidates_).subspan(next_ - count, count);
   }
 
@@ -78,15 +72,20 @@ class Rescoring {
   std::vector<Candidate> take() { return best_.take(); }
 
  private:
-  void sort(NearerFirst nearer) {
-    std::sort(candidates_.begin() + static_cast<ptrdiff_t>(next_), candidates_.end(),
-              [&](const Estimated& a, const Estimated& b) {
-                return a.reach != b.reach ? a.reach > b.reach : nearer(a.candidate, b.candidate);
-              });
+  // The estimate of the candidate that is number `place`, from 1 on, by the estimates.
+  float estimate_of(uint64_t place) {
+    const auto it = candidates_.begin() + static_cast<ptrdiff_t>(place - 1);
+    std::nth_element(candidates_.begin(), it, candidates_.end(),
+                     [](const Estimated& a, const Estimated& b) {
+                       return a.candidate.similarity > b.candidate.similarity;
+                     });
+    return it->candidate.similarity;
   }
 
-  std::vector<Estimated> candidates_;  // from next_ on, farthest reach first
-  size_t next_ = 0;                    // the first that was not read
+  // Exact scores only raise the bar, so there are two waves at most: looking at all for each is
+  // less than keeping them in order.
+  std::vector<Estimated> candidates_;
+  size_t next_ = 0;  // those before it were read
   bool early_stop_ = true;
   TopCandidates best_;
   // A row below it is not wanted; who does not reach the bar is not read in this wave.

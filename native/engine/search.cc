@@ -207,7 +207,7 @@ void SearchTask::begin_rescoring() {
           ? segment::similarity_floor(described.distance, *request_.score_threshold)
           : -std::numeric_limits<float>::infinity();
   for (size_t i = 0; i < queries_.size(); ++i) {
-    const std::vector<Candidate> found = preselection_->take(i);
+    const std::vector<Candidate> found = preselection_->take_unsorted(i);
     candidates_ += found.size();
     queries_[i].rescoring.emplace(
         found, wanted_count_, threshold, request_.early_stop, nearer,
@@ -219,10 +219,9 @@ void SearchTask::begin_rescoring() {
 bool SearchTask::read_wave(Worker& worker) {
   wanted_.clear();
   std::vector<io::ReadRequest> wave;
-  const NearerFirst nearer(field(), collection_->table());
   for (uint32_t query = 0; query < queries_.size(); ++query) {
     const auto reach = [&](const Candidate& one) { return preselection_->reach(query, one); };
-    for (const Estimated& estimated : queries_[query].rescoring->next_wave(nearer, reach)) {
+    for (const Estimated& estimated : queries_[query].rescoring->next_wave(reach)) {
       const Candidate& candidate = estimated.candidate;
       wave.push_back(row_request(*field().segments[candidate.segment].segment, candidate.row,
                                  static_cast<uint32_t>(wanted_.size())));

@@ -294,30 +294,42 @@ float BinaryQuantizer::deviation(const EncodedQuery& query, const uint8_t* code)
   if (!encoded.known || std::isinf(terms.error)) {
     return std::numeric_limits<float>::infinity();
   }
-  const double dim = dim_;
-  const double squared_factor = static_cast<double>(terms.factor) * terms.factor;
-  const double squared_coded = squared_factor * dim * traits_.square;
-  const double squared_error = squared_factor * dim * terms.error * terms.error;
-  const double squared_row = std::max(squared_coded - squared_error, 0.0);
   const double along = product(encoded, code);
-  const double squared_along = squared_row > 0 ? along * along / squared_row : 0;
-  const double squared_across =
-      std::max(encoded.squared_norm - squared_along, k_across_min * encoded.squared_norm);
-  const double variance = squared_error * squared_across / std::max(dim - 1, 1.0) +
-                          encoded.integers.squared_residual * squared_coded / dim;
-  if (metric_ == Metric::dot) {
-    return to_float(std::sqrt(variance));
-  }
-  if (metric_ == Metric::euclid) {
-    return to_float(2 * std::sqrt(variance));
+  const double variance = this->variance(encoded, terms, along);
+  if (metric_ != Metric::manhattan) {
+    return to_float((metric_ == Metric::dot ? 1 : 2) * std::sqrt(variance));
   }
   // √(2·dim·D / π) has the slope √(dim / (2π·D)), and given D the sum of normal absolute
   // differences varies by D · (1 − 3/π) itself.
   const double squared =
       std::max(encoded.squared_norm - terms.term - 2 * along, 2 * std::sqrt(variance));
   const double of_distance =
-      squared > 0 ? 4 * variance * dim * std::numbers::inv_pi / 2 / squared : 0;
+      squared > 0 ? 4 * variance * dim_ * std::numbers::inv_pi / 2 / squared : 0;
   return to_float(std::sqrt(of_distance + squared * (1 - 3 * std::numbers::inv_pi)));
+}
+
+// As if nothing of the query lay along the row.
+float BinaryQuantizer::deviation_at_most(const EncodedQuery& query, const uint8_t* code) const {
+  const auto& encoded = static_cast<const Query&>(query);
+  const auto terms = RabitqTerms::read(code + packed_bytes_);
+  if (metric_ == Metric::manhattan || !encoded.known || std::isinf(terms.error)) {
+    return deviation(query, code);
+  }
+  return to_float((metric_ == Metric::dot ? 1 : 2) * std::sqrt(variance(encoded, terms, 0)));
+}
+
+// Of the estimate's product, where `along` is that of the query and the coded row.
+double BinaryQuantizer::variance(const Query& query, const RabitqTerms& terms, double along) const {
+  const double dim = dim_;
+  const double squared_factor = static_cast<double>(terms.factor) * terms.factor;
+  const double squared_coded = squared_factor * dim * traits_.square;
+  const double squared_error = squared_factor * dim * terms.error * terms.error;
+  const double squared_row = std::max(squared_coded - squared_error, 0.0);
+  const double squared_along = squared_row > 0 ? along * along / squared_row : 0;
+  const double squared_across =
+      std::max(query.squared_norm - squared_along, k_across_min * query.squared_norm);
+  return squared_error * squared_across / std::max(dim - 1, 1.0) +
+         query.integers.squared_residual * squared_coded / dim;
 }
 
 }  // namespace asyncstore::quantize

@@ -22,6 +22,7 @@
 
 #include "quantize/integer_vector.h"
 #include "quantize/quantizer.h"
+#include "quantize/rabitq_code.h"
 #include "simd/kernels.h"
 
 namespace asyncstore::quantize {
@@ -47,6 +48,7 @@ class BinaryQuantizer final : public Quantizer {
   void estimate_rows(const EncodedQuery& query, const uint8_t* codes,
                      std::span<const uint32_t> rows, float* similarities) const override;
   float deviation(const EncodedQuery& query, const uint8_t* code) const override;
+  float deviation_at_most(const EncodedQuery& query, const uint8_t* code) const override;
   std::vector<std::byte> parameters() const override { return {}; }
 
  private:
@@ -72,6 +74,7 @@ class BinaryQuantizer final : public Quantizer {
   void estimate(const EncodedQuery& query, const simd::CodeRows& rows, size_t count,
                 float* similarities) const;
   double product(const Query& query, const uint8_t* code) const;
+  double variance(const Query& query, const RabitqTerms& terms, double along) const;
   double of_squared_distance(double squared) const;
 
   uint32_t dim_;

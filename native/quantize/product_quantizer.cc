@@ -190,18 +190,28 @@ void ProductQuantizer::similarities(const uint8_t* codes, uint32_t row,
 float ProductQuantizer::deviation(const EncodedQuery& query, const uint8_t* code) const {
   const auto& encoded = static_cast<const Query&>(query);
   const auto terms = RabitqTerms::read(code + parts_);
-  const double left = residual(terms);
-  double deviation = left;  // manhattan
+  if (metric_ == Metric::manhattan) {
+    return deviation(residual(terms), 0);
+  }
+  float sum = 0;
+  kernels_.lookup_codes(encoded.tables.data(), simd::CodeRows{code, code_bytes()}, parts_, 1, &sum);
+  const double along = sum * static_cast<double>(terms.factor);
+  const double squared_row = -static_cast<double>(terms.term);
+  const double squared_along = squared_row > 0 ? along * along / squared_row : 0;
+  return deviation(residual(terms), std::max(encoded.squared_norm - squared_along,
+                                             k_across_min * encoded.squared_norm));
+}
+
+// As if nothing of the query lay along the row.
+float ProductQuantizer::deviation_at_most(const EncodedQuery& query, const uint8_t* code) const {
+  return deviation(residual(RabitqTerms::read(code + parts_)),
+                   static_cast<const Query&>(query).squared_norm);
+}
+
+float ProductQuantizer::deviation(double residual, double squared_across) const {
+  double deviation = residual;
   if (metric_ != Metric::manhattan) {
-    float sum = 0;
-    kernels_.lookup_codes(encoded.tables.data(), simd::CodeRows{code, code_bytes()}, parts_, 1,
-                          &sum);
-    const double along = sum * static_cast<double>(terms.factor);
-    const double squared_row = -static_cast<double>(terms.term);
-    const double squared_along = squared_row > 0 ? along * along / squared_row : 0;
-    const double squared_across =
-        std::max(encoded.squared_norm - squared_along, k_across_min * encoded.squared_norm);
-    deviation = left * std::sqrt(squared_across / std::max(dim_ - 1, 1U));
+    deviation *= std::sqrt(squared_across / std::max(dim_ - 1, 1U));
   }
   deviation *= calibration_.deviation * (metric_ == Metric::euclid ? 2 : 1);
   return std::isnan(deviation) ? std::numeric_limits<float>::infinity() : to_float(deviation);

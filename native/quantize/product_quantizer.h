@@ -68,6 +68,7 @@ class ProductQuantizer final : public Quantizer {
   void similarities(const uint8_t* codes, uint32_t row, std::span<const uint32_t> others,
                     float* similarities) const override;
   float deviation(const EncodedQuery& query, const uint8_t* code) const override;
+  float deviation_at_most(const EncodedQuery& query, const uint8_t* code) const override;
   std::vector<std::byte> parameters() const override;
 
  private:
@@ -78,6 +79,7 @@ class ProductQuantizer final : public Quantizer {
   void fill_tables(const float* query, float* tables) const;
   void decode(const uint8_t* code, float* row) const;
   static double residual(const RabitqTerms& terms);
+  float deviation(double residual, double squared_across) const;
   float similarity_of(double sum, double residual, double squares) const;
   void estimate(const EncodedQuery& query, const simd::CodeRows& rows, size_t count,
                 float* similarities) const;

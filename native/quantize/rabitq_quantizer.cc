@@ -1,6 +1,7 @@
 #include "quantize/rabitq_quantizer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cfloat>
 #include <cmath>
 #include <limits>
@@ -8,23 +9,15 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "quantize/kmeans.h"
-#include "quantize/parameters.h"
 #include "quantize/rabitq_grid.h"
 #include "quantize/to_float.h"
 
 namespace asyncstore::quantize {
 
-using base::Result;
-
 namespace {
 
 constexpr int k_query_integer_max = 127;
 constexpr double k_across_min = 0.05;
-
-// Of training.
-constexpr uint64_t k_rows_per_centroid_min = 32;
-constexpr uint64_t k_centroid_floats_max = 2 << 20;  // 8 MiB
-constexpr uint32_t k_kmeans_iterations = 10;
 
 float finite_float(double value) {
   return static_cast<float>(std::clamp(value, -double{FLT_MAX}, double{FLT_MAX}));
@@ -59,9 +52,12 @@ double product_weight(Metric metric) {
 class RabitqQuantizer::Query final : public EncodedQuery {
  public:
   IntegerVector rounded;
-  bool known = true;                     // false where float32 overflowed
-  std::vector<float> of_centroids;       // <q, c> or −|q − c|²
-  std::vector<float> squared_distances;  // |q − c|²
+  bool known = true;  // false where float32 overflowed
+  std::vector<float> rotated;
+  float squared_norm = 0;
+  // <q, c> or −|q − c|², NaN until it is asked for: a walk meets the rows of few centroids, and all
+  // of them are more than the caches keep. Threads that find out the same write the same.
+  mutable std::vector<std::atomic<float>> of_centroids;
 };
 
 RabitqQuantizer::RabitqQuantizer(uint32_t dim, Metric metric, unsigned bits, uint64_t seed,
@@ -74,7 +70,7 @@ RabitqQuantizer::RabitqQuantizer(uint32_t dim, Metric metric, unsigned bits, uin
       middle_(((1U << bits) - 1) / 2.0),
       trained_(!centroids.empty()),
       kernels_(kernels),
-      rotation_(dim, seed),
+      rotation_(dim, seed, kernels),
       centroids_(std::move(centroids)) {
   ASSERT(dim >= 1 && dim <= base::k_dim_max);
   if (bits == 8) {
@@ -144,28 +140,43 @@ void RabitqQuantizer::encode(const float* row, uint8_t* code) const {
 
 std::unique_ptr<EncodedQuery> RabitqQuantizer::encode_query(const float* query) const {
   auto encoded = std::make_unique<Query>();
-  std::vector<float> rotated(dim_);
+  std::vector<float>& rotated = encoded->rotated;
+  rotated.resize(dim_);
   rotation_.apply(query, rotated.data());
   encoded->known = kernels_.all_finite(rotated.data(), dim_);
   if (!encoded->known) {
     std::fill(rotated.begin(), rotated.end(), 0.0F);
   }
   encoded->rounded = round(rotated.data());
-  const float squared_norm = kernels_.dot_f32(rotated.data(), rotated.data(), dim_);
-  for (size_t k = 0; k < rounded_centroids_.size(); ++k) {
-    if (metric_ == Metric::dot) {
-      const float product = kernels_.dot_f32(rotated.data(), centroid(k), dim_);
-      const float of_centroid = between_centroids_[k * rounded_centroids_.size() + k];
-      encoded->of_centroids.push_back(product);
-      encoded->squared_distances.push_back(
-          std::max(squared_norm - 2 * product + of_centroid, 0.0F));
-    } else {
-      const float distance = kernels_.l2_f32(rotated.data(), centroid(k), dim_);
-      encoded->of_centroids.push_back(-distance);
-      encoded->squared_distances.push_back(distance);
-    }
+  encoded->squared_norm = kernels_.dot_f32(rotated.data(), rotated.data(), dim_);
+  encoded->of_centroids = std::vector<std::atomic<float>>(rounded_centroids_.size());
+  for (std::atomic<float>& unknown : encoded->of_centroids) {
+    unknown.store(std::numeric_limits<float>::quiet_NaN(), std::memory_order_relaxed);
   }
   return encoded;
+}
+
+float RabitqQuantizer::of_centroid(const Query& query, uint8_t centroid) const {
+  std::atomic<float>& kept = query.of_centroids[centroid];
+  float known = kept.load(std::memory_order_relaxed);
+  if (std::isnan(known)) {
+    const float* row = this->centroid(centroid);
+    known = metric_ == Metric::dot ? kernels_.dot_f32(query.rotated.data(), row, dim_)
+                                   : -kernels_.l2_f32(query.rotated.data(), row, dim_);
+    kept.store(known, std::memory_order_relaxed);
+  }
+  return known;
+}
+
+// |q − c|²
+float RabitqQuantizer::squared_from_centroid(const Query& query, uint8_t centroid) const {
+  const float known = of_centroid(query, centroid);
+  if (metric_ != Metric::dot) {
+    return -known;
+  }
+  const float squared_centroid =
+      between_centroids_[centroid * rounded_centroids_.size() + centroid];
+  return std::max(query.squared_norm - 2 * known + squared_centroid, 0.0F);
 }
 
 void RabitqQuantizer::estimate(const EncodedQuery& query, const uint8_t* codes, size_t rows,
@@ -189,7 +200,7 @@ void RabitqQuantizer::estimate(const EncodedQuery& query, const simd::CodeRows& 
   const double weight = product_weight(metric_) * encoded.rounded.step;
   for (size_t row = 0; row < count; ++row) {
     const auto terms = RabitqTerms::read(rows.row(row) + packed_bytes_);
-    const double similarity = static_cast<double>(encoded.of_centroids[terms.centroid]) +
+    const double similarity = static_cast<double>(of_centroid(encoded, terms.centroid)) +
                               terms.term + terms.factor * weight * (sums[row] - of_middle);
     similarities[row] = to_float(metric_ == Metric::dot ? similarity : std::min(similarity, 0.0));
   }
@@ -289,7 +300,7 @@ float RabitqQuantizer::deviation(const EncodedQuery& query, const uint8_t* code)
   const double factor = terms.factor;
   const double squared_coded = factor * factor * squared_length(code);  // |s·v|²
   const double squared_error = factor * factor * terms.error * terms.error * dim_;
-  const double squared_distance = encoded.squared_distances[terms.centroid];
+  const double squared_distance = squared_from_centroid(encoded, terms.centroid);
   // What of q − c lies along the residual meets no error. It is itself an estimate; where it would
   // leave nothing, a little is left.
   const double along =
@@ -313,7 +324,7 @@ float RabitqQuantizer::deviation_at_most(const EncodedQuery& query, const uint8_
   const double squared_factor = static_cast<double>(terms.factor) * terms.factor;
   const double squared_error = squared_factor * terms.error * terms.error * dim_;
   const double variance =
-      squared_error * encoded.squared_distances[terms.centroid] / std::max(dim_ - 1, 1U) +
+      squared_error * squared_from_centroid(encoded, terms.centroid) / std::max(dim_ - 1, 1U) +
       encoded.rounded.squared_residual * squared_factor * middle_ * middle_;
   // A little more for what rounding may take from the one or the other.
   return to_float(1.0001 * product_weight(metric_) * std::sqrt(variance));
@@ -335,64 +346,6 @@ double RabitqQuantizer::squared_length(const uint8_t* code) const {
       moments = moments_of<8>(code, packed_bytes_);
   }
   return moments.squares - 2 * middle_ * moments.sum + middle_ * middle_ * dim_;
-}
-
-std::vector<std::byte> RabitqQuantizer::parameters() const {
-  if (!trained_) {
-    return {};
-  }
-  ParameterWriter writer(kind(), dim_);
-  writer.put(seed_);
-  writer.put_floats(centroids_);
-  return writer.bytes();
-}
-
-Result<std::shared_ptr<const Quantizer>> RabitqQuantizer::load(uint32_t dim, Metric metric,
-                                                               unsigned bits,
-                                                               base::Bytes parameters) {
-  TRY_ASSIGN(ParameterReader reader, ParameterReader::open(parameters, Kind::rabitq, dim));
-  const auto seed = reader.take<uint64_t>();
-  TRY_ASSIGN(std::vector<float> centroids, reader.take_floats());
-  TRY(reader.finish());
-  if (centroids.empty() || centroids.size() % dim != 0 ||
-      centroids.size() / dim > k_centroids_max) {
-    return ParameterReader::impossible();
-  }
-  return std::shared_ptr<const Quantizer>(
-      std::make_shared<RabitqQuantizer>(dim, metric, bits, seed, std::move(centroids)));
-}
-
-std::shared_ptr<const Quantizer> RabitqQuantizer::train(uint32_t dim, Metric metric, unsigned bits,
-                                                        const Training& training,
-                                                        uint32_t centroids_max) {
-  const Rotation rotation(dim, training.seed);
-  std::vector<float> rotated(training.rows.size());
-  for (size_t begin = 0; begin < rotated.size(); begin += dim) {
-    rotation.apply(training.rows.data() + begin, rotated.data() + begin);
-  }
-  const uint64_t rows = rotated.size() / dim;
-  const uint64_t centroids = std::clamp<uint64_t>(
-      std::min<uint64_t>(rows / k_rows_per_centroid_min, k_centroid_floats_max / dim), 1,
-      centroids_max);
-  if (!simd::kernels().all_finite(rotated.data(), rotated.size())) {
-    return std::make_shared<RabitqQuantizer>(dim, metric, bits, training.seed,
-                                             std::vector<float>(dim));
-  }
-  KmeansOptions options{.dim = dim,
-                        .centroids = static_cast<uint32_t>(centroids),
-                        .iterations = k_kmeans_iterations,
-                        .seed = training.seed,
-                        .threads = training.threads};
-  if (training.progress) {
-    options.progress = [&](uint32_t iteration) {
-      return training.progress(iteration, k_kmeans_iterations);
-    };
-  }
-  std::vector<float> found = kmeans(rotated, options);
-  if (found.empty()) {
-    return nullptr;
-  }
-  return std::make_shared<RabitqQuantizer>(dim, metric, bits, training.seed, std::move(found));
 }
 
 }  // namespace asyncstore::quantize

@@ -74,6 +74,8 @@ class RabitqQuantizer final : public Quantizer {
 
   IntegerVector round(const float* vector) const;
   const float* centroid(size_t k) const { return centroids_.data() + k * dim_; }
+  float of_centroid(const Query& query, uint8_t centroid) const;
+  float squared_from_centroid(const Query& query, uint8_t centroid) const;
   void estimate(const EncodedQuery& query, const simd::CodeRows& rows, size_t count,
                 float* similarities) const;
   void dot(const int8_t* query, const simd::CodeRows& rows, size_t count, int32_t* sums) const;

@@ -11,11 +11,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "simd/kernels.h"
+
 namespace asyncstore::quantize {
 
 class Rotation {
  public:
-  Rotation(uint32_t dim, uint64_t seed);
+  // `kernels` must outlive the rotation.
+  Rotation(uint32_t dim, uint64_t seed, const simd::Kernels& kernels = simd::kernels());
 
   // Rotates dim elements; the same bits on every machine. `from` and `to` may be the same.
   void apply(const float* from, float* to) const;
@@ -24,6 +27,7 @@ class Rotation {
   uint32_t dim_;
   uint32_t block_;            // m
   std::vector<float> signs_;  // of all rounds, 1 or −1
+  const simd::Kernels& kernels_;
 };
 
 }  // namespace asyncstore::quantize

@@ -228,22 +228,35 @@ void ScalarQuantizer::similarities(const uint8_t* codes, uint32_t row,
   }
 }
 
-// The row's error is its residual, of known length and of no known direction: times the query it
-// has a standard deviation of |residual| · |query| / √dim. So has the query's error times what the
-// codes are away from their middle. Of absolute differences each takes an element of the residual
-// with one sign or the other, which makes |residual|.
 float ScalarQuantizer::deviation(const EncodedQuery& query, const uint8_t* code) const {
   const Terms found = terms(code);
   if (metric_ == Metric::manhattan) {
     return found.residual;
   }
-  const auto& scalar_query = static_cast<const ScalarQuery&>(query);
   int32_t products = 0;  // Σ (code[i] − 128) · code[i]
   kernels_.dot_code_pairs(code, simd::CodeRows{code, code_bytes()}, dim_, 1, &products);
   // Σ (code[i] − 127.5)² = Σ (code[i] − 128) · code[i] − 127 · Σ code[i] + 127.5² · dim
-  const double spread = products - 127.0 * found.code_sum + k_code_middle * k_code_middle * dim_;
-  const double of_row = scalar_query.squared_norm * found.residual * found.residual;
-  const double of_query = scalar_query.squared_residual * found.scale * found.scale * spread;
+  return deviation(query, found,
+                   products - 127.0 * found.code_sum + k_code_middle * k_code_middle * dim_);
+}
+
+// As if all codes were the outermost: some twice as much, without a look at them.
+float ScalarQuantizer::deviation_at_most(const EncodedQuery& query, const uint8_t* code) const {
+  const Terms found = terms(code);
+  return metric_ == Metric::manhattan
+             ? found.residual
+             : deviation(query, found, k_code_middle * k_code_middle * dim_);
+}
+
+// The row's error is its residual, of known length and of no known direction: times the query it
+// has a standard deviation of |residual| · |query| / √dim. So has the query's error times what the
+// codes are away from their middle, whose squares add up to `spread`. Of absolute differences each
+// takes an element of the residual with one sign or the other, which makes |residual|.
+float ScalarQuantizer::deviation(const EncodedQuery& query, const Terms& terms,
+                                 double spread) const {
+  const auto& scalar_query = static_cast<const ScalarQuery&>(query);
+  const double of_row = scalar_query.squared_norm * terms.residual * terms.residual;
+  const double of_query = scalar_query.squared_residual * terms.scale * terms.scale * spread;
   const double deviation = std::sqrt((of_row + of_query) / dim_);
   return to_float(metric_ == Metric::dot ? deviation : 2 * deviation);
 }

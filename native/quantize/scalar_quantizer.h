@@ -48,6 +48,7 @@ class ScalarQuantizer final : public Quantizer {
   void similarities(const uint8_t* codes, uint32_t row, std::span<const uint32_t> others,
                     float* similarities) const override;
   float deviation(const EncodedQuery& query, const uint8_t* code) const override;
+  float deviation_at_most(const EncodedQuery& query, const uint8_t* code) const override;
   std::vector<std::byte> parameters() const override { return {}; }
 
   Terms terms(const uint8_t* code) const;
@@ -58,6 +59,7 @@ class ScalarQuantizer final : public Quantizer {
     float largest;
   };
   Range range_of(const float* row) const;
+  float deviation(const EncodedQuery& query, const Terms& terms, double spread) const;
   void estimate(const EncodedQuery& query, const simd::CodeRows& rows, size_t count,
                 float* similarities) const;
 

@@ -85,6 +85,10 @@ struct Kernels {
   void (*encode_f32)(const float* row, size_t dim, float offset, float inverse_scale,
                      uint8_t* codes);
 
+  // The Hadamard transform of `size` elements, a power of two, in place and without its norm: sums
+  // and differences of elements 1 apart, then of those 2 apart, 4, 8, …
+  void (*hadamard_f32)(float* elements, size_t size);
+
   // True when no element is NaN or infinite.
   bool (*all_finite)(const float* values, size_t count);
 

@@ -27,6 +27,7 @@
 #include <cstring>
 
 #include "simd/code_kernels.h"
+#include "simd/hadamard.h"
 #include "simd/kernels.h"
 #include "simd/packed_kernels.h"
 
@@ -196,6 +197,7 @@ constexpr Kernels kernels_of(Isa isa) {
           .lookup_codes = lookup_codes<Lanes>,
           .min_max_f32 = min_max_f32<Lanes>,
           .encode_f32 = encode_f32<Lanes>,
+          .hadamard_f32 = hadamard_f32<Lanes>,
           .all_finite = all_finite<Lanes>,
           .f32_to_f16 = convert<Lanes, float, uint16_t>,
           .f16_to_f32 = convert<Lanes, uint16_t, float>,

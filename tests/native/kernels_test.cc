@@ -411,6 +411,37 @@ TEST_CASE("kernels: encoding rounds half to even and clamps, whatever comes") {
   });
 }
 
+TEST_CASE("kernels: the Hadamard transform has the bits of sums and differences, step by step") {
+  std::mt19937_64 random(5);
+  std::normal_distribution<float> normal;
+  for (size_t size = 1; size <= k_dim_max; size *= 2) {
+    std::vector<float> values(size);
+    for (float& value : values) {
+      value = normal(random);
+    }
+    values[size / 3] = 0;
+    std::vector<float> expected = values;
+    for (size_t half = 1; half < size; half *= 2) {
+      for (size_t i = 0; i < size; ++i) {
+        if ((i & half) == 0) {
+          const float low = expected[i];
+          expected[i] = low + expected[i + half];
+          expected[i + half] = low - expected[i + half];
+        }
+      }
+    }
+    for (const Kernels* table : supported_kernels()) {
+      CAPTURE(name(table->isa));
+      CAPTURE(size);
+      Guarded<float> guarded(size);
+      float* elements = guarded.last(size);
+      std::copy(values.begin(), values.end(), elements);
+      table->hadamard_f32(elements, size);
+      CHECK(std::memcmp(elements, expected.data(), size * sizeof(float)) == 0);
+    }
+  }
+}
+
 TEST_CASE("kernels: one element that is not finite is found wherever it is") {
   constexpr float k_infinity = std::numeric_limits<float>::infinity();
   constexpr float k_nan = std::numeric_limits<float>::quiet_NaN();
