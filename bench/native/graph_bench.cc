@@ -284,10 +284,9 @@ int main(int argc, char** argv) {
   const double cpu = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_before;
   uint64_t links = 0;
   const Level level = graph->level(0);
+  LinkBuffer buffer;
   for (uint32_t row = 0; row < row_count; ++row) {
-    for (uint32_t i = 0; i < level.links_max() && level.links(row)[i] != k_no_link; ++i) {
-      ++links;
-    }
+    links += level.linked(row, buffer).size();
   }
   std::printf("%s, %u CPUs, kernels %s\n", machine().c_str(), std::thread::hardware_concurrency(),
               simd::name(simd::kernels().isa));

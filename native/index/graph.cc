@@ -1,11 +1,12 @@
 #include "index/graph.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace asyncstore::index {
 namespace {
 
-constexpr std::array<char, 8> k_magic = {'a', 's', 'g', 'r', 'a', 'p', 'h', '1'};
+constexpr std::array<char, 8> k_magic = {'a', 's', 'g', 'r', 'a', 'p', 'h', '2'};
 
 // True when each of `links` is k_no_link or below `row_count`. Without a branch in the loop, so
 // that it runs at the speed of memory: k_no_link + 1 is 0, and either summand's highest bit tells
@@ -38,8 +39,9 @@ base::Result<std::unique_ptr<Graph>> Graph::load(base::Region region, uint64_t s
       header.zero != decltype(header.zero){}) {
     return base::corruption(path, 8, "the header of a graph is wrong");
   }
-  const GraphLayout layout(header.rows, header.m);
-  if (layout.size_bytes != size_bytes) {
+  const uint64_t apart_max = uint64_t{header.rows} * 2 * header.m;
+  const GraphLayout layout(header.rows, header.m, std::min(header.links_apart, apart_max));
+  if (header.links_apart > apart_max || layout.size_bytes != size_bytes) {
     return base::corruption(path, 8, "a graph has another size than its header says");
   }
   std::unique_ptr<Graph> graph(new Graph(std::move(region), layout));
@@ -48,14 +50,64 @@ base::Result<std::unique_ptr<Graph>> Graph::load(base::Region region, uint64_t s
 }
 
 base::Status Graph::check(const std::string& path) const {
-  for (uint32_t number = 0; number < level_count(); ++number) {
+  TRY(check_lists(path));
+  for (uint32_t number = 1; number < level_count(); ++number) {
     const LevelLayout& layout = layout_.levels[number];
-    const Level own = level(number);
-    if (!all_links_lead(own.links(0), uint64_t{layout.rows} * layout.links_max, layout.rows)) {
+    if (!all_links_lead(level(number).links(0), uint64_t{layout.rows} * layout.list_links,
+                        layout.rows)) {
       return base::corruption(path, layout.links_offset, "a link leads to no row");
     }
-    if (number > 0) {
-      TRY(check_rows(number, path));
+    TRY(check_zeros(layout_.levels[number - 1].end(), layout.links_offset, path));
+    TRY(check_rows(number, path));
+  }
+  return {};
+}
+
+// Of level 0: links apart lie in the order of their rows, every link leads to a row, and nothing is
+// in the places that are left.
+base::Status Graph::check_lists(const std::string& path) const {
+  const LevelLayout& layout = layout_.levels[0];
+  const Level own = level(0);
+  const auto wrong = [&](uint64_t offset) {
+    return base::corruption(path, offset, "a list of links is wrong");
+  };
+  LinkBuffer buffer;
+  uint64_t apart = 0;
+  for (uint32_t row = 0; row < layout.rows; ++row) {
+    const uint64_t offset = layout.links_offset + uint64_t{row} * layout.list_bytes();
+    const ListEnd end = own.list_end(row);
+    const uint64_t first = own.firsts()[row / k_apart_rows];
+    if ((row % k_apart_rows == 0 && first != apart) || first + end.apart != apart) {
+      return wrong(offset);
+    }
+    apart += std::max<uint32_t>(end.links, layout.list_links) - layout.list_links;
+    if (end.links > layout.links_max || end.zero != 0 || apart > layout.links_apart) {
+      return wrong(offset);
+    }
+    uint32_t bad = 0;
+    for (const uint32_t link : own.linked(row, buffer)) {
+      bad |= link >= layout.rows ? 1 : 0;
+    }
+    for (uint32_t place = end.links; place < layout.list_links; ++place) {
+      bad |= buffer[place];
+    }
+    if (bad != 0) {
+      return base::corruption(path, offset, "a link leads to no row");
+    }
+  }
+  if (apart != layout.links_apart ||
+      (layout.rows % k_apart_rows == 0 && own.firsts()[layout.rows / k_apart_rows] != apart)) {
+    return wrong(layout.firsts_offset);
+  }
+  TRY(check_zeros(layout.firsts_end(), layout.links_offset, path));
+  TRY(check_zeros(layout.lists_end(), layout.apart_offset, path));
+  return check_zeros(layout.apart_end(), layout.end(), path);
+}
+
+base::Status Graph::check_zeros(uint64_t begin, uint64_t end, const std::string& path) const {
+  for (uint64_t at = begin; at < end; ++at) {
+    if (region_.as<std::byte>()[at] != std::byte{0}) {
+      return base::corruption(path, at, "there is something between two parts");
     }
   }
   return {};
@@ -63,11 +115,6 @@ base::Status Graph::check(const std::string& path) const {
 
 base::Status Graph::check_rows(uint32_t number, const std::string& path) const {
   const LevelLayout& layout = layout_.levels[number];
-  for (uint64_t at = layout_.levels[number - 1].end(); at < layout.links_offset; ++at) {
-    if (region_.as<std::byte>()[at] != std::byte{0}) {
-      return base::corruption(path, at, "there is something between two levels");
-    }
-  }
   const Level own = level(number);
   const Level below = level(number - 1);
   for (uint32_t i = 0; i < layout.rows; ++i) {
@@ -83,7 +130,7 @@ base::Status Graph::check_rows(uint32_t number, const std::string& path) const {
 }
 
 void Graph::write_header() {
-  const GraphHeader header{k_magic, row_count(), m(), {}};
+  const GraphHeader header{k_magic, row_count(), m(), layout_.levels[0].links_apart, {}};
   std::memcpy(region_.as<std::byte>(), &header, sizeof header);
 }
 

@@ -5,7 +5,6 @@
 // It knows rows by their numbers and asks others how near they are, so it fits every kind of code.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,57 +14,10 @@
 #include "base/region.h"
 #include "base/result.h"
 #include "index/graph_layout.h"
+#include "index/level.h"
 #include "index/similarity.h"
 
 namespace asyncstore::index {
-
-// One level of a graph: a view, valid as long as the graph. Rows have places in it; in level 0 the
-// place of a row is its number.
-class Level {
- public:
-  Level(std::byte* graph, const LevelLayout& layout)
-      : rows_(layout.rows_offset == 0 ? nullptr : graph + layout.rows_offset),
-        links_(graph + layout.links_offset),
-        row_count_(layout.rows),
-        links_max_(layout.links_max) {}
-
-  uint32_t row_count() const { return row_count_; }
-  uint32_t links_max() const { return links_max_; }
-  uint32_t row(uint32_t place) const { return rows_ == nullptr ? place : rows()[place]; }
-  // The place of a row that is in it, or of the next one.
-  uint32_t place(uint32_t row) const {
-    return rows_ == nullptr
-               ? row
-               : static_cast<uint32_t>(std::lower_bound(rows(), rows() + row_count_, row) - rows());
-  }
-  // links_max() places; those behind the first k_no_link mean nothing.
-  uint32_t* links(uint32_t place) const {
-    return reinterpret_cast<uint32_t*>(links_) + uint64_t{place} * links_max_;
-  }
-  // Those that mean something.
-  std::span<const uint32_t> linked(uint32_t place) const {
-    const uint32_t* first = links(place);
-    uint32_t count = 0;
-    while (count < links_max_ && first[count] != k_no_link) {
-      ++count;
-    }
-    return {first, count};
-  }
-  // Only of levels above 0.
-  uint32_t* rows() const { return reinterpret_cast<uint32_t*>(rows_); }
-  void prefetch_links(uint32_t place) const {
-    const uint32_t* first = links(place);
-    for (uint32_t i = 0; i < links_max_; i += 16) {  // a cache line
-      __builtin_prefetch(first + i);
-    }
-  }
-
- private:
-  std::byte* rows_;
-  std::byte* links_;
-  uint32_t row_count_;
-  uint32_t links_max_;
-};
 
 // Immutable; all members may be called from any thread.
 class Graph {
@@ -81,8 +33,8 @@ class Graph {
   using Progress = std::function<bool(uint64_t done, uint64_t total)>;
 
   // Links `rows` rows, fewer than k_rows_max. The same similarities and seed give the same bytes,
-  // whatever the number of threads. Beside the graph it needs 4
-  // bytes and a bit a row, 4 MB for a batch, and for each thread a bit a row and some KiB.
+  // whatever the number of threads. Beside the graph it needs one with room for all links, 8 bytes
+  // and a bit a row, 4 MB for a batch, and for each thread a bit a row and some KiB.
   // Code::closed when `progress` said no; Code::io when there is no memory left.
   static base::Result<std::unique_ptr<Graph>> build(uint32_t rows, const RowSimilarity& similarity,
                                                     const Options& options,
@@ -112,6 +64,8 @@ class Graph {
   Graph(base::Region region, const GraphLayout& layout);
   void write_header();
   base::Status check(const std::string& path) const;
+  base::Status check_lists(const std::string& path) const;
+  base::Status check_zeros(uint64_t begin, uint64_t end, const std::string& path) const;
   base::Status check_rows(uint32_t number, const std::string& path) const;
 
   base::Region region_;

@@ -70,7 +70,14 @@ base::Result<std::unique_ptr<Graph>> GraphBuilder::build() {
   if (!report(rows_)) {
     return ended();
   }
-  return std::move(graph_);
+  return packed();
+}
+
+// As it is kept: with no places left for more links.
+base::Result<std::unique_ptr<Graph>> GraphBuilder::packed() {
+  uint32_t* order = order_.as<uint32_t>();
+  std::iota(order, order + rows_, 0U);
+  return graph_->renumbered({order, rows_});
 }
 
 bool GraphBuilder::report(uint64_t done) {
@@ -79,7 +86,7 @@ bool GraphBuilder::report(uint64_t done) {
 }
 
 base::Status GraphBuilder::allocate() {
-  const GraphLayout layout(rows_, options_.m);
+  const GraphLayout layout(rows_, options_.m, std::nullopt);
   base::Region graph(layout.size_bytes, true);
   order_ = base::Region(uint64_t{rows_} * sizeof(uint32_t), true);
   const uint64_t batch = std::min(rows_ / k_batch_share + 1, k_batch_rows_max);
@@ -97,7 +104,6 @@ base::Status GraphBuilder::allocate() {
     return no_memory();
   }
   graph_.reset(new Graph(std::move(graph), layout));
-  graph_->write_header();
   for (uint32_t number = 0; number < layout.level_count; ++number) {
     const LevelLayout& level = layout.levels[number];
     std::memset(graph_->level(number).links(0), 0xFF,

@@ -33,6 +33,7 @@ class GraphBuilder {
   base::Status allocate();
   void order_rows();
   base::Status connect();
+  base::Result<std::unique_ptr<Graph>> packed();
   bool report(uint64_t done);
   bool link_batch(uint32_t begin, uint32_t end);
   void link_row(Member& member, uint32_t row);

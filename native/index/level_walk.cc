@@ -34,15 +34,18 @@ bool LevelWalk::step(const Level& level, const QuerySimilarity& query) {
     return false;
   }
   uint32_t next = 0;
-  if (nearest_.peek(&next)) {
+  const bool known = nearest_.peek(&next);
+  if (known) {
     level.prefetch_links(next);
   }
-  compare(level, query, level.linked(place));
+  LinkBuffer buffer;
+  const std::span<const uint32_t> unseen = visited_.insert(level.linked(place, buffer));
+  push(level, query, unseen, known ? &next : nullptr);
   return true;
 }
 
 void LevelWalk::push(const Level& level, const QuerySimilarity& query,
-                     std::span<const uint32_t> unseen) {
+                     std::span<const uint32_t> unseen, const uint32_t* likely_next) {
   if (unseen.empty()) {
     return;
   }
@@ -53,6 +56,9 @@ void LevelWalk::push(const Level& level, const QuerySimilarity& query,
   }
   std::array<float, k_list_rows_max> similarities;
   query.similarities({rows.data(), unseen.size()}, similarities.data());
+  if (likely_next != nullptr) {
+    level.prefetch_apart(*likely_next);
+  }
   evaluations_ += unseen.size();
   for (size_t i = 0; i < unseen.size(); ++i) {
     bool next = false;
@@ -88,9 +94,8 @@ void LevelWalk::follow(const Level& level, const QuerySimilarity& query, const R
                        uint32_t row) {
   found_.clear();
   bridges_.clear();
-  const size_t admitted = look_through(level, filter, row);
   // With most of the links left the walk goes as it does without a filter.
-  const bool bridged = 4 * admitted < 3 * level.linked(row).size();
+  const bool bridged = !look_through(level, filter, row);
   const size_t enough = level.links_max() / 2;
   for (size_t i = 0; bridged && i < bridges_.size() && found_.size() < enough; ++i) {
     if (visited_.insert({&bridges_[i], 1}).empty()) {
@@ -108,11 +113,12 @@ void LevelWalk::follow(const Level& level, const QuerySimilarity& query, const R
 }
 
 // Puts the admitted rows that `row` is linked to with found_, if they are new, and the others with
-// bridges_. Returns how many are admitted.
-size_t LevelWalk::look_through(const Level& level, const RowFilter& filter, uint32_t row) {
-  const std::span<const uint32_t> links = level.linked(row);
+// bridges_. Tells whether most are admitted.
+bool LevelWalk::look_through(const Level& level, const RowFilter& filter, uint32_t row) {
+  LinkBuffer buffer;
+  const std::span<const uint32_t> links = level.linked(row, buffer);
   if (links.empty()) {
-    return 0;
+    return true;
   }
   std::array<uint32_t, k_list_rows_max> admitted;
   size_t count = 0;
@@ -127,7 +133,7 @@ size_t LevelWalk::look_through(const Level& level, const RowFilter& filter, uint
   }
   const std::span<const uint32_t> unseen = visited_.insert({admitted.data(), count});
   found_.insert(found_.end(), unseen.begin(), unseen.end());
-  return count;
+  return 4 * count >= 3 * links.size();
 }
 
 uint64_t LevelWalk::ram_bytes() const {

@@ -42,9 +42,11 @@ class LevelWalk {
   uint64_t ram_bytes() const;
 
  private:
-  // Compares rows that were just put into visited_.
-  void push(const Level& level, const QuerySimilarity& query, std::span<const uint32_t> unseen);
-  size_t look_through(const Level& level, const RowFilter& filter, uint32_t row);
+  // Compares rows that were just put into visited_. What lies apart of the links of `likely_next`,
+  // if it is given, is prefetched meanwhile.
+  void push(const Level& level, const QuerySimilarity& query, std::span<const uint32_t> unseen,
+            const uint32_t* likely_next = nullptr);
+  bool look_through(const Level& level, const RowFilter& filter, uint32_t row);
 
   NearestRows nearest_;
   // Rows that were compared, and with a filter bridges that were looked through.

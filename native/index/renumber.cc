@@ -1,6 +1,7 @@
-// The same graph with other numbers for its rows.
+// The same graph with other numbers for its rows, its lists packed.
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <numeric>
 #include <vector>
 
@@ -10,7 +11,37 @@
 namespace asyncstore::index {
 namespace {
 
-// Copies the links of one level; `place_of[p]` is the new place of what was at place p.
+// How many links of a row do not fit into its list.
+uint64_t apart_of(size_t links, uint32_t m) {
+  return links - std::min<size_t>(links, list_links_packed(m));
+}
+
+// Copies the links of level 0: row i gets those of order[i]. `to` is all zeros.
+void pack_links(const Level& from, const Level& to, const LevelLayout& layout,
+                std::span<const uint32_t> order, const std::vector<uint32_t>& row_of) {
+  LinkBuffer buffer;
+  uint64_t apart = 0;
+  for (uint32_t row = 0; row <= layout.rows; ++row) {
+    uint64_t& first = to.firsts()[row / k_apart_rows];
+    if (row % k_apart_rows == 0) {
+      first = apart;
+    }
+    if (row == layout.rows) {
+      break;
+    }
+    const std::span<const uint32_t> links = from.linked(order[row], buffer);
+    const ListEnd end{static_cast<uint16_t>(apart - first), static_cast<uint8_t>(links.size()), 0};
+    std::byte* list = to.list(row);
+    for (uint32_t i = 0; i < links.size(); ++i) {
+      std::byte* place =
+          i < layout.list_links ? list + size_t{i} * layout.link_bytes : to.apart(apart++);
+      std::memcpy(place, &row_of[links[i]], layout.link_bytes);
+    }
+    std::memcpy(list + size_t{layout.list_links} * layout.link_bytes, &end, sizeof end);
+  }
+}
+
+// Those of a level above; `place_of[p]` is the new place of what was at place p.
 void copy_links(const Level& from, const Level& to, const std::vector<uint32_t>& place_of) {
   for (uint32_t place = 0; place < from.row_count(); ++place) {
     uint32_t* target = to.links(place_of[place]);
@@ -26,17 +57,23 @@ void copy_links(const Level& from, const Level& to, const std::vector<uint32_t>&
 
 base::Result<std::unique_ptr<Graph>> Graph::renumbered(std::span<const uint32_t> order) const {
   ASSERT(order.size() == row_count());
-  base::Region region(layout_.size_bytes, true);
-  if (!region.grow(layout_.size_bytes)) {
+  LinkBuffer buffer;
+  uint64_t apart = 0;
+  for (uint32_t row = 0; row < row_count(); ++row) {
+    apart += apart_of(level(0).linked(row, buffer).size(), m());
+  }
+  const GraphLayout layout(row_count(), m(), apart);
+  base::Region region(layout.size_bytes, true);
+  if (!region.grow(layout.size_bytes)) {
     return base::Error{base::Code::io, "no memory left for a graph", "", 0, ENOMEM};
   }
-  std::unique_ptr<Graph> made(new Graph(std::move(region), layout_));
+  std::unique_ptr<Graph> made(new Graph(std::move(region), layout));
   made->write_header();
   std::vector<uint32_t> row_of(order.size());  // the new number of each row
   for (uint32_t row = 0; row < order.size(); ++row) {
     row_of[order[row]] = row;
   }
-  copy_links(level(0), made->level(0), row_of);
+  pack_links(level(0), made->level(0), layout.levels[0], order, row_of);
   for (uint32_t number = 1; number < level_count(); ++number) {
     const Level from = level(number);
     const Level to = made->level(number);

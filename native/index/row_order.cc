@@ -41,7 +41,8 @@ uint32_t nearest_of(const Level& level, const RowSimilarity& similarity, const C
                     uint32_t row) {
   std::array<uint32_t, k_list_rows_max> waiting;
   size_t count = 0;
-  for (const uint32_t other : level.linked(row)) {
+  LinkBuffer buffer;
+  for (const uint32_t other : level.linked(row, buffer)) {
     waiting[count] = other;
     count += chain.ordered(other) ? 0 : 1;
   }

@@ -6,7 +6,7 @@
 //   N.rows     a header, then 40 bytes a row: id, version, slot, checksum of the original, own one
 //   N.codes    codes and the quantizer's parameters, once the segment is sealed (checked file,
 //              magic "ASCODES1")
-//   N.graph    the graph over the codes, where there is one (likewise, magic "ASGRAPH1")
+//   N.graph    the graph over the codes, where there is one (likewise, magic "ASGRAPH2")
 //   N.L.deleted  deleted rows as of operation L, or of a lower one if that name was in use
 //
 // Rows are only ever appended. A row's number is its place in every file and array.

@@ -17,7 +17,7 @@ namespace asyncstore::segment {
 inline constexpr io::Magic k_vectors_magic = {'A', 'S', 'V', 'E', 'C', 'T', 'S', '1'};
 inline constexpr io::Magic k_rows_magic = {'A', 'S', 'R', 'O', 'W', 'S', '0', '1'};
 inline constexpr io::Magic k_codes_magic = {'A', 'S', 'C', 'O', 'D', 'E', 'S', '1'};
-inline constexpr io::Magic k_graph_magic = {'A', 'S', 'G', 'R', 'A', 'P', 'H', '1'};
+inline constexpr io::Magic k_graph_magic = {'A', 'S', 'G', 'R', 'A', 'P', 'H', '2'};
 
 inline constexpr uint64_t k_read_part_bytes = 1 << 20;
 inline constexpr uint64_t k_huge_region_bytes = 16 << 20;  // from here on 2 MiB pages pay

@@ -76,19 +76,20 @@ TEST_CASE("row order: a renumbered graph is the same graph") {
   for (uint32_t row = 0; row < order.size(); ++row) {
     row_of[order[row]] = row;
   }
+  LinkBuffer buffer;
   for (uint32_t number = 0; number < graph->level_count(); ++number) {
     const Level before = graph->level(number);
     const Level after = other.level(number);
     for (uint32_t place = 0; place < before.row_count(); ++place) {
       std::vector<uint32_t> expected;
-      for (const uint32_t link : before.linked(place)) {
+      for (const uint32_t link : before.linked(place, buffer)) {
         expected.push_back(row_of[before.row(link)]);
       }
       const uint32_t row = row_of[before.row(place)];
       const uint32_t new_place = after.place(row);
       REQUIRE(after.row(new_place) == row);
       std::vector<uint32_t> found;
-      for (const uint32_t link : after.linked(new_place)) {
+      for (const uint32_t link : after.linked(new_place, buffer)) {
         found.push_back(after.row(link));
       }
       REQUIRE(found == expected);
