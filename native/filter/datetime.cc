@@ -65,16 +65,16 @@ int64_t zone_us(Scanner& scanner) {
     return 0;
   }
   const bool east = scanner.take() == '+';
-  int64_t minutes = scanner.number(2, 23) * 60;
+  int64_t minutes = int64_t{scanner.number(2, 23)} * 60;
   scanner.expect(":");
   minutes += scanner.number(2, 59);
   return (east ? minutes : -minutes) * 60 * k_second_us;
 }
 
 int64_t time_us(Scanner& scanner) {
-  int64_t seconds = scanner.number(2, 23) * 3600;
+  int64_t seconds = int64_t{scanner.number(2, 23)} * 3600;
   scanner.expect(":");
-  seconds += scanner.number(2, 59) * 60;
+  seconds += int64_t{scanner.number(2, 59)} * 60;
   int64_t fraction = 0;
   if (scanner.next_is(":")) {
     scanner.take();
