@@ -243,8 +243,6 @@ class Collection : public std::enable_shared_from_this<Collection> {
   base::Status repair_entries();
   base::Status rebuild_codes(const Manifest& manifest, std::vector<base::Status> codes);
   base::Status load_indexes(const Manifest& manifest);
-  base::Status read_values(uint32_t slot, const IndexedValues& indexed,
-                           std::vector<fields::Values>& values) const;
   base::Status follow_payloads(const std::vector<std::shared_ptr<PayloadIndex>>& loaded);
   base::Status replay();
   base::Status make_space();

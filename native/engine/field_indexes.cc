@@ -29,6 +29,17 @@ void PayloadIndex::set_saved(SavedIndex saved) {
   saved_ = saved;
 }
 
+void PayloadIndex::begin_build() {
+  const std::lock_guard lock(mutex_);
+  is_building_ = true;
+}
+
+void PayloadIndex::end_build() {
+  const std::lock_guard lock(mutex_);
+  is_building_ = false;
+  changed_ = {};
+}
+
 std::vector<uint32_t> PayloadIndex::take_changed() {
   const std::lock_guard lock(mutex_);
   return std::exchange(changed_, {});
@@ -41,17 +52,9 @@ void PayloadIndex::set(uint32_t slot, const fields::Values& values) {
     return;
   }
   const std::lock_guard lock(mutex_);
-  changed_.push_back(slot);
-}
-
-void PayloadIndex::remove(uint32_t slot) {
-  ++changes;
-  if (const auto index = content()) {
-    index->remove(slot);
-    return;
+  if (is_building_) {
+    changed_.push_back(slot);
   }
-  const std::lock_guard lock(mutex_);
-  changed_.push_back(slot);
 }
 
 void PayloadIndex::begin_use(std::shared_ptr<fields::FieldIndex> content) {
@@ -103,7 +106,7 @@ void FieldIndexes::add(std::shared_ptr<PayloadIndex> index) {
 
 void FieldIndexes::remove_slot(uint32_t slot) {
   for (const auto& index : *list()) {
-    index->remove(slot);
+    index->set(slot, fields::Values{});
   }
 }
 
@@ -133,6 +136,12 @@ Status IndexedValues::extract(Bytes payload, std::vector<fields::Values>& values
     values.push_back(fields::extract(index->definition().schema, outline));
   }
   return {};
+}
+
+Status IndexedValues::read(const gridstore::Gridstore& payloads, uint32_t slot,
+                           std::vector<fields::Values>& values) const {
+  TRY_ASSIGN(const auto payload, payloads.read(slot));
+  return extract(payload ? Bytes(*payload) : Bytes(), values);
 }
 
 Result<IndexUpdate> IndexUpdate::of(const FieldIndexes& indexes, const Operation& operation) {

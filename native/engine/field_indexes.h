@@ -12,6 +12,7 @@
 #include "engine/index_definition.h"
 #include "engine/operation.h"
 #include "fields/field_index.h"
+#include "gridstore/gridstore.h"
 #include "payload/path.h"
 
 namespace asyncstore::engine {
@@ -24,7 +25,7 @@ struct SavedIndex {
 };
 
 // One of them. Until it is made of the points that are there it has no content: filters then test
-// payloads, and the slots that change meanwhile are noted.
+// payloads. While it is being made, the slots that change are noted.
 class PayloadIndex {
  public:
   explicit PayloadIndex(IndexDefinition definition) : definition_(std::move(definition)) {}
@@ -38,12 +39,15 @@ class PayloadIndex {
   void drop() { dropped_.store(true, std::memory_order_relaxed); }
   SavedIndex saved() const;
   void set_saved(SavedIndex saved);
-  // Slots that changed since the last call, while there is no content.
+  // From here on, until end_build(), slots that change are noted.
+  void begin_build();
+  void end_build();
+  // Those that were since the last call.
   std::vector<uint32_t> take_changed();
 
   // --- writer (and opening, before anything else) ---
+  // Without flags, the values are those of a slot without a point.
   void set(uint32_t slot, const fields::Values& values);
-  void remove(uint32_t slot);
   void begin_use(std::shared_ptr<fields::FieldIndex> content);
   uint64_t changes = 0;  // since it was saved
 
@@ -52,6 +56,7 @@ class PayloadIndex {
   std::atomic<bool> dropped_{false};
   mutable std::mutex mutex_;
   std::shared_ptr<fields::FieldIndex> content_;
+  bool is_building_ = false;
   std::vector<uint32_t> changed_;
   SavedIndex saved_;
 };
@@ -101,6 +106,9 @@ class IndexedValues {
   explicit IndexedValues(const FieldIndexes::List& list);
   // Appends one for each index. Error: it does not parse.
   base::Status extract(base::Bytes payload, std::vector<fields::Values>& values) const;
+  // The same of a slot with a point, whose payload is read. Any other error: it cannot be read.
+  base::Status read(const gridstore::Gridstore& payloads, uint32_t slot,
+                    std::vector<fields::Values>& values) const;
 
  private:
   const FieldIndexes::List& list_;

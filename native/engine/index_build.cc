@@ -1,7 +1,6 @@
 #include "engine/index_build.h"
 
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -30,8 +29,8 @@ class IndexBuild {
   const std::shared_ptr<fields::FieldIndex>& content() const { return content_; }
 
  private:
-  // What the slot holds now; nothing without a point.
-  Result<std::optional<fields::Values>> values(uint32_t slot) const;
+  // What the slot holds now; without flags where it has no point.
+  Result<fields::Values> values(uint32_t slot) const;
   Status read_portion(uint32_t begin, uint32_t end, fields::FieldBuilder& builder);
 
   Collection& collection_;
@@ -42,17 +41,16 @@ class IndexBuild {
   std::shared_ptr<fields::FieldIndex> content_;
 };
 
-Result<std::optional<fields::Values>> IndexBuild::values(uint32_t slot) const {
+Result<fields::Values> IndexBuild::values(uint32_t slot) const {
   {
     const auto lock = collection_.table().read_lock();
     if (!collection_.table().live(slot)) {
-      return std::optional<fields::Values>();
+      return fields::Values{};
     }
   }
-  TRY_ASSIGN(const auto payload, collection_.values().payload().read(slot));
   std::vector<fields::Values> values;
-  TRY(indexed_.extract(payload ? base::Bytes(*payload) : base::Bytes(), values));
-  return std::optional(std::move(values.front()));
+  TRY(indexed_.read(collection_.values().payload(), slot, values));
+  return std::move(values.front());
 }
 
 Status IndexBuild::read_portion(uint32_t begin, uint32_t end, fields::FieldBuilder& builder) {
@@ -60,8 +58,8 @@ Status IndexBuild::read_portion(uint32_t begin, uint32_t end, fields::FieldBuild
   found.reserve(end - begin);
   for (uint32_t slot = begin; slot < end; ++slot) {
     TRY_ASSIGN(auto values, this->values(slot));
-    if (values) {
-      found.emplace_back(slot, std::move(*values));
+    if (values.flags.has(fields::Flag::present)) {
+      found.emplace_back(slot, std::move(values));
     }
   }
   const std::lock_guard lock(mutex_);
@@ -99,12 +97,8 @@ Status IndexBuild::read_all(const std::function<bool()>& stopping) {
 
 Status IndexBuild::read_changed(const std::vector<uint32_t>& slots) {
   for (const uint32_t slot : slots) {
-    TRY_ASSIGN(auto values, this->values(slot));
-    if (values) {
-      content_->set(slot, *values);
-    } else {
-      content_->remove(slot);
-    }
+    TRY_ASSIGN(const auto values, this->values(slot));
+    content_->set(slot, values);
   }
   return {};
 }
@@ -118,6 +112,7 @@ Status build_index(Collection& collection, Writer& writer,
     return {};
   }
   IndexBuild build(collection, index);
+  index->begin_build();
   Status status = build.read_all(stopping);
   bool used = false;
   while (status.ok() && build.content() && !used && !index->dropped()) {
@@ -140,6 +135,7 @@ Status build_index(Collection& collection, Writer& writer,
       status = store_closed();
     }
   }
+  index->end_build();
   collection.set_indexing({});
   TRY(std::move(status));
   return used || index->dropped() ? Status() : Status(store_closed());

@@ -365,12 +365,6 @@ Status Collection::load_indexes(const Manifest& manifest) {
   return {};
 }
 
-Status Collection::read_values(uint32_t slot, const IndexedValues& indexed,
-                               std::vector<fields::Values>& values) const {
-  TRY_ASSIGN(const auto payload, values_->payload().read(slot));
-  return indexed.extract(payload ? base::Bytes(*payload) : base::Bytes(), values);
-}
-
 // Payloads that changed since an index was saved are read again. Error: one is damaged.
 Status Collection::follow_payloads(const std::vector<std::shared_ptr<PayloadIndex>>& loaded) {
   const IndexedValues indexed(loaded);
@@ -385,14 +379,11 @@ Status Collection::follow_payloads(const std::vector<std::shared_ptr<PayloadInde
     }
     values.clear();
     if (live) {
-      TRY(read_values(slot, indexed, values));
+      TRY(indexed.read(values_->payload(), slot, values));
     }
+    values.resize(loaded.size());
     for (size_t i = 0; i < loaded.size(); ++i) {
-      if (live) {
-        loaded[i]->set(slot, values[i]);
-      } else {
-        loaded[i]->remove(slot);
-      }
+      loaded[i]->set(slot, values[i]);
     }
   }
   for (const auto& index : loaded) {
