@@ -5,45 +5,36 @@
 
 namespace asyncstore::engine {
 
-Task::Next CountTask::step(Worker& worker) {
+Task::Next FilterTask::step(Worker& worker) {
   if (!view_) {
     view_ = collection_->view();
   }
   const Next next = filtering_.step(*this, worker, view_->lsn);
-  if (!exact_ && !filtering_.error()) {
-    completions_.complete(ticket_, filtering_.estimated());
-    return Next::done;
-  }
-  if (next != Next::done) {
-    return next;
-  }
   if (filtering_.error()) {
     completions_.fail(ticket_, *filtering_.error());
-  } else {
-    completions_.complete(ticket_, filtering_.passing()->count());
+    return Next::done;
   }
-  return Next::done;
+  if (auto known = early(filtering_)) {
+    completions_.complete(ticket_, std::move(*known));
+    return Next::done;
+  }
+  if (next == Next::done) {
+    completions_.complete(ticket_, answer(*filtering_.passing()));
+  }
+  return next;
 }
 
-Task::Next MatchingIdsTask::step(Worker& worker) {
-  if (!view_) {
-    view_ = collection_->view();
-  }
-  const Next next = filtering_.step(*this, worker, view_->lsn);
-  if (next != Next::done) {
-    return next;
-  }
-  if (filtering_.error()) {
-    completions_.fail(ticket_, *filtering_.error());
-    return Next::done;
-  }
+std::optional<Value> CountTask::early(const Filtering& filtering) const {
+  return exact_ ? std::nullopt : std::optional<Value>(filtering.estimated());
+}
+
+Value MatchingIdsTask::answer(const filter::SlotSet& passing) const {
   Ids ids;
-  filtering_.passing()->for_each([&](uint32_t slot) {
+  passing.for_each([&](uint32_t slot) {
     ids.ids.push_back(collection_->table().id(slot));
     ids.has_uuid = ids.has_uuid || ids.ids.back().is_uuid;
   });
-  completions_.complete(ticket_, std::move(ids));
-  return Next::done;
+  return ids;
 }
 
 Task::Next FilteredPage::step(Task& task, Worker& worker) {

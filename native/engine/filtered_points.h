@@ -14,53 +14,59 @@
 
 namespace asyncstore::engine {
 
-// Answers with how many points pass, or, unless `exact`, with what it takes for that without
-// reading payload.
-class CountTask final : public Task {
+// Finds the points that pass, and answers with what is asked of them.
+class FilterTask : public Task {
  public:
-  CountTask(uint64_t ticket, std::shared_ptr<Collection> collection,
-            std::shared_ptr<const filter::Filter> filter, bool exact, CompletionQueue& completions)
+  Next step(Worker& worker) final;
+  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) final {
+    filtering_.landed(request, data, error);
+  }
+  void abandon(const base::Error& error) final { completions_.fail(ticket_, error); }
+
+ protected:
+  FilterTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+             std::shared_ptr<const filter::Filter> filter, CompletionQueue& completions)
       : collection_(std::move(collection)),
         filtering_(collection_, std::move(filter)),
         ticket_(ticket),
-        exact_(exact),
         completions_(completions) {}
-  Next step(Worker& worker) override;
-  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override {
-    filtering_.landed(request, data, error);
-  }
-  void abandon(const base::Error& error) override { completions_.fail(ticket_, error); }
+  // An answer that needs no more than what is known so far.
+  virtual std::optional<Value> early(const Filtering&) const { return std::nullopt; }
+  virtual Value answer(const filter::SlotSet& passing) const = 0;
+
+  std::shared_ptr<Collection> collection_;
 
  private:
-  std::shared_ptr<Collection> collection_;
   Filtering filtering_;
   uint64_t ticket_;
-  bool exact_;
   CompletionQueue& completions_;
   std::shared_ptr<const View> view_;
 };
 
+// Answers with how many points pass, or, unless `exact`, with what it takes for that without
+// reading payload.
+class CountTask final : public FilterTask {
+ public:
+  CountTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+            std::shared_ptr<const filter::Filter> filter, bool exact, CompletionQueue& completions)
+      : FilterTask(ticket, std::move(collection), std::move(filter), completions), exact_(exact) {}
+
+ private:
+  std::optional<Value> early(const Filtering& filtering) const override;
+  Value answer(const filter::SlotSet& passing) const override { return passing.count(); }
+
+  bool exact_;
+};
+
 // Answers with the ids of the points that pass.
-class MatchingIdsTask final : public Task {
+class MatchingIdsTask final : public FilterTask {
  public:
   MatchingIdsTask(uint64_t ticket, std::shared_ptr<Collection> collection,
                   std::shared_ptr<const filter::Filter> filter, CompletionQueue& completions)
-      : collection_(std::move(collection)),
-        filtering_(collection_, std::move(filter)),
-        ticket_(ticket),
-        completions_(completions) {}
-  Next step(Worker& worker) override;
-  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override {
-    filtering_.landed(request, data, error);
-  }
-  void abandon(const base::Error& error) override { completions_.fail(ticket_, error); }
+      : FilterTask(ticket, std::move(collection), std::move(filter), completions) {}
 
  private:
-  std::shared_ptr<Collection> collection_;
-  Filtering filtering_;
-  uint64_t ticket_;
-  CompletionQueue& completions_;
-  std::shared_ptr<const View> view_;
+  Value answer(const filter::SlotSet& passing) const override;
 };
 
 // The first points, in the order of their ids, that pass a filter. Belongs to one task, which holds
