@@ -24,10 +24,9 @@ class Evaluation {
     collection.table().seen(all_.words());
   }
 
-  Undecided root(const Filter& filter);
+  FilterSets of(const Filter& filter, Filter* rest = nullptr) const;
 
  private:
-  FilterSets of(const Filter& filter) const;
   FilterSets of(const Condition& condition) const {
     return std::visit([&](const auto& one) { return of(one); }, condition.is);
   }
@@ -57,54 +56,38 @@ void keep_others(FilterSets& sets, const FilterSets& excluded) {
   sets.possible -= excluded.sure;
 }
 
-// A clause that is exact is settled: points between have passed it.
-Undecided Evaluation::root(const Filter& filter) {
-  Undecided undecided{{all_, all_}, {}};
-  FilterSets& sets = undecided.sets;
+// A clause that is exact is settled: points between have passed it. The others go to `rest`, if it
+// is asked for.
+FilterSets Evaluation::of(const Filter& filter, Filter* rest) const {
+  FilterSets sets{all_, all_};
+  const auto is_open = [&](const FilterSets& found) { return rest != nullptr && !is_exact(found); };
   for (const Condition& condition : filter.must) {
     const FilterSets found = of(condition);
     keep_both(sets, found);
-    if (!is_exact(found)) {
-      undecided.rest.must.push_back(condition);
+    if (is_open(found)) {
+      rest->must.push_back(condition);
     }
   }
   for (const Condition& condition : filter.must_not) {
     const FilterSets found = of(condition);
     keep_others(sets, found);
-    if (!is_exact(found)) {
-      undecided.rest.must_not.push_back(condition);
+    if (is_open(found)) {
+      rest->must_not.push_back(condition);
     }
   }
   if (!filter.should.empty()) {
     const FilterSets found = any_of(filter.should);
     keep_both(sets, found);
-    if (!is_exact(found)) {
-      undecided.rest.should = filter.should;
+    if (is_open(found)) {
+      rest->should = filter.should;
     }
   }
   if (filter.min_should) {
     const FilterSets found = at_least(*filter.min_should);
     keep_both(sets, found);
-    if (!is_exact(found)) {
-      undecided.rest.min_should = filter.min_should;
+    if (is_open(found)) {
+      rest->min_should = filter.min_should;
     }
-  }
-  return undecided;
-}
-
-FilterSets Evaluation::of(const Filter& filter) const {
-  FilterSets sets{all_, all_};
-  for (const Condition& condition : filter.must) {
-    keep_both(sets, of(condition));
-  }
-  for (const Condition& condition : filter.must_not) {
-    keep_others(sets, of(condition));
-  }
-  if (!filter.should.empty()) {
-    keep_both(sets, any_of(filter.should));
-  }
-  if (filter.min_should) {
-    keep_both(sets, at_least(*filter.min_should));
   }
   return sets;
 }
@@ -181,7 +164,9 @@ FilterSets Evaluation::of(const filter::HasId& condition) const {
 }  // namespace
 
 Undecided evaluate(const Filter& filter, Collection& collection) {
-  return Evaluation(collection).root(filter);
+  Filter rest;
+  FilterSets sets = Evaluation(collection).of(filter, &rest);
+  return {std::move(sets), std::move(rest)};
 }
 
 }  // namespace asyncstore::engine
