@@ -53,8 +53,7 @@ uint64_t AdmittedRows::word(uint32_t segment, uint32_t index) const {
 // row of that moment looked for among all rows.
 void AdmittedRows::list(uint32_t number, uint64_t lsn, const points::PointTable& table) {
   lists_.resize(field_->segments.size());
-  filter::SlotSet moved(passing_->slots());
-  bool any_moved = false;
+  std::vector<uint32_t> moved;
   uint32_t segment = 0;  // where the last one was found: mostly the next one is there, too
   std::vector<uint32_t> slots;
   slots.reserve(points_);
@@ -75,16 +74,19 @@ void AdmittedRows::list(uint32_t number, uint64_t lsn, const points::PointTable&
     if (found) {
       lists_[segment].push_back(location.row);
     } else if (location.present() || table.version(slot) > lsn) {
-      moved.add(slot);
-      any_moved = true;
+      moved.push_back(slot);
     }
   }
-  if (any_moved) {
+  if (!moved.empty()) {
     list_by_slots(moved);
   }
 }
 
-void AdmittedRows::list_by_slots(const filter::SlotSet& slots) {
+void AdmittedRows::list_by_slots(std::span<const uint32_t> listed) {
+  filter::SlotSet slots(passing_->slots());
+  for (const uint32_t slot : listed) {
+    slots.add(slot);
+  }
   for (uint32_t segment = 0; segment < field_->segments.size(); ++segment) {
     const SegmentView& view = field_->segments[segment];
     for (uint32_t row = 0; row < view.rows; ++row) {

@@ -43,7 +43,7 @@ class AdmittedRows {
   std::span<const uint32_t> rows(uint32_t segment) const { return lists_[segment]; }
 
  private:
-  void list_by_slots(const filter::SlotSet& slots);
+  void list_by_slots(std::span<const uint32_t> listed);
 
   const FieldView* field_;
   std::shared_ptr<const filter::SlotSet> passing_;
