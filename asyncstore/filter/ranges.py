@@ -14,6 +14,7 @@ from asyncstore.models import DatetimeRange, Range, ValuesCount
 if TYPE_CHECKING:
     from asyncstore.engine import NativeTest
 
+_BOUNDS = ("gt", "gte", "lt", "lte")  # in the core's order
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -31,25 +32,15 @@ def range_test(value: object, path: str) -> NativeTest:
     )
     if is_time:
         given = struct_of(value, DatetimeRange, path)
-        return (
-            "datetime_range",
-            _microseconds(given.gt, f"{path}.gt"),
-            _microseconds(given.gte, f"{path}.gte"),
-            _microseconds(given.lt, f"{path}.lt"),
-            _microseconds(given.lte, f"{path}.lte"),
+        return "datetime_range", *(
+            _microseconds(getattr(given, name), f"{path}.{name}") for name in _BOUNDS
         )
     if not isinstance(value, Range | Mapping):
         raise InvalidArgumentError(
             f"{path}: must be a Range, a DatetimeRange or the dict of one, got {shown(value)}"
         )
     numbers = leaf_of(value, Range, path)
-    return (
-        "range",
-        _number(numbers.gt, f"{path}.gt"),
-        _number(numbers.gte, f"{path}.gte"),
-        _number(numbers.lt, f"{path}.lt"),
-        _number(numbers.lte, f"{path}.lte"),
-    )
+    return "range", *(_number(getattr(numbers, name), f"{path}.{name}") for name in _BOUNDS)
 
 
 def count_test(value: object, path: str) -> NativeTest:
@@ -58,7 +49,7 @@ def count_test(value: object, path: str) -> NativeTest:
     # No array is that long, whatever is above it.
     bounds = (
         None if bound is None else min(bound, _INT64_MAX)
-        for bound in (counts.gt, counts.gte, counts.lt, counts.lte)
+        for bound in (getattr(counts, name) for name in _BOUNDS)
     )
     return "values_count", *bounds
 
