@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
+#include <utility>
 
+#include "engine/passing_rows.h"
 #include "engine/view.h"
 #include "filter/slot_set.h"
-#include "points/point_table.h"
 
 namespace asyncstore::engine {
 
@@ -17,9 +17,11 @@ class AdmittedRows {
  public:
   // All that live.
   explicit AdmittedRows(const FieldView& field) : field_(&field) {}
-  // Of the points in `passing`.
+  // Of the points in `passing`; each row is asked for its point.
   AdmittedRows(const FieldView& field, std::shared_ptr<const filter::SlotSet> passing)
       : field_(&field), passing_(std::move(passing)), points_(passing_->count()) {}
+  // From now on those of `passing` are known by their rows.
+  void know(std::shared_ptr<const PassingRows> rows) { rows_ = std::move(rows); }
 
   // No field admits more rows.
   uint64_t count_max() const;
@@ -28,6 +30,9 @@ class AdmittedRows {
   bool all_live() const { return passing_ == nullptr; }
 
   bool has(uint32_t segment, uint32_t row) const {
+    if (rows_) {
+      return rows_->has(segment, row);
+    }
     const SegmentView& view = field_->segments[segment];
     return view.live(row) && (!passing_ || passing_->contains(view.segment->slot(row)));
   }
@@ -35,20 +40,16 @@ class AdmittedRows {
   uint64_t has_each(uint32_t segment, std::span<const uint32_t> rows) const;
   // Bit b tells of row 64 · index + b.
   uint64_t word(uint32_t segment, uint32_t index) const;
-
-  // Looks up the row of each point, which pays where few are admitted; `number` is the field's.
-  void list(uint32_t number, uint64_t lsn, const points::PointTable& table);
-  bool listed() const { return !lists_.empty(); }
-  // After list(): in no order.
-  std::span<const uint32_t> rows(uint32_t segment) const { return lists_[segment]; }
+  // All of a segment, ascending, where they are known and few; else null.
+  const std::vector<uint32_t>* list(uint32_t segment) const {
+    return rows_ ? rows_->list(segment) : nullptr;
+  }
 
  private:
-  void list_by_slots(std::span<const uint32_t> listed);
-
   const FieldView* field_;
   std::shared_ptr<const filter::SlotSet> passing_;
   uint64_t points_ = 0;
-  std::vector<std::vector<uint32_t>> lists_;  // for each segment
+  std::shared_ptr<const PassingRows> rows_;
 };
 
 }  // namespace asyncstore::engine

@@ -29,6 +29,8 @@ class Filtering {
   // When done. An error: what was needed could not be read.
   const std::optional<base::Error>& error() const { return error_; }
   FilterCache::Passing passing() const { return known_ ? known_ : passing_; }
+  // Whether another asked the same since the last operation.
+  bool repeated() const { return known_ != nullptr; }
 
   // After the first step: about how many points pass.
   uint64_t estimated() const;

@@ -21,6 +21,15 @@ constexpr uint32_t k_walk_evaluations = 256;  // between two looks at the budget
 // embeddings, docs/decisions/0014-bounded-rescoring.md).
 constexpr float k_reach_deviations = 3;
 
+// Bit i tells of similarities[i].
+uint64_t not_below(float threshold, std::span<const float> similarities) {
+  uint64_t bits = 0;
+  for (size_t i = 0; i < similarities.size(); ++i) {
+    bits |= static_cast<uint64_t>(similarities[i] >= threshold) << i;
+  }
+  return bits;
+}
+
 }  // namespace
 
 bool walk_pays(const SegmentView& view, uint64_t admitted, const Effort& effort) {
@@ -106,10 +115,7 @@ void Preselection::add(const float* query) {
 bool Preselection::step(WalkPool& pool) {
   uint64_t budget_bytes = k_slice_bytes;
   for (; segment_ < field_.segments.size(); ++segment_) {
-    const bool done = by_graph()           ? walk(budget_bytes, pool)
-                      : admitted_.listed() ? scan_list(budget_bytes)
-                                           : scan(budget_bytes);
-    if (!done) {
+    if (!(by_graph() ? walk(budget_bytes, pool) : scan(budget_bytes))) {
       return false;
     }
   }
@@ -123,6 +129,9 @@ bool Preselection::by_graph() const {
 // --- scans ---
 
 bool Preselection::scan(uint64_t& budget_bytes) {
+  if (const auto* list = admitted_.list(segment_)) {
+    return scan_list(*list, budget_bytes);
+  }
   const uint64_t block_bytes =
       uint64_t{64} * segment().segment->quantizer()->code_bytes() * queries_.size();
   for (; row_ < segment().rows; row_ += 64) {
@@ -148,11 +157,7 @@ void Preselection::scan_block(uint32_t block) {
   float similarities[64];
   for (Query& query : queries_) {
     view.segment->quantizer()->estimate(*query.encoded[segment_], codes, rows, similarities);
-    const float threshold = query.kept.threshold();
-    uint64_t passing = 0;
-    for (uint32_t row = 0; row < rows; ++row) {
-      passing |= static_cast<uint64_t>(similarities[row] >= threshold) << row;
-    }
+    uint64_t passing = not_below(query.kept.threshold(), {similarities, rows});
     for (passing &= admitted; passing != 0; passing &= passing - 1) {
       const auto row = static_cast<uint32_t>(std::countr_zero(passing));
       query.kept.push({similarities[row], segment_, first + row});
@@ -160,20 +165,21 @@ void Preselection::scan_block(uint32_t block) {
   }
 }
 
-bool Preselection::scan_list(uint64_t& budget_bytes) {
+bool Preselection::scan_list(const std::vector<uint32_t>& list, uint64_t& budget_bytes) {
   const SegmentView& view = segment();
-  const std::span<const uint32_t> all = admitted_.rows(segment_);
   float similarities[index::k_list_rows_max];
-  while (row_ < all.size()) {
+  while (row_ < list.size()) {
     if (budget_bytes == 0) {
       return false;
     }
-    const auto rows =
-        all.subspan(row_, std::min<size_t>(all.size() - row_, std::size(similarities)));
+    const auto rows = std::span(list).subspan(
+        row_, std::min<size_t>(list.size() - row_, std::size(similarities)));
     for (Query& query : queries_) {
       view.segment->quantizer()->estimate_rows(*query.encoded[segment_], view.segment->codes(0),
                                                rows, similarities);
-      for (size_t i = 0; i < rows.size(); ++i) {
+      uint64_t passing = not_below(query.kept.threshold(), {similarities, rows.size()});
+      for (; passing != 0; passing &= passing - 1) {
+        const auto i = static_cast<size_t>(std::countr_zero(passing));
         query.kept.push({similarities[i], segment_, rows[i]});
       }
     }

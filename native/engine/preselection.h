@@ -76,7 +76,7 @@ class Preselection {
   bool by_graph() const;
   bool scan(uint64_t& budget_bytes);
   void scan_block(uint32_t block);
-  bool scan_list(uint64_t& budget_bytes);
+  bool scan_list(const std::vector<uint32_t>& list, uint64_t& budget_bytes);
   bool walk(uint64_t& budget_bytes, WalkPool& pool);
 
   const FieldView& field_;

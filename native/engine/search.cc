@@ -37,10 +37,6 @@ double spread(const quantize::Config& codes) {
   return 2;
 }
 
-// Where at most this part of a segment's rows is admitted, and it is scanned, those are looked up
-// instead of looking at all rows.
-constexpr uint64_t k_few_part = 8;
-
 }  // namespace
 
 Task::Next SearchTask::step(Worker& worker) {
@@ -109,32 +105,70 @@ void SearchTask::start() {
 }
 
 Task::Next SearchTask::filter(Worker& worker) {
-  const Next next = filtering_->step(*this, worker, view_->lsn);
-  if (next != Next::done) {
-    return next;
+  if (!admitted_) {
+    const Next next = filtering_->step(*this, worker, view_->lsn);
+    if (next != Next::done) {
+      return next;
+    }
+    if (filtering_->error()) {
+      fail(*filtering_->error());
+      return answer(worker);
+    }
+    admitted_.emplace(field(), filtering_->passing());
   }
-  if (filtering_->error()) {
-    fail(*filtering_->error());
-    return answer(worker);
+  if (find_rows()) {
+    begin();
   }
-  admitted_.emplace(field(), filtering_->passing());
-  begin();
   return Next::again;
+}
+
+// Looks up the rows of the points that pass where that pays: where the filter was asked before, and
+// where few rows are scanned. False when there is more to do.
+bool SearchTask::find_rows() {
+  FilterCache& cache = collection_->filter_cache();
+  const std::string& key = request_.filter->key;
+  if (!rows_builder_) {
+    if (filtering_->repeated()) {
+      if (auto rows = cache.find_rows(key, request_.field, view_)) {
+        admitted_->know(std::move(rows));
+        return true;
+      }
+    } else if (!scans_few()) {
+      return true;
+    }
+    rows_builder_.emplace(field(), request_.field, view_->lsn, collection_->table(),
+                          *filtering_->passing());
+  }
+  if (!rows_builder_->step()) {
+    return false;
+  }
+  auto rows = std::make_shared<const PassingRows>(rows_builder_->take());
+  cache.put_rows(key, request_.field, view_, rows);
+  admitted_->know(std::move(rows));
+  return true;
+}
+
+bool SearchTask::scans_few() const {
+  const Effort effort = this->effort();
+  for (uint32_t segment = 0; segment < field().segments.size(); ++segment) {
+    const SegmentView& view = field().segments[segment];
+    const uint64_t admitted = admitted_->estimated(segment);
+    if (!walk_pays(view, admitted, effort) && admitted <= view.rows / k_few_part) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void SearchTask::begin() {
   const auto& described = collection_->fields()[request_.field];
-  const uint64_t admitted = std::max<uint64_t>(admitted_->count_max(), 1);
-  wanted_count_ = std::min(admitted, request_.limit > UINT64_MAX - request_.offset
-                                         ? UINT64_MAX
-                                         : request_.limit + request_.offset);
-  const Effort effort = this->effort(wanted_count_, admitted);
+  wanted_count_ = wanted_count();
+  const Effort effort = this->effort();
   const bool by_codes = described.quantization.kind != quantize::Kind::none &&
                         !request_.ignore_codes && !request_.exact &&
                         effort.candidates <= base::k_candidates_max;
   const NearerFirst nearer(field(), collection_->table());
   if (by_codes) {
-    list_few(effort);
     preselection_.emplace(field(), *admitted_, nearer, effort);
   } else {
     scan_.emplace(field(), *admitted_);
@@ -153,23 +187,16 @@ void SearchTask::begin() {
   stage_ = by_codes ? Stage::preselect : Stage::scan;
 }
 
-void SearchTask::list_few(const Effort& effort) {
-  const auto few = [&](uint32_t segment) {
-    const SegmentView& view = field().segments[segment];
-    const uint64_t admitted = admitted_->estimated(segment);
-    return !walk_pays(view, admitted, effort) && admitted <= view.rows / k_few_part;
-  };
-  for (uint32_t segment = 0; !admitted_->all_live() && segment < field().segments.size();
-       ++segment) {
-    if (few(segment)) {
-      admitted_->list(request_.field, view_->lsn, collection_->table());
-      return;
-    }
-  }
+uint64_t SearchTask::wanted_count() const {
+  const bool endless = request_.limit > UINT64_MAX - request_.offset;
+  const uint64_t wanted = endless ? UINT64_MAX : request_.limit + request_.offset;
+  return std::min(wanted, std::max<uint64_t>(admitted_->count_max(), 1));
 }
 
-Effort SearchTask::effort(uint64_t wanted, uint64_t admitted) const {
+Effort SearchTask::effort() const {
   const auto& described = collection_->fields()[request_.field];
+  const uint64_t admitted = std::max<uint64_t>(admitted_->count_max(), 1);
+  const uint64_t wanted = wanted_count();
   const auto times = [&](double factor) {
     const double product = std::floor(static_cast<double>(wanted) * factor);
     // At least as many as are wanted, though the factor be less than 1.

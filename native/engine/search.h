@@ -72,9 +72,11 @@ class SearchTask : public Task {
   const FieldView& field() const { return view_->fields[request_.field]; }
   void start();
   Next filter(Worker& worker);
+  bool find_rows();
+  bool scans_few() const;
   void begin();
-  void list_few(const Effort& effort);
-  Effort effort(uint64_t wanted, uint64_t admitted) const;
+  uint64_t wanted_count() const;
+  Effort effort() const;
   void begin_rescoring();
   bool read_wave(Worker& worker);
   Next read_scan(Worker& worker);
@@ -99,6 +101,7 @@ class SearchTask : public Task {
   std::shared_ptr<const View> view_;
   std::optional<Filtering> filtering_;
   std::optional<AdmittedRows> admitted_;
+  std::optional<PassingRowsBuilder> rows_builder_;
   std::vector<Query> queries_;
   uint64_t wanted_count_ = 0;  // limit and offset, of the points there are
   std::optional<Preselection> preselection_;

@@ -1,6 +1,7 @@
 // A walk over one level of a graph towards what is near to a query.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -10,6 +11,11 @@
 #include "index/visited_rows.h"
 
 namespace asyncstore::index {
+
+// Bridges of one row, at most. Recall@10 where one row in a hundred is admitted, of 100,000 and
+// with ef 128: 0.84 when only the row's own links are bridges, 0.99 with 64 (in three times the
+// time).
+inline constexpr size_t k_bridges_max = 64;
 
 // Keeps its memory from one walk to the next: a bit for each row of the level, 4 bytes for each row
 // that it met and 8 for each of `ef`.
@@ -52,7 +58,8 @@ class LevelWalk {
   // Rows that were compared, and with a filter bridges that were looked through.
   VisitedRows visited_;
   std::vector<uint32_t> found_;
-  std::vector<uint32_t> bridges_;
+  std::array<uint32_t, k_bridges_max + k_list_rows_max> bridges_;
+  size_t bridge_count_ = 0;
   uint64_t evaluations_ = 0;
   uint64_t checks_ = 0;
 };

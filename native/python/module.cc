@@ -194,9 +194,19 @@ void bind_engine(nb::module_& module) {
   bind_reads(engine);
 }
 
+// What the build takes for granted (native/CMakeLists.txt).
+void refuse_old_processors() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("sse4.2") == 0 || __builtin_cpu_supports("popcnt") == 0) {
+    throw nb::import_error("asyncstore needs a processor with SSE4.2 and POPCNT (x86-64-v2)");
+  }
+#endif
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
+  refuse_old_processors();
   make_error_class(module);
   bind_field(module);
   bind_collection(module);

@@ -7,15 +7,6 @@
 #include <limits>
 
 namespace asyncstore::quantize {
-namespace {
-
-// An error is kept as the exponent and five bits of the mantissa of a float32, counted from 2^-4:
-// what a grid leaves is about 0.3 a step and element.
-constexpr int k_error_shift = 23 - 5;
-constexpr int k_error_base = (127 - 4) << 5;
-constexpr int k_error_unknown = 255;
-
-}  // namespace
 
 float RabitqTerms::rounded(float value) {
   constexpr uint32_t k_largest = 0x7F7FFF00;  // finite
@@ -35,21 +26,6 @@ void RabitqTerms::write(uint8_t* to) const {
                         uint64_t{std::bit_cast<uint32_t>(term) >> 8} << 24 | step << 48 |
                         uint64_t{centroid} << 56;
   std::memcpy(to, &word, sizeof word);
-}
-
-RabitqTerms RabitqTerms::read(const uint8_t* from) {
-  uint64_t word = 0;
-  std::memcpy(&word, from, sizeof word);
-  const auto step = static_cast<int>(word >> 48 & 0xFF);
-  RabitqTerms terms;
-  terms.factor = std::bit_cast<float>(static_cast<uint32_t>(word) << 8);
-  terms.term = std::bit_cast<float>(static_cast<uint32_t>(word >> 16) & 0xFFFFFF00U);
-  terms.error =
-      step == k_error_unknown
-          ? std::numeric_limits<float>::infinity()
-          : std::bit_cast<float>(static_cast<uint32_t>(step + k_error_base) << k_error_shift);
-  terms.centroid = static_cast<uint8_t>(word >> 56);
-  return terms;
 }
 
 void pack(std::span<const uint8_t> elements, unsigned bits, uint8_t* code) {

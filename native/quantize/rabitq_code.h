@@ -6,7 +6,10 @@
 //   1      error: exponent and five bits of mantissa; 255: nothing is known n + 7   1      centroid
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
+#include <limits>
 #include <span>
 
 namespace asyncstore::quantize {
@@ -24,7 +27,29 @@ struct RabitqTerms {
   static RabitqTerms read(const uint8_t* from);
   // The nearest value that 24 bits hold; never infinite.
   static float rounded(float value);
+
+ private:
+  // An error is kept as the exponent and five bits of the mantissa of a float32, counted from 2^-4:
+  // what a grid leaves is about 0.3 a step and element.
+  static constexpr int k_error_shift = 23 - 5;
+  static constexpr int k_error_base = (127 - 4) << 5;
+  static constexpr int k_error_unknown = 255;
 };
+
+inline RabitqTerms RabitqTerms::read(const uint8_t* from) {
+  uint64_t word = 0;
+  std::memcpy(&word, from, sizeof word);
+  const auto step = static_cast<int>(word >> 48 & 0xFF);
+  RabitqTerms terms;
+  terms.factor = std::bit_cast<float>(static_cast<uint32_t>(word) << 8);
+  terms.term = std::bit_cast<float>(static_cast<uint32_t>(word >> 16) & 0xFFFFFF00U);
+  terms.error =
+      step == k_error_unknown
+          ? std::numeric_limits<float>::infinity()
+          : std::bit_cast<float>(static_cast<uint32_t>(step + k_error_base) << k_error_shift);
+  terms.centroid = static_cast<uint8_t>(word >> 56);
+  return terms;
+}
 
 inline uint32_t packed_bytes(uint32_t dim, unsigned bits) {
   return static_cast<uint32_t>((uint64_t{dim} * bits + 7) / 8);

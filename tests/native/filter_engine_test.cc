@@ -7,14 +7,15 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/admitted_rows.h"
 #include "engine/filter_sets.h"
+#include "engine/passing_rows.h"
 #include "one_collection.h"
 
 using namespace asyncstore;
 using namespace asyncstore::engine_test;
-using engine::AdmittedRows;
 using engine::Kind;
+using engine::PassingRows;
+using engine::PassingRowsBuilder;
 using engine::WriteJob;
 using filter::Filter;
 using filter::SlotSet;
@@ -133,16 +134,21 @@ TEST_CASE_FIXTURE(Fixture, "filter: rows are those of the view, though points ha
   for (uint32_t slot = 0; slot < 4; ++slot) {
     passing->add(slot);
   }
-  AdmittedRows rows(view->fields[0], passing);
-  rows.list(0, view->lsn, collection->table());
-  std::multiset<uint32_t> listed;
-  for (uint32_t segment = 0; segment < view->fields[0].segments.size(); ++segment) {
-    for (const uint32_t row : rows.rows(segment)) {
-      CHECK(rows.has(segment, row));
-      listed.insert(view->fields[0].segments[segment].segment->slot(row));
+  const auto& field = view->fields[0];
+  PassingRowsBuilder builder(field, 0, view->lsn, collection->table(), *passing);
+  while (!builder.step()) {
+  }
+  const PassingRows rows = builder.take();
+  std::multiset<uint32_t> slots;
+  for (uint32_t segment = 0; segment < field.segments.size(); ++segment) {
+    for (uint32_t row = 0; row < field.segments[segment].rows; ++row) {
+      if (rows.has(segment, row)) {
+        slots.insert(field.segments[segment].segment->slot(row));
+      }
     }
   }
-  CHECK(listed == std::multiset<uint32_t>{0, 1, 2, 3});
+  CHECK(slots == std::multiset<uint32_t>{0, 1, 2, 3});
+  CHECK(rows.count() == 4);
 }
 
 TEST_CASE_FIXTURE(Fixture, "filter: what ids decide needs no payload") {
