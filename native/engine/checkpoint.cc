@@ -54,6 +54,13 @@ Status Maintenance::checkpoint(Collection& collection, Saving saving) {
   return saved;
 }
 
+void Maintenance::rest(Collection& collection) {
+  const std::function<void()> give_back = [&] { collection.give_back_space(); };
+  if (!writer_of_(collection).run(give_back)) {
+    give_back();
+  }
+}
+
 Status Maintenance::save(CheckpointPlan& plan, Collection& collection, Saving saving,
                          std::vector<std::string>& superfluous) {
   Manifest manifest;

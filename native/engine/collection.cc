@@ -238,6 +238,13 @@ void Collection::finish_checkpoint(CheckpointPlan& plan, bool succeeded) {
   wal_bytes_.store(log_->size_bytes(), std::memory_order_relaxed);
 }
 
+void Collection::give_back_space() {
+  if (log_) {
+    // Best effort, as above.
+    static_cast<void>(log_->remove_spares().ok());
+  }
+}
+
 std::shared_ptr<const segment::DeletedRows> Collection::saved_deleted(uint32_t segment) const {
   const auto found = saved_deleted_.find(segment);
   return found == saved_deleted_.end() ? nullptr : found->second;

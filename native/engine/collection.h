@@ -129,6 +129,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   CheckpointPlan plan_checkpoint(Saving saving);
   // The checkpoint reached the disk (or failed, and its changes count as changes again).
   void finish_checkpoint(CheckpointPlan& plan, bool succeeded);
+  // Gives back what only makes writing quicker.
+  void give_back_space();
   // From now on nothing is appended to the field's newest segment.
   void freeze(uint32_t field);
   // Puts the output in place of the inputs; rows deleted meanwhile are deleted in it.

@@ -258,6 +258,7 @@ void Engine::close() {
         // What cannot be saved now is in the log and is replayed at the next open.
         static_cast<void>(maintenance_->checkpoint(*collection, Saving::all).ok());
       }
+      maintenance_->rest(*collection);
     }
   }
   catalog_.close();

@@ -160,6 +160,9 @@ void Maintenance::tick() {
         collection->wal_bytes() >= k_checkpoint_log_files * options_.wal_capacity_bytes;
     if (status.ok() && (worked || (changed && (idle || long_log)))) {
       status = checkpoint(*collection);
+      if (idle && status.ok()) {
+        rest(*collection);
+      }
     }
     if (collection->dropped()) {
       activity_.erase(collection.get());
@@ -176,7 +179,9 @@ Status Maintenance::optimize_now(Collection& collection) {
   for (uint32_t field = 0; field < collection.fields().size(); ++field) {
     TRY(improve(collection, field, true, segments_wanted(1)));
   }
-  return checkpoint(collection, Saving::all);
+  TRY(checkpoint(collection, Saving::all));
+  rest(collection);
+  return {};
 }
 
 // --- repair ---

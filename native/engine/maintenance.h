@@ -47,6 +47,8 @@ class Maintenance {
               std::vector<Damage> damages);
   // Makes everything up to now durable outside the log. Only when the thread does not run.
   base::Status checkpoint(Collection& collection, Saving saving = Saving::as_due);
+  // After a checkpoint, where no writes are expected: leaves no more on disk than is needed.
+  void rest(Collection& collection);
 
  private:
   struct Request {

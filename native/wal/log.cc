@@ -374,6 +374,14 @@ Status Log::set_aside(uint32_t number) {
   return {};
 }
 
+Status Log::remove_spares() {
+  while (!spares_.empty()) {
+    TRY(storage_->remove(spares_.back()));
+    spares_.pop_back();
+  }
+  return {};
+}
+
 std::string Log::path_of(uint32_t number) const {
   char name[16];
   std::snprintf(name, sizeof name, "%010" PRIu32 ".wal", number);

@@ -72,6 +72,9 @@ class Log {
   void end_file();
   // Frees the files all of whose frames are ≤ lsn, for reuse.
   base::Status forget_until(uint64_t lsn);
+  // Removes the files that wait to be used again. They make the writing of a new file quicker, and
+  // take space as long as nothing is written.
+  base::Status remove_spares();
 
  private:
   struct LogFile {  // a file in use

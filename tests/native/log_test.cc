@@ -221,6 +221,25 @@ TEST_CASE("log: operations that are missing before the first file are corruption
   CHECK(opened.error().file == fixture.files().front());
 }
 
+TEST_CASE("log: spare files go when they are given back, and writing goes on") {
+  LogFixture fixture;
+  REQUIRE(fixture.reopen().ok());
+  for (int i = 0; i < 30; ++i) {
+    REQUIRE(fixture.write({900}).ok());
+  }
+  REQUIRE(fixture.log->forget_until(17).ok());
+  const auto spares = [&] {
+    const auto names = fixture.storage->list(fixture.folder.path());
+    return std::count_if(names.value().begin(), names.value().end(),
+                         [](const std::string& name) { return name.starts_with("spare-"); });
+  };
+  CHECK(spares() > 0);
+  REQUIRE(fixture.log->remove_spares().ok());
+  CHECK(spares() == 0);
+  REQUIRE(fixture.write({900, 900, 900, 900}).ok());
+  CHECK(fixture.reopen(17).value() == fixture.expected_after(17));
+}
+
 TEST_CASE("log: forgetting frees files, and old frames in used ones are never replayed") {
   for (const uint64_t seed : {21, 22, 23, 24}) {
     CAPTURE(seed);
@@ -236,6 +255,9 @@ TEST_CASE("log: forgetting frees files, and old frames in used ones are never re
         applied = random() % 2 == 0 ? fixture.log->last_lsn() : applied + random() % 5;
         applied = std::min(applied, fixture.log->last_lsn());
         REQUIRE(fixture.log->forget_until(applied).ok());
+      }
+      if (random() % 8 == 0) {
+        REQUIRE(fixture.log->remove_spares().ok());
       }
       if (random() % 5 == 0) {
         const auto replayed = fixture.reopen(applied);
