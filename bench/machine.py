@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -65,10 +66,18 @@ def store_files(folder: Path, suffix: str = "") -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and path.name.endswith(suffix)]
 
 
-def random_read_rate(
+@dataclass(frozen=True)
+class DeviceReads:
+    """What fio sees of random O_DIRECT reads: how many a second, and the middle one's time."""
+
+    rate: float
+    p50_ms: float
+
+
+def random_reads(
     path: Path, *, block: int = 4096, depth: int = 128, seconds: int = 2
-) -> float | None:
-    """Random O_DIRECT reads a second that fio reaches on the file; None where there is no fio."""
+) -> DeviceReads | None:
+    """Reads of `block` bytes of the file, `depth` at once; None where there is no fio."""
     if shutil.which("fio") is None:
         return None
     command = [
@@ -79,7 +88,14 @@ def random_read_rate(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         return None
-    return float(json.loads(done.stdout)["jobs"][0]["read"]["iops"])
+    read = json.loads(done.stdout)["jobs"][0]["read"]
+    return DeviceReads(float(read["iops"]), read["clat_ns"]["percentile"]["50.000000"] / 1e6)
+
+
+def random_read_rate(path: Path) -> float | None:
+    """Reads of 4 KiB a second, 128 at once."""
+    seen = random_reads(path)
+    return None if seen is None else seen.rate
 
 
 @contextmanager

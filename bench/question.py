@@ -1,10 +1,12 @@
 """What every question needs: data, a folder, a store that is filled."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,11 @@ INT8 = m.ScalarQuantization(
 )
 
 
+def rabitq(bits: int) -> m.RabitqQuantization:
+    """Codes of 1, 2, 4 or 8 bits a dimension."""
+    return m.RabitqQuantization(rabitq=m.RabitqQuantizationConfig(bits=bits, always_ram=True))
+
+
 @asynccontextmanager
 async def opened(
     folder: Path, *, reader: str = "auto", direct_io: str = "auto", durability: str = "fsync"
@@ -46,15 +53,15 @@ async def opened(
         yield store
 
 
-async def fill(folder: Path, vectors: Floats) -> Path:
-    """Makes a store with the collection "rows" of sealed int8 segments; keeps one that is there."""
+async def fill(folder: Path, vectors: Floats, codes: m.QuantizationConfig = INT8) -> Path:
+    """Makes a store with the collection "rows" of sealed segments; keeps one that is there."""
     if (folder / "STORE").exists():
         return folder
     async with opened(folder) as store:
         rows = await store.create_collection(
             "rows",
             vectors=m.VectorParams(size=vectors.shape[1], distance=m.Distance.COSINE, on_disk=True),
-            quantization_config=INT8,
+            quantization_config=codes,
         )
         await rows.upsert_arrays(np.arange(len(vectors), dtype=np.uint64), vectors)
         await rows.optimize()
@@ -72,6 +79,28 @@ async def large_store(setting: Setting) -> Path:
     if (folder / "STORE").exists():
         return folder
     return await fill(folder, grow(setting.data.vectors, setting.rows, seed=1))
+
+
+async def search_all(
+    rows: asyncstore.Collection,
+    queries: Floats,
+    inflight: int,
+    late: list[float],
+    **wanted: Any,
+) -> list[list[int]]:
+    """The ids that each query finds, with so many searches at once; adds to `late` the seconds."""
+    found: list[list[int]] = [[] for _ in queries]
+    left = iter(range(len(queries)))
+
+    async def work(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            begin = time.perf_counter()
+            hits = await rows.search(queries[number], **wanted)
+            late.append(time.perf_counter() - begin)
+            found[number] = [hit.id for hit in hits]  # type: ignore[misc]
+
+    await asyncio.gather(*[work(left) for _ in range(inflight)])
+    return found
 
 
 def recall(found: list[list[int]], exact: np.ndarray, limit: int) -> float:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import asyncstore
 from asyncstore import models as m
 from bench import report
 from bench.dataset import Floats
-from bench.question import Setting, opened, percentile, recall
+from bench.question import Setting, opened, percentile, rabitq, recall, search_all
 
 LIMIT = 10
 INFLIGHT = 16
@@ -20,7 +20,6 @@ QUERIES = 500
 PARTS = 1_000  # the points are parted at random; a filter takes the first so many parts
 SHARES = {"none": PARTS, "50 %": 500, "10 %": 100, "1 %": 10, "0.1 %": 1}
 BLOCK_ROWS = 50_000
-CODES = m.RabitqQuantization(rabitq=m.RabitqQuantizationConfig(bits=4))
 
 
 def answer(setting: Setting) -> list[report.Row]:
@@ -34,7 +33,7 @@ async def _measure(setting: Setting) -> list[report.Row]:
         rows = await store.create_collection(
             "rows",
             vectors=m.VectorParams(size=vectors.shape[1], distance=m.Distance.COSINE),
-            quantization_config=CODES,
+            quantization_config=rabitq(4),
         )
         for begin in range(0, len(vectors), BLOCK_ROWS):
             end = min(begin + BLOCK_ROWS, len(vectors))
@@ -71,7 +70,9 @@ async def _compare(
     for _ in range(rounds):
         for name in SHARES:
             begin = time.perf_counter()
-            found[name] = await _search_all(rows, queries, _filter(name), late[name])
+            found[name] = await search_all(
+                rows, queries, INFLIGHT, late[name], limit=LIMIT, filter=_filter(name)
+            )
             seconds[name].append(time.perf_counter() - begin)
     for name in SHARES:
         against = np.median(np.array(seconds["none"]) / np.array(seconds[name]))
@@ -90,23 +91,6 @@ def _filter(name: str) -> m.Filter | None:
     if name == "none":
         return None
     return m.Filter(must=m.FieldCondition(key="part", range=m.Range(lt=SHARES[name])))
-
-
-async def _search_all(
-    rows: asyncstore.Collection, queries: Floats, filter: m.Filter | None, late: list[float]
-) -> list[list[int]]:
-    found: list[list[int]] = [[] for _ in queries]
-    left = iter(range(len(queries)))
-
-    async def work(numbers: Iterator[int]) -> None:
-        for number in numbers:
-            begin = time.perf_counter()
-            hits = await rows.search(queries[number], limit=LIMIT, filter=filter)
-            late.append(time.perf_counter() - begin)
-            found[number] = [hit.id for hit in hits]  # type: ignore[misc]
-
-    await asyncio.gather(*[work(left) for _ in range(INFLIGHT)])
-    return found
 
 
 async def _count_ms(rows: asyncstore.Collection, filter: m.Filter | None) -> float:

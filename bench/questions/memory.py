@@ -1,12 +1,21 @@
-"""Resident memory of a large store, by the kernel's count, beside what statistics() says."""
+"""Resident memory of large stores, by the kernel's count, beside what statistics() says."""
 
 import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+from asyncstore import models as m
 from bench import report
-from bench.question import Setting, large_store
+from bench.dataset import grow
+from bench.question import INT8, Setting, fill, rabitq
+
+CODES: dict[str, m.QuantizationConfig] = {
+    "int8": INT8,
+    "4 bits": rabitq(4),
+    "1 bit": rabitq(1),
+}
 
 CHILD = """
 import asyncio, gc, json, sys
@@ -32,32 +41,36 @@ asyncio.run(main())
 
 
 def answer(setting: Setting) -> list[report.Row]:
-    folder = asyncio.run(large_store(setting))
-    dim = setting.data.vectors.shape[1]
+    vectors = grow(setting.data.vectors, setting.rows, seed=1)
+    rows = []
+    for name, codes in CODES.items():
+        folder = setting.folder / f"memory {name}"
+        asyncio.run(fill(folder, vectors, codes))
+        rows.append({"codes": name, **_resident(folder, vectors.shape[1])})
+    report.bars(
+        setting.results,
+        "memory",
+        f"Resident bytes a point ({vectors.shape[1]} dimensions)",
+        "bytes a point",
+        {row["codes"]: row["resident_bytes"] for row in rows},
+    )
+    return rows
+
+
+def _resident(folder: Path, dim: int) -> report.Row:
+    """Bytes a point: of each thing that statistics() tells of, of all, and by the kernel."""
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(folder), str(dim)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     seen = json.loads(done.stdout)
     points = seen["points"]
-    codes = points * dim
     told = sum(seen["ram"].values())
     kernel = seen["after"] - seen["before"]
-    rows = [
-        {
-            "points": points,
-            "codes_mib": codes / 2**20,
-            "resident_mib": kernel / 2**20,
-            "statistics_mib": told / 2**20,
-            "resident_beyond_codes_per_point": (kernel - codes) / points,
-            "statistics_over_kernel": told / kernel,
-        }
-    ]
-    report.bars(
-        setting.results,
-        "memory",
-        f"Resident bytes a point ({dim} dimensions, int8)",
-        "bytes a point",
-        {"codes": float(dim), "beyond codes": rows[0]["resident_beyond_codes_per_point"]},
-    )
-    return rows
+    return {
+        "points": points,
+        **{f"{what}_bytes": held / points for what, held in seen["ram"].items() if held > 0},
+        "statistics_bytes": told / points,
+        "resident_bytes": kernel / points,
+        "statistics_over_kernel": told / kernel,
+    }
