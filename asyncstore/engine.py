@@ -22,7 +22,8 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
 
@@ -68,6 +69,7 @@ __all__ = [
     "isa",
     "parse_datetime",
     "parse_point_id",
+    "translating",
 ]
 
 T = TypeVar("T")
@@ -382,6 +384,15 @@ class Engine:
         self._refusal = (StoreClosedError, f"store {self.path} was opened by another process")
         # The copy of the core has no threads to end. It must never be taken down in the child.
         _parents_cores.append(self.native)
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raises the public error where a native one is raised inside."""
+    try:
+        yield
+    except _native.NativeError as error:
+        raise translated(error) from error
 
 
 def translated(error: _native.NativeError) -> AsyncStoreError:

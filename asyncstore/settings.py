@@ -13,7 +13,7 @@ import msgspec
 
 from asyncstore.automatic import AUTO, automatic_codes
 from asyncstore.bounds import checked
-from asyncstore.engine import NativeField, available_memory_bytes
+from asyncstore.engine import NativeField, available_memory_bytes, translating
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.models import (
     BinaryQuantization,
@@ -70,8 +70,13 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
         return list(self.vectors) == [UNNAMED]
 
     def native_fields(self) -> list[NativeField]:
-        """One field for each vector, in the order given; the index is the field's number."""
-        return [self._native_field(name, params) for name, params in self.vectors.items()]
+        """One field for each vector, in the order given; the index is the field's number.
+
+        Raises:
+            UnsupportedError: Settings of a vector do not go together.
+        """
+        with translating():
+            return [self._native_field(name, params) for name, params in self.vectors.items()]
 
     def fields_by_name(self, collection: str) -> dict[str, AnyField]:
         """The vectors as the core numbers them: dense ones from 0, then sparse ones."""

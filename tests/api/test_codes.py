@@ -6,6 +6,7 @@ The sample's rows are few, so graphs are asked for from the first row on.
 import numpy as np
 import pytest
 
+import asyncstore
 from asyncstore import models as m
 from asyncstore import sample
 
@@ -236,3 +237,15 @@ async def test_codes_that_the_store_chooses_are_shown(open_store, real):
         assert vectors["chosen"].quantization_config.rabitq.bits == 8  # few dimensions
         assert vectors["own"].quantization_config == KINDS["product4"]
         assert isinstance((await vectors_of("own")).quantization_config, m.ScalarQuantization)
+
+
+async def test_codes_that_a_distance_has_none_of_are_refused(open_store):
+    async with open_store() as store:
+        refused = pytest.raises(asyncstore.UnsupportedError, match="Manhattan distance; scalar")
+        with refused:
+            await store.create_collection(
+                "one",
+                vectors=m.VectorParams(size=8, distance=m.Distance.MANHATTAN),
+                quantization_config=KINDS["rabitq4"],
+            )
+        assert await store.list_collections() == []
