@@ -112,6 +112,7 @@ Rows: TypeAlias = tuple[
 ]
 # False, True, or which JSON paths: ("include", paths), ("exclude", paths). A path that does not parse
 # is invalid_argument at the call.
+# ("group_keys", [path]): in place of payloads JSON arrays of the strings and integers at the path.
 PayloadSelection: TypeAlias = bool | tuple[str, list[str]]
 # Scroll: the rows and the first id of the next page.
 ScrollPage: TypeAlias = tuple[Rows, PointId | None]
@@ -303,6 +304,11 @@ class Engine:
         with_fields: Sequence[int],
         with_payload: PayloadSelection,
         filter: NativeFilter | None = None,
+        # The kind of score ("best_score", "sum_scores", "discover", "context") and how many of the
+        # examples are positive ones, which come first; native/engine/query_score.h has the order of
+        # examples, of which `query` is then the (examples, dim) matrix. None: the similarity.
+        score: tuple[str, int] | None = None,
+        excluded: Sequence[PointId] | NDArray[np.uint64] | None = None,  # points that are no results
     ) -> int:
         """→ Rows."""
     def submit_search_batch(

@@ -7,6 +7,7 @@ from typing import cast
 import msgspec
 
 from asyncstore.bounds import Bounds, check_number
+from asyncstore.groups import Groups
 from asyncstore.info import collection_info
 from asyncstore.models import CollectionInfo, CollectionStatistics, Finding, Severity
 from asyncstore.payload_indexes import PayloadIndexes
@@ -15,7 +16,7 @@ from asyncstore.progress import Progress, result_with_progress
 from asyncstore.writes import Writes
 
 
-class Collection(Writes, PayloadWrites, PayloadIndexes):
+class Collection(Groups, Writes, PayloadWrites, PayloadIndexes):
     """Points of one kind: an id, vectors, and payload, a JSON object.
 
     Comes from :meth:`Store.create_collection` or :meth:`Store.get_collection`, and may be used by

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from asyncstore.engine import Engine, NativeCollection
 from asyncstore.models import UpdateResult, UpdateStatus
 from asyncstore.operation import Operation
@@ -12,10 +14,16 @@ from asyncstore.settings import CollectionSettings
 class Handle:
     """What reads and writes share; the public class is :class:`asyncstore.Collection`."""
 
-    def __init__(self, engine: Engine, native: NativeCollection) -> None:
-        """Made by the store."""
+    def __init__(
+        self,
+        engine: Engine,
+        native: NativeCollection,
+        find_other: Callable[[str], NativeCollection],
+    ) -> None:
+        """Made by the store; ``find_other`` gives its other collections."""
         self._engine = engine
         self._native = native
+        self._find_other = find_other
         self._name = native.name
         self._settings = CollectionSettings.decode(native.config)
         self._fields = self._settings.fields_by_name(self._name)

@@ -10,7 +10,7 @@ import difflib
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 
@@ -32,12 +32,12 @@ def struct_of(value: object, kind: type[T], path: str) -> T:
         raise InvalidArgumentError(
             f"{path}: must be a {kind.__name__} or the dict of one, got {shown(value)}"
         )
-    names, required = _names(kind)
+    names, required, nullable = _names(kind)
     for key in value:
         if key not in names:
             raise InvalidArgumentError(f"{path}: {_unknown(key, list(names))}")
     for key in required:
-        if value.get(key) is None:
+        if key not in value or (value[key] is None and key not in nullable):
             raise InvalidArgumentError(f"{path}.{key}: is missing")
     return kind(**{names[key]: member for key, member in value.items()})
 
@@ -88,11 +88,13 @@ def shown(value: object) -> str:
 
 
 @functools.cache
-def _names(kind: type[msgspec.Struct]) -> tuple[dict[str, str], list[str]]:
-    """The members by their names in JSON, and which of these must be there."""
+def _names(kind: type[msgspec.Struct]) -> tuple[dict[str, str], list[str], set[str]]:
+    """The members by their names in JSON; which of these must be there; which may then be null."""
     fields = msgspec.structs.fields(kind)
     names = {field.encode_name: field.name for field in fields}
-    return names, [field.encode_name for field in fields if field.required]
+    required = [field for field in fields if field.required]
+    nullable = {field.encode_name for field in required if type(None) in get_args(field.type)}
+    return names, [field.encode_name for field in required], nullable
 
 
 def _unknown(key: object, known: list[str]) -> str:

@@ -11,7 +11,7 @@ from asyncstore.engine import CANDIDATES_MAX
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import lower_reading
 from asyncstore.handle import Handle
-from asyncstore.ids import IdsInput, point_id, point_ids
+from asyncstore.ids import Ids, IdsInput, point_id, point_ids
 from asyncstore.models import (
     FilterInput,
     PointId,
@@ -29,6 +29,8 @@ from asyncstore.rows import records, scored_points, search_batch_of
 from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
 from asyncstore.vectors import (
     AnyField,
+    Matrix,
+    VectorField,
     find_field,
     find_searched_field,
     query_matrix,
@@ -81,16 +83,7 @@ class Reads(Handle):
         if len(checked_ids) == 0:
             await self._engine.checkpoint()
             return []
-        engine, native = self._engine, self._engine.native
-        numbers = [field.number for field in wanted]
-        found: list[Record] = []
-        page_rows = _page_rows(selection)
-        for start in range(0, len(checked_ids), page_rows):
-            part = checked_ids[start : start + page_rows]
-            submit = partial(native.submit_retrieve, self._native, part, numbers, selection)
-            rows = cast("Rows", await engine.call(engine.reads, submit))
-            found += await records(rows, wanted, is_unnamed=self._is_unnamed)
-        return found
+        return await self._records(checked_ids, wanted, selection)
 
     async def scroll(
         self,
@@ -307,6 +300,33 @@ class Reads(Handle):
             ),
         )
         return search_batch_of(cast("NativeBatch", batch))
+
+    async def _records(
+        self, ids: Ids, wanted: Sequence[AnyField], selection: PayloadSelection
+    ) -> list[Record]:
+        """The points with these ids, which were checked; not those that are not there."""
+        engine, native = self._engine, self._engine.native
+        numbers = [field.number for field in wanted]
+        found: list[Record] = []
+        page_rows = _page_rows(selection)
+        for start in range(0, len(ids), page_rows):
+            part = ids[start : start + page_rows]
+            submit = partial(native.submit_retrieve, self._native, part, numbers, selection)
+            rows = cast("Rows", await engine.call(engine.reads, submit))
+            found += await records(rows, wanted, is_unnamed=self._is_unnamed)
+        return found
+
+    async def _vectors_of(
+        self, field: VectorField, ids: Sequence[PointId]
+    ) -> dict[PointId, Matrix | None]:
+        """A vector of some points by their ids; None for those that lack it."""
+        engine = self._engine
+        submit = partial(
+            engine.native.submit_retrieve, self._native, list(ids), [field.number], False
+        )
+        found, _, _, vectors, _ = cast("Rows", await engine.call(engine.reads, submit))
+        present, numbers = vectors[field.number]
+        return {point: numbers[row] if present[row] else None for row, point in enumerate(found)}
 
     def _wanted(self, with_vectors: object) -> list[AnyField]:
         """The fields whose vectors are asked for."""

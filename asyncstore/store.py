@@ -175,7 +175,7 @@ class Store:
         created = await self._change(
             lambda: engine.native.submit_create_collection(name, text, fields, sparse)
         )
-        return Collection(engine, cast(NativeCollection, created))
+        return Collection(engine, cast(NativeCollection, created), self._find)
 
     async def get_collection(self, name: str) -> Collection:
         """The collection of this name.
@@ -186,12 +186,15 @@ class Store:
         """
         check_name(name)
         await self._engine.checkpoint()
+        return Collection(self._engine, self._find(name), self._find)
+
+    def _find(self, name: str) -> NativeCollection:
         native = self._known().get(name)
         if native is None:
             if name in self._broken:
                 raise translated(self._broken[name])
             raise CollectionNotFoundError(f"Collection `{name}` doesn't exist!")
-        return Collection(self._engine, native)
+        return native
 
     async def list_collections(self) -> list[str]:
         """The names of all collections in order, also of those that could not be opened."""

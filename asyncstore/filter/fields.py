@@ -8,9 +8,9 @@ import numpy as np
 
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter.match import match_test
-from asyncstore.filter.members import shown
 from asyncstore.filter.ranges import count_test, range_test
 from asyncstore.filter.shapes import box_test, polygon_test, radius_test
+from asyncstore.members import shown
 from asyncstore.models import FieldCondition
 from asyncstore.pace import Pace
 

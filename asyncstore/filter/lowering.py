@@ -14,8 +14,8 @@ import msgspec
 from asyncstore.bounds import Bounds, check_number
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter.fields import field_tests
-from asyncstore.filter.members import leaf_of, list_of, shown, struct_of
 from asyncstore.ids import Ids, point_ids
+from asyncstore.members import leaf_of, list_of, shown, struct_of
 from asyncstore.models import (
     Condition,
     FieldCondition,

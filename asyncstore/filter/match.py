@@ -10,7 +10,7 @@ import numpy as np
 
 from asyncstore.bounds import Bounds
 from asyncstore.errors import InvalidArgumentError
-from asyncstore.filter.members import list_of, shown, struct_of, text_of
+from asyncstore.members import list_of, shown, struct_of, text_of
 from asyncstore.models import (
     MatchAny,
     MatchExcept,

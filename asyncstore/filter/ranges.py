@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from asyncstore.engine import parse_datetime
 from asyncstore.errors import InvalidArgumentError
-from asyncstore.filter.members import finite, leaf_of, shown, struct_of, text_of
+from asyncstore.members import finite, leaf_of, shown, struct_of, text_of
 from asyncstore.models import DatetimeRange, Range, ValuesCount
 
 if TYPE_CHECKING:

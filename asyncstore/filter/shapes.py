@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from asyncstore.bounds import checked
 from asyncstore.errors import InvalidArgumentError
-from asyncstore.filter.members import finite, leaf_of, list_of, struct_of
+from asyncstore.members import finite, leaf_of, list_of, struct_of
 from asyncstore.models import GeoBoundingBox, GeoLineString, GeoPoint, GeoPolygon, GeoRadius
 from asyncstore.pace import Pace
 

@@ -39,6 +39,9 @@ inline constexpr uint32_t k_segments_max = 4096;  // of one vector field
 inline constexpr uint64_t k_candidates_max = 1 << 20;
 inline constexpr uint64_t k_batch_results_max = 1 << 26;  // queries times limit of one batch
 
+// Vectors that one query gives as examples of what it looks for.
+inline constexpr uint64_t k_examples_max = 4096;
+
 // Of what passed the filters that were asked last, for each collection.
 inline constexpr uint64_t k_filter_cache_bytes = 16 << 20;
 

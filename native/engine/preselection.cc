@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <limits>
 #include <utility>
 
+#include "base/assert.h"
 #include "index/scan_cost.h"
 
 namespace asyncstore::engine {
@@ -41,9 +44,8 @@ bool walk_pays(const SegmentView& view, uint64_t admitted, const Effort& effort)
 class Preselection::Walk {
  public:
   Walk(const SegmentView& segment, uint32_t number, const AdmittedRows& admitted,
-       const quantize::EncodedQuery& query, const Effort& effort,
-       std::unique_ptr<index::LevelWalk> buffers)
-      : similarity_(segment, query),
+       const CodeScores& scores, const Effort& effort, std::unique_ptr<index::LevelWalk> buffers)
+      : similarity_(scores),
         admitted_(admitted, number),
         buffers_(std::move(buffers)),
         traversal_(*segment.segment->graph(), similarity_,
@@ -57,18 +59,13 @@ class Preselection::Walk {
  private:
   class Similarity final : public index::QuerySimilarity {
    public:
-    Similarity(const SegmentView& segment, const quantize::EncodedQuery& query)
-        : quantizer_(*segment.segment->quantizer()),
-          codes_(segment.segment->codes(0)),
-          query_(query) {}
+    explicit Similarity(const CodeScores& scores) : scores_(scores) {}
     void similarities(std::span<const uint32_t> rows, float* out) const override {
-      quantizer_.estimate_rows(query_, codes_, rows, out);
+      scores_.rows(rows, out);
     }
 
    private:
-    const quantize::Quantizer& quantizer_;
-    const uint8_t* codes_;
-    const quantize::EncodedQuery& query_;
+    const CodeScores scores_;
   };
   class Admitted final : public index::RowFilter {
    public:
@@ -89,12 +86,13 @@ class Preselection::Walk {
 };
 
 Preselection::Preselection(const FieldView& field, const AdmittedRows& admitted, NearerFirst nearer,
-                           Effort effort)
-    : field_(field), admitted_(admitted), nearer_(nearer), effort_(effort) {}
+                           const QueryScore& score, Effort effort)
+    : field_(field), admitted_(admitted), nearer_(nearer), score_(score), effort_(effort) {}
 
 Preselection::~Preselection() = default;
 
-void Preselection::add(const float* query) {
+void Preselection::add(std::span<const segment::ExactScorer> examples) {
+  ASSERT(examples.size() == score_.examples());
   Query& added = queries_.emplace_back(Query{{}, {}, TopCandidates(effort_.candidates, nearer_)});
   for (size_t i = 0; i < field_.segments.size(); ++i) {
     const auto& quantizer = field_.segments[i].segment->quantizer();
@@ -103,11 +101,13 @@ void Preselection::add(const float* query) {
     while (field_.segments[same].segment->quantizer() != quantizer) {
       ++same;
     }
-    if (same == i) {
-      added.owned.push_back(quantizer->encode_query(query));
-      added.encoded.push_back(added.owned.back().get());
-    } else {
-      added.encoded.push_back(added.encoded[same]);
+    for (size_t e = 0; e < examples.size(); ++e) {
+      if (same == i) {
+        added.owned.push_back(quantizer->encode_query(examples[e].query()));
+        added.encoded.push_back(added.owned.back().get());
+      } else {
+        added.encoded.push_back(added.encoded[same * examples.size() + e]);
+      }
     }
   }
 }
@@ -133,7 +133,7 @@ bool Preselection::scan(uint64_t& budget_bytes) {
     return scan_list(*list, budget_bytes);
   }
   const uint64_t block_bytes =
-      uint64_t{64} * segment().segment->quantizer()->code_bytes() * queries_.size();
+      uint64_t{64} * segment().segment->quantizer()->code_bytes() * comparisons();
   for (; row_ < segment().rows; row_ += 64) {
     if (budget_bytes == 0) {
       return false;
@@ -153,38 +153,35 @@ void Preselection::scan_block(uint32_t block) {
   }
   const uint32_t first = block * 64;
   const uint32_t rows = std::min(view.rows - first, 64U);
-  const uint8_t* codes = view.segment->codes(first);
-  float similarities[64];
+  float found[64];
   for (Query& query : queries_) {
-    view.segment->quantizer()->estimate(*query.encoded[segment_], codes, rows, similarities);
-    uint64_t passing = not_below(query.kept.threshold(), {similarities, rows});
+    scores(query, segment_).block(first, rows, found);
+    uint64_t passing = not_below(query.kept.threshold(), {found, rows});
     for (passing &= admitted; passing != 0; passing &= passing - 1) {
       const auto row = static_cast<uint32_t>(std::countr_zero(passing));
-      query.kept.push({similarities[row], segment_, first + row});
+      query.kept.push({found[row], segment_, first + row});
     }
   }
 }
 
 bool Preselection::scan_list(const std::vector<uint32_t>& list, uint64_t& budget_bytes) {
-  const SegmentView& view = segment();
-  float similarities[index::k_list_rows_max];
+  float found[index::k_list_rows_max];
   while (row_ < list.size()) {
     if (budget_bytes == 0) {
       return false;
     }
-    const auto rows = std::span(list).subspan(
-        row_, std::min<size_t>(list.size() - row_, std::size(similarities)));
+    const auto rows =
+        std::span(list).subspan(row_, std::min<size_t>(list.size() - row_, std::size(found)));
     for (Query& query : queries_) {
-      view.segment->quantizer()->estimate_rows(*query.encoded[segment_], view.segment->codes(0),
-                                               rows, similarities);
-      uint64_t passing = not_below(query.kept.threshold(), {similarities, rows.size()});
+      scores(query, segment_).rows(rows, found);
+      uint64_t passing = not_below(query.kept.threshold(), {found, rows.size()});
       for (; passing != 0; passing &= passing - 1) {
         const auto i = static_cast<size_t>(std::countr_zero(passing));
-        query.kept.push({similarities[i], segment_, rows[i]});
+        query.kept.push({found[i], segment_, rows[i]});
       }
     }
     row_ += static_cast<uint32_t>(rows.size());
-    budget_bytes -= std::min(budget_bytes, rows.size() * k_random_bytes * queries_.size());
+    budget_bytes -= std::min(budget_bytes, rows.size() * k_random_bytes * comparisons());
   }
   row_ = 0;
   return true;
@@ -193,11 +190,11 @@ bool Preselection::scan_list(const std::vector<uint32_t>& list, uint64_t& budget
 // --- walks ---
 
 bool Preselection::walk(uint64_t& budget_bytes, WalkPool& pool) {
-  const uint64_t step_bytes = k_walk_evaluations * k_random_bytes;
+  const uint64_t step_bytes = k_walk_evaluations * k_random_bytes * score_.examples();
   for (; query_ < queries_.size(); ++query_) {
     Query& query = queries_[query_];
     if (!walk_) {
-      walk_ = std::make_unique<Walk>(segment(), segment_, admitted_, *query.encoded[segment_],
+      walk_ = std::make_unique<Walk>(segment(), segment_, admitted_, scores(query, segment_),
                                      effort_, pool.take());
     }
     while (!walk_->step(k_walk_evaluations)) {
@@ -219,17 +216,81 @@ bool Preselection::walk(uint64_t& budget_bytes, WalkPool& pool) {
 }
 
 float Preselection::reach(size_t query, const Candidate& candidate) const {
-  const segment::Segment& segment = *field_.segments[candidate.segment].segment;
-  const float deviation = segment.quantizer()->deviation(
-      *queries_[query].encoded[candidate.segment], segment.codes(candidate.row));
-  return candidate.similarity + k_reach_deviations * deviation;
+  return scores(queries_[query], candidate.segment).reach(candidate.row, candidate.similarity);
 }
 
 float Preselection::reach_at_most(size_t query, const Candidate& candidate) const {
-  const segment::Segment& segment = *field_.segments[candidate.segment].segment;
-  const float deviation = segment.quantizer()->deviation_at_most(
-      *queries_[query].encoded[candidate.segment], segment.codes(candidate.row));
-  return candidate.similarity + k_reach_deviations * deviation;
+  return scores(queries_[query], candidate.segment)
+      .reach_at_most(candidate.row, candidate.similarity);
+}
+
+// --- scores ---
+
+void CodeScores::block(uint32_t first, uint32_t count, float* out) const {
+  const auto& quantizer = *segment_.quantizer();
+  if (score_.is_similarity()) {
+    quantizer.estimate(*examples_[0], segment_.codes(first), count, out);
+    return;
+  }
+  buffer_.resize(examples_.size() * count);
+  for (size_t e = 0; e < examples_.size(); ++e) {
+    quantizer.estimate(*examples_[e], segment_.codes(first), count, buffer_.data() + e * count);
+  }
+  combine(count, out);
+}
+
+void CodeScores::rows(std::span<const uint32_t> rows, float* out) const {
+  const auto& quantizer = *segment_.quantizer();
+  if (score_.is_similarity()) {
+    quantizer.estimate_rows(*examples_[0], segment_.codes(0), rows, out);
+    return;
+  }
+  buffer_.resize(examples_.size() * rows.size());
+  for (size_t e = 0; e < examples_.size(); ++e) {
+    quantizer.estimate_rows(*examples_[e], segment_.codes(0), rows,
+                            buffer_.data() + e * rows.size());
+  }
+  combine(rows.size(), out);
+}
+
+// The buffer has the similarities of all rows to one example after those to another.
+void CodeScores::combine(size_t count, float* out) const {
+  for (size_t row = 0; row < count; ++row) {
+    out[row] = score_.of(buffer_.data() + row, count);
+  }
+}
+
+template <typename Deviation>
+float CodeScores::reach(uint32_t row, float estimate, Deviation deviation) const {
+  if (score_.is_similarity()) {
+    return estimate + k_reach_deviations * deviation(*examples_[0]);
+  }
+  const auto& quantizer = *segment_.quantizer();
+  const size_t count = examples_.size();
+  buffer_.resize(2 * count);
+  float* low = buffer_.data();
+  float* high = low + count;
+  for (size_t e = 0; e < count; ++e) {
+    float similarity = 0;
+    quantizer.estimate_rows(*examples_[e], segment_.codes(0), {&row, 1}, &similarity);
+    const float error = k_reach_deviations * deviation(*examples_[e]);
+    const bool known = std::isfinite(error);
+    low[e] = known ? similarity - error : -std::numeric_limits<float>::infinity();
+    high[e] = known ? similarity + error : std::numeric_limits<float>::infinity();
+  }
+  return score_.at_most(low, high);
+}
+
+float CodeScores::reach(uint32_t row, float estimate) const {
+  return reach(row, estimate, [&](const quantize::EncodedQuery& example) {
+    return segment_.quantizer()->deviation(example, segment_.codes(row));
+  });
+}
+
+float CodeScores::reach_at_most(uint32_t row, float estimate) const {
+  return reach(row, estimate, [&](const quantize::EncodedQuery& example) {
+    return segment_.quantizer()->deviation_at_most(example, segment_.codes(row));
+  });
 }
 
 }  // namespace asyncstore::engine

@@ -3,14 +3,17 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "engine/admitted_rows.h"
 #include "engine/candidates.h"
+#include "engine/query_score.h"
 #include "engine/view.h"
 #include "index/traversal.h"
 #include "quantize/quantizer.h"
+#include "segment/row_codec.h"
 
 namespace asyncstore::engine {
 
@@ -40,18 +43,49 @@ class WalkPool {
   std::vector<std::unique_ptr<index::LevelWalk>> free_;
 };
 
+// The scores of rows by their codes, of one query in one segment.
+class CodeScores {
+ public:
+  // Those of the examples, encoded.
+  using Encoded = std::span<const quantize::EncodedQuery* const>;
+
+  // What is given outlives this; every call uses the buffer anew.
+  CodeScores(const segment::Segment& segment, Encoded examples, const QueryScore& score,
+             std::vector<float>& buffer)
+      : segment_(segment), examples_(examples), score_(score), buffer_(buffer) {}
+
+  // Of `count` ≤ 64 rows from `first` on, and of some rows, at most 64.
+  void block(uint32_t first, uint32_t count, float* out) const;
+  void rows(std::span<const uint32_t> rows, float* out) const;
+  // What the exact score of a row is not above, but for few in a thousand; and what that is not
+  // above, quicker to have. `estimate` is its score by codes.
+  float reach(uint32_t row, float estimate) const;
+  float reach_at_most(uint32_t row, float estimate) const;
+
+ private:
+  void combine(size_t count, float* out) const;
+  template <typename Deviation>
+  float reach(uint32_t row, float estimate, Deviation deviation) const;
+
+  const segment::Segment& segment_;
+  Encoded examples_;
+  const QueryScore& score_;
+  std::vector<float>& buffer_;
+};
+
 // One or several queries over the admitted rows of all segments of a field. Segments with a graph
 // are walked, the others scanned; a scan compares each block of codes with all queries while it is
 // in the caches. Where few rows are admitted, their codes alone are compared.
 class Preselection {
  public:
-  // The view, and what is admitted of it, outlive this.
+  // The view, what is admitted of it and the score, which all queries have, outlive this.
   Preselection(const FieldView& field, const AdmittedRows& admitted, NearerFirst nearer,
-               Effort effort);
+               const QueryScore& score, Effort effort);
   ~Preselection();
 
-  // `query` has the field's dimension, unit length for cosine. Not after the first step().
-  void add(const float* query);
+  // The examples of a query, as the score counts them; each has the field's dimension, unit length
+  // for cosine. Not after the first step().
+  void add(std::span<const segment::ExactScorer> examples);
   // About a tenth of a millisecond of work; true when all is done.
   bool step(WalkPool& pool);
   // The candidates of a query, the nearest by their estimates first; once.
@@ -67,12 +101,19 @@ class Preselection {
 
  private:
   struct Query {
-    std::vector<const quantize::EncodedQuery*> encoded;  // for each segment
+    std::vector<const quantize::EncodedQuery*> encoded;  // for each segment those of all examples
     std::vector<std::unique_ptr<quantize::EncodedQuery>> owned;
     TopCandidates kept;
   };
 
   const SegmentView& segment() const { return field_.segments[segment_]; }
+  CodeScores scores(const Query& query, uint32_t segment) const {
+    return {*field_.segments[segment].segment,
+            std::span(query.encoded).subspan(segment * score_.examples(), score_.examples()),
+            score_, buffer_};
+  }
+  // Of each row that is looked at.
+  uint64_t comparisons() const { return queries_.size() * score_.examples(); }
   bool by_graph() const;
   bool scan(uint64_t& budget_bytes);
   void scan_block(uint32_t block);
@@ -82,6 +123,7 @@ class Preselection {
   const FieldView& field_;
   const AdmittedRows& admitted_;
   NearerFirst nearer_;
+  const QueryScore& score_;
   Effort effort_;
   std::vector<Query> queries_;
   uint32_t segment_ = 0;  // where the work goes on
@@ -89,6 +131,7 @@ class Preselection {
   size_t query_ = 0;      // of the walks
   class Walk;
   std::unique_ptr<Walk> walk_;
+  mutable std::vector<float> buffer_;
 };
 
 }  // namespace asyncstore::engine

@@ -95,6 +95,7 @@ SearchTask::SearchTask(uint64_t ticket, std::shared_ptr<Collection> collection,
 
 void SearchTask::start() {
   view_ = collection_->view();
+  find_excluded();
   if (request_.filter) {
     filtering_.emplace(collection_, request_.filter);
     stage_ = Stage::filter;
@@ -102,6 +103,20 @@ void SearchTask::start() {
   }
   admitted_.emplace(field());
   begin();
+}
+
+void SearchTask::find_excluded() {
+  if (request_.excluded.empty()) {
+    return;
+  }
+  const auto lock = collection_->table().read_lock();
+  for (const points::PointId& id : request_.excluded) {
+    const uint32_t slot = collection_->table().find(id);
+    if (slot != points::k_no_slot) {
+      excluded_.push_back(slot);
+    }
+  }
+  std::sort(excluded_.begin(), excluded_.end());
 }
 
 Task::Next SearchTask::filter(Worker& worker) {
@@ -169,17 +184,22 @@ void SearchTask::begin() {
                         effort.candidates <= base::k_candidates_max;
   const NearerFirst nearer(field(), collection_->table());
   if (by_codes) {
-    preselection_.emplace(field(), *admitted_, nearer, effort);
+    preselection_.emplace(field(), *admitted_, nearer, request_.score, effort);
   } else {
     scan_.emplace(field(), *admitted_);
   }
-  const size_t count = request_.queries.size() / described.dim;
-  queries_.reserve(count);
-  for (size_t i = 0; i < count; ++i) {
-    Query& query = queries_.emplace_back(Query{
-        segment::ExactScorer(described, request_.queries.data() + i * described.dim), {}, {}});
+  const size_t examples = request_.score.examples();
+  const size_t count = request_.queries.size() / described.dim / examples;
+  queries_.resize(count);
+  similarities_.resize(examples);
+  const float* vector = request_.queries.data();
+  for (Query& query : queries_) {
+    query.examples.reserve(examples);
+    for (size_t e = 0; e < examples; ++e, vector += described.dim) {
+      query.examples.emplace_back(described, vector);
+    }
     if (by_codes) {
-      preselection_->add(query.scorer.query());
+      preselection_->add(query.examples);
     } else {
       query.rescoring.emplace(wanted_count_, nearer);
     }
@@ -188,8 +208,9 @@ void SearchTask::begin() {
 }
 
 uint64_t SearchTask::wanted_count() const {
-  const bool endless = request_.limit > UINT64_MAX - request_.offset;
-  const uint64_t wanted = endless ? UINT64_MAX : request_.limit + request_.offset;
+  const uint64_t besides = request_.offset + excluded_.size();
+  const bool endless = besides < request_.offset || request_.limit > UINT64_MAX - besides;
+  const uint64_t wanted = endless ? UINT64_MAX : request_.limit + besides;
   return std::min(wanted, std::max<uint64_t>(admitted_->count_max(), 1));
 }
 
@@ -213,8 +234,10 @@ Effort SearchTask::effort() const {
     in_sight = effort.candidates;
   } else {
     in_sight = times(spread(described.quantization));
+    // Where the context is met all rows have the same score, and no bound tells them apart.
+    const bool bounded = request_.score.kind() != QueryScore::Kind::context;
     effort.candidates =
-        request_.early_stop
+        request_.early_stop && bounded
             ? std::min(admitted, std::max(times(k_candidates_per_result), k_candidates_min))
             : in_sight;
   }
@@ -227,12 +250,14 @@ Effort SearchTask::effort() const {
 // --- 2 read ---
 
 void SearchTask::begin_rescoring() {
-  const auto& described = collection_->fields()[request_.field];
   const NearerFirst nearer(field(), collection_->table());
-  const float threshold =
-      request_.score_threshold
-          ? segment::similarity_floor(described.distance, *request_.score_threshold)
-          : -std::numeric_limits<float>::infinity();
+  float threshold = -std::numeric_limits<float>::infinity();
+  if (request_.score_threshold) {
+    threshold = request_.score.is_similarity()
+                    ? segment::similarity_floor(collection_->fields()[request_.field].distance,
+                                                *request_.score_threshold)
+                    : *request_.score_threshold;
+  }
   for (size_t i = 0; i < queries_.size(); ++i) {
     const std::vector<Candidate> found = preselection_->take_unsorted(i);
     candidates_ += found.size();
@@ -288,6 +313,13 @@ void SearchTask::landed(const io::ReadRequest& request, Bytes data, const Error*
   }
 }
 
+float SearchTask::score(const Query& query, const std::byte* row) {
+  for (size_t e = 0; e < query.examples.size(); ++e) {
+    similarities_[e] = query.examples[e].similarity(row);
+  }
+  return request_.score.of(similarities_.data());
+}
+
 void SearchTask::score_candidate(uint32_t index, Bytes data) {
   const auto& [number, candidate] = wanted_[index];
   Status sound = check_row(*field().segments[candidate.segment].segment, candidate.row, data);
@@ -296,7 +328,7 @@ void SearchTask::score_candidate(uint32_t index, Bytes data) {
     return;
   }
   Query& query = queries_[number];
-  query.rescoring->scored({query.scorer.similarity(data.data()), candidate.segment, candidate.row});
+  query.rescoring->scored({score(query, data.data()), candidate.segment, candidate.row});
   ++rescored_;
 }
 
@@ -316,7 +348,7 @@ void SearchTask::score_part(uint32_t index, Bytes data) {
       return;
     }
     for (Query& query : queries_) {
-      query.rescoring->scored({query.scorer.similarity(stored.data()), part.segment, row});
+      query.rescoring->scored({score(query, stored.data()), part.segment, row});
     }
     ++rescored_;
   }
@@ -339,11 +371,18 @@ void SearchTask::take_estimates() {
 
 // What of all that was found is asked for.
 std::vector<Candidate> SearchTask::page(std::vector<Candidate> found) const {
-  const auto distance = collection_->fields()[request_.field].distance;
-  if (request_.score_threshold) {
+  if (!excluded_.empty()) {
+    const NearerFirst nearer(field(), collection_->table());
     std::erase_if(found, [&](const Candidate& candidate) {
-      return !segment::passes(distance, segment::score_of(distance, candidate.similarity),
-                              *request_.score_threshold);
+      return std::binary_search(excluded_.begin(), excluded_.end(), nearer.slot(candidate));
+    });
+  }
+  if (request_.score_threshold) {
+    const auto distance = collection_->fields()[request_.field].distance;
+    std::erase_if(found, [&](const Candidate& candidate) {
+      return request_.score.is_similarity()
+                 ? !segment::passes(distance, score_of(candidate), *request_.score_threshold)
+                 : candidate.similarity < *request_.score_threshold;
     });
   }
   found.erase(found.begin(), found.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(
@@ -370,14 +409,20 @@ Task::Next SearchTask::read_points(Worker& worker) {
   return fetch_->read(*this, worker) ? Next::wait : answer(worker);
 }
 
+float SearchTask::score_of(const Candidate& candidate) const {
+  return request_.score.is_similarity()
+             ? segment::score_of(collection_->fields()[request_.field].distance,
+                                 candidate.similarity)
+             : candidate.similarity;
+}
+
 Rows SearchTask::rows_of(const Query& query) const {
   Rows rows;
-  const auto distance = collection_->fields()[request_.field].distance;
   const NearerFirst nearer(field(), collection_->table());
   for (const Candidate& candidate : query.results) {
     const uint32_t slot = nearer.slot(candidate);
     rows.ids.push_back(collection_->table().id(slot));
-    rows.scores.push_back(segment::score_of(distance, candidate.similarity));
+    rows.scores.push_back(score_of(candidate));
     rows.versions.push_back(collection_->table().version(slot));
   }
   return rows;

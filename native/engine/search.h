@@ -15,6 +15,7 @@
 #include "engine/original_scan.h"
 #include "engine/point_fetch.h"
 #include "engine/preselection.h"
+#include "engine/query_score.h"
 #include "engine/rescoring.h"
 #include "engine/task.h"
 #include "segment/row_codec.h"
@@ -23,8 +24,11 @@ namespace asyncstore::engine {
 
 struct SearchRequest {
   uint32_t field = 0;
-  std::vector<float> queries;  // q · dim, finite
-  uint64_t limit = 10;         // ≥ 1
+  std::vector<float> queries;  // q · examples · dim, finite
+  QueryScore score;            // of each query, which says how many examples it has
+  // Points that are no results, though they may be near: those that examples were taken of.
+  std::vector<points::PointId> excluded;
+  uint64_t limit = 10;  // ≥ 1
   uint64_t offset = 0;
   double oversampling = 0;  // 0: as many candidates as may count by the bounds of their errors
   uint32_t hnsw_ef = 0;     // 0: as the field says
@@ -60,7 +64,7 @@ class SearchTask : public Task {
  private:
   enum class Stage : uint8_t { start, filter, preselect, scan, rescore, points };
   struct Query {
-    segment::ExactScorer scorer;
+    std::vector<segment::ExactScorer> examples;
     std::optional<Rescoring> rescoring;
     std::vector<Candidate> results;
   };
@@ -71,6 +75,7 @@ class SearchTask : public Task {
 
   const FieldView& field() const { return view_->fields[request_.field]; }
   void start();
+  void find_excluded();
   Next filter(Worker& worker);
   bool find_rows();
   bool scans_few() const;
@@ -81,6 +86,7 @@ class SearchTask : public Task {
   bool read_wave(Worker& worker);
   Next read_scan(Worker& worker);
   Next read_points(Worker& worker);
+  float score(const Query& query, const std::byte* row);
   void score_candidate(uint32_t index, base::Bytes data);
   void score_part(uint32_t index, base::Bytes data);
   void take_estimates();
@@ -88,6 +94,7 @@ class SearchTask : public Task {
   std::vector<Candidate> page(std::vector<Candidate> found) const;
   Next answer(Worker& worker);
   void fail(base::Error error);
+  float score_of(const Candidate& candidate) const;
   Rows rows_of(const Query& query) const;
 
   uint64_t ticket_;
@@ -103,7 +110,9 @@ class SearchTask : public Task {
   std::optional<AdmittedRows> admitted_;
   std::optional<PassingRowsBuilder> rows_builder_;
   std::vector<Query> queries_;
-  uint64_t wanted_count_ = 0;  // limit and offset, of the points there are
+  std::vector<uint32_t> excluded_;   // slots, ascending
+  std::vector<float> similarities_;  // of the row at hand to all examples
+  uint64_t wanted_count_ = 0;        // limit and offset, of the points there are
   std::optional<Preselection> preselection_;
   std::optional<OriginalScan> scan_;
   std::vector<Wanted> wanted_;

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "engine/vector_fetch.h"
+#include "filter/group_keys.h"
 #include "payload/payload.h"
 
 namespace asyncstore::engine {
@@ -13,6 +14,25 @@ namespace asyncstore::engine {
 using base::Bytes;
 using base::Error;
 using base::Status;
+
+namespace {
+
+base::Result<std::vector<std::byte>> select(const PayloadSelection& selection, Bytes payload) {
+  switch (selection.kind) {
+    case PayloadSelection::Kind::include:
+      return payload::include(payload, selection.paths);
+    case PayloadSelection::Kind::exclude:
+      return payload::exclude(payload, selection.paths);
+    case PayloadSelection::Kind::group_keys:
+      return filter::group_keys(payload, selection.paths.front());
+    case PayloadSelection::Kind::none:
+    case PayloadSelection::Kind::all:
+      break;
+  }
+  return std::vector<std::byte>(payload.begin(), payload.end());
+}
+
+}  // namespace
 
 ValueFetch::ValueFetch(std::shared_ptr<Collection> collection, size_t points, uint32_t first_index)
     : collection_(std::move(collection)), points_(points), first_index_(first_index) {}
@@ -88,9 +108,7 @@ void ValueFetch::arrived(const Item& item, Bytes stored) {
   if (selection == nullptr || selection->kind == PayloadSelection::Kind::all) {
     return;
   }
-  auto selected = selection->kind == PayloadSelection::Kind::include
-                      ? payload::include(target, selection->paths)
-                      : payload::exclude(target, selection->paths);
+  auto selected = select(*selection, target);
   if (!selected.ok()) {
     fail(std::move(selected.error()));
     return;

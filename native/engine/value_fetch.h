@@ -14,7 +14,8 @@ namespace asyncstore::engine {
 
 // What of a payload a reply returns.
 struct PayloadSelection {
-  enum class Kind : uint8_t { none, all, include, exclude };
+  // group_keys: what filter::group_keys() says of the one path.
+  enum class Kind : uint8_t { none, all, include, exclude, group_keys };
   Kind kind = Kind::none;
   std::vector<payload::Path> paths;
 };

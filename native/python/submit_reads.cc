@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,7 +26,7 @@ using engine::PayloadSelection;
 
 namespace {
 
-// False, True, ("include", paths) or ("exclude", paths).
+// False, True, ("include", paths), ("exclude", paths) or ("group_keys", [path]).
 PayloadSelection selection_of(nb::handle with_payload) {
   PayloadSelection selection;
   if (PyBool_Check(with_payload.ptr()) != 0) {
@@ -34,11 +35,15 @@ PayloadSelection selection_of(nb::handle with_payload) {
     return selection;
   }
   const auto [kind, paths] = nb::cast<std::pair<std::string, nb::list>>(with_payload);
-  if (kind != "include" && kind != "exclude") {
+  static const std::map<std::string, PayloadSelection::Kind> kinds = {
+      {"include", PayloadSelection::Kind::include},
+      {"exclude", PayloadSelection::Kind::exclude},
+      {"group_keys", PayloadSelection::Kind::group_keys}};
+  const auto known = kinds.find(kind);
+  if (known == kinds.end() || (kind == "group_keys" && paths.size() != 1)) {
     raise(base::invalid_argument("unknown payload selection '" + kind + "'"));
   }
-  selection.kind =
-      kind == "include" ? PayloadSelection::Kind::include : PayloadSelection::Kind::exclude;
+  selection.kind = known->second;
   for (nb::handle path : paths) {
     selection.paths.push_back(path_of(path));
   }
@@ -92,14 +97,46 @@ engine::SearchRequest search_request(const Collection& collection, uint32_t fiel
   return request;
 }
 
+// (kind, number of positive examples); None: nearest.
+engine::QueryScore score_of(nb::handle given, uint64_t examples) {
+  using Kind = engine::QueryScore::Kind;
+  if (given.is_none()) {
+    if (examples != 1) {
+      raise(base::invalid_argument("a search has one query"));
+    }
+    return {};
+  }
+  const auto [name, positives] = nb::cast<std::pair<std::string, uint32_t>>(given);
+  static const std::map<std::string, Kind> kinds = {{"best_score", Kind::best_score},
+                                                    {"sum_scores", Kind::sum_scores},
+                                                    {"discover", Kind::discover},
+                                                    {"context", Kind::context}};
+  const auto kind = kinds.find(name);
+  if (kind == kinds.end()) {
+    raise(base::invalid_argument("unknown kind of query '" + name + "'"));
+  }
+  const uint64_t odd = kind->second == Kind::discover ? 1 : 0;
+  const bool pairs = kind->second == Kind::discover || kind->second == Kind::context;
+  if (examples == 0 || examples > base::k_examples_max || positives > examples ||
+      (pairs && examples % 2 != odd)) {
+    raise(base::invalid_argument("a query of kind '" + name + "' cannot have " +
+                                 std::to_string(examples) + " examples"));
+  }
+  return {kind->second, positives, static_cast<uint32_t>(examples)};
+}
+
 uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& collection,
                        uint32_t field, const FloatArray& query, uint64_t limit, uint64_t offset,
                        double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
                        bool ignore_codes, bool exact, std::optional<float> score_threshold,
                        std::vector<uint32_t> with_fields, nb::object with_payload,
-                       nb::object filter) {
+                       nb::object filter, nb::object score, nb::object excluded) {
   auto request = search_request(*collection, field, query, limit,
                                 {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
+  request.score = score_of(score, query.ndim() == 2 ? query.shape(0) : 1);
+  if (!excluded.is_none()) {
+    request.excluded = ids_of(excluded);
+  }
   request.offset = offset;
   request.score_threshold = score_threshold;
   request.with = with_of(*collection, std::move(with_fields), with_payload);
@@ -183,7 +220,8 @@ void bind_reads(nb::handle engine_class) {
       .def("submit_search", &submit_search, "collection"_a, "field"_a, "query"_a, nb::kw_only(),
            "limit"_a, "offset"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
            "ignore_codes"_a, "exact"_a, "score_threshold"_a.none(), "with_fields"_a,
-           "with_payload"_a, "filter"_a.none() = nb::none())
+           "with_payload"_a, "filter"_a.none() = nb::none(), "score"_a.none() = nb::none(),
+           "excluded"_a.none() = nb::none())
       .def("submit_search_batch", &submit_search_batch, "collection"_a, "field"_a, "queries"_a,
            nb::kw_only(), "limit"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
            "ignore_codes"_a, "exact"_a, "filter"_a.none() = nb::none());

@@ -1,0 +1,307 @@
+"""Queries whose results are grouped by a value of the payload."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import msgspec
+
+from asyncstore.bounds import Bounds, check_number
+from asyncstore.errors import InvalidArgumentError
+from asyncstore.filter import lower_reading
+from asyncstore.ids import point_id
+from asyncstore.members import struct_of
+from asyncstore.models import (
+    FieldCondition,
+    Filter,
+    FilterInput,
+    LookupLocation,
+    MatchAny,
+    MatchExcept,
+    PointGroup,
+    PointId,
+    Prefetch,
+    PrefetchInput,
+    QueryInput,
+    Record,
+    ScoredPoint,
+    SearchParams,
+    WithLookup,
+    WithLookupInput,
+    WithPayload,
+)
+from asyncstore.pace import Pace
+from asyncstore.payload import check_path, payload_selection
+from asyncstore.queries import Asked, Queries, QueryLowering, all_of
+from asyncstore.vectors import AnyField
+
+if TYPE_CHECKING:
+    from asyncstore.engine import NativeFilter, Rows
+
+Key: TypeAlias = str | int
+
+_GROUPS = 10
+_GROUP_SIZE = 3
+_PAGE_ROWS = 1024
+_HITS_MAX = 1 << 20  # of one reply
+
+
+class Grouping:
+    """Groups that fill up as points come, best first.
+
+    Args:
+        limit: How many groups are wanted.
+        size: How many points of each.
+    """
+
+    def __init__(self, limit: int, size: int) -> None:
+        self.limit = limit
+        self.size = size
+        self.groups: dict[Key, dict[PointId, ScoredPoint]] = {}  # the best first
+
+    def add(self, hit: ScoredPoint, keys: Sequence[Key]) -> bool:
+        """Puts a point into the groups of its keys; False when that changed nothing."""
+        added = False
+        for key in keys:
+            group = self.groups.get(key)
+            if group is None:
+                if len(self.groups) >= self.limit:
+                    continue
+                group = self.groups[key] = {}
+            if len(group) < self.size and hit.id not in group:
+                group[hit.id] = hit
+                added = True
+        return added
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there are as many groups as wanted."""
+        return len(self.groups) >= self.limit
+
+    def open_keys(self) -> list[Key]:
+        """The keys of the groups that have room."""
+        return [key for key, group in self.groups.items() if len(group) < self.size]
+
+
+class Groups(Queries):
+    """The call that groups what a query finds."""
+
+    async def query_groups(
+        self,
+        query: QueryInput | None = None,
+        *,
+        group_by: str,
+        limit: int = _GROUPS,
+        group_size: int = _GROUP_SIZE,
+        with_lookup: WithLookupInput | None = None,
+        prefetch: PrefetchInput | Sequence[PrefetchInput] | None = None,
+        using: str = "",
+        filter: FilterInput | None = None,
+        params: SearchParams | None = None,
+        score_threshold: float | None = None,
+        lookup_from: LookupLocation | Mapping[str, object] | None = None,
+        with_payload: WithPayload = False,
+        with_vectors: bool | Sequence[str] = False,
+    ) -> list[PointGroup]:
+        """Finds the best points of each value that a payload field has.
+
+        A point belongs to the group of every string and integer at ``group_by``; in an array each
+        element counts. It looks on until the groups are full or no point is left, however many
+        points one group has among the nearest. An index of the field makes that quick.
+
+        Args:
+            query: As in :meth:`query`.
+            group_by: The JSON path of the values.
+            limit: How many groups, at least 1.
+            group_size: How many points of each, at least 1.
+            with_lookup: A collection whose points have the groups' values as ids; or a
+                ``WithLookup``, which says what of these points is wanted.
+            prefetch: As in :meth:`query`.
+            using: As in :meth:`query`.
+            filter: As in :meth:`query`.
+            params: As in :meth:`query`.
+            score_threshold: As in :meth:`query`.
+            lookup_from: As in :meth:`query`.
+            with_payload: As in :meth:`retrieve`.
+            with_vectors: As in :meth:`search`.
+
+        Returns:
+            Groups, that with the best point first.
+
+        Raises:
+            InvalidArgumentError: As :meth:`query`; or ``group_by`` is no path.
+            CollectionNotFoundError: That of ``with_lookup`` or ``lookup_from`` does not exist.
+            PointNotFoundError: As :meth:`query`.
+            CorruptionError: A row or value that was needed is damaged on disk.
+            StorageIOError: A row or value that was needed could not be read.
+
+        Example:
+            >>> async def best_chunks_of_documents(collection, vector):
+            ...     groups = await collection.query_groups(vector, group_by="document_id")
+            ...     return {group.id: [hit.id for hit in group.hits] for group in groups}
+        """
+        check_path(group_by, "group_by")
+        check_number(limit, Bounds(1), "limit")
+        check_number(group_size, Bounds(1), "group_size")
+        selection = payload_selection(with_payload)
+        wanted = self._wanted(with_vectors) if with_vectors else []
+        lookup = None if with_lookup is None else self._lookup(with_lookup)
+        given = Prefetch(
+            prefetch=prefetch,  # type: ignore[arg-type]
+            query=query,
+            using=using,
+            filter=filter,
+            params=params,
+            score_threshold=score_threshold,
+            limit=min(limit * group_size, _HITS_MAX),
+            lookup_from=lookup_from,  # type: ignore[arg-type]
+        )
+        asked = await QueryLowering(self, Pace()).asked(given)
+        grouping = Grouping(limit, group_size)
+        if asked.fuse is not None:
+            await self._group_fused(asked, group_by, grouping)
+        else:
+            await self._group_ranked(asked, group_by, grouping)
+        hits = {point: hit for group in grouping.groups.values() for point, hit in group.items()}
+        if selection is not False or wanted:
+            hits = await self._with(hits, wanted, selection)
+        records = {} if lookup is None else await lookup.records(list(grouping.groups))
+        return [
+            PointGroup(
+                id=key,
+                hits=[hits[point] for point in group if point in hits],
+                lookup=records.get(key),
+            )
+            for key, group in grouping.groups.items()
+        ]
+
+    async def _group_fused(self, asked: Asked, group_by: str, grouping: Grouping) -> None:
+        """A fused list has no more points than its prefetches."""
+        everything = dataclasses.replace(asked, limit=sum(one.limit for one in asked.prefetches))
+        hits = {hit.id: hit for hit in await self._find(everything, [], (), False)}
+        keys = await self._keys(list(hits), group_by)
+        for point, hit in hits.items():
+            grouping.add(hit, keys.get(point, ()))
+
+    async def _group_ranked(self, asked: Asked, group_by: str, grouping: Grouping) -> None:
+        """First which groups there are, best first; then the rest of their points."""
+        restrictions = await self._candidates(asked)
+        count = asked.limit
+        while True:
+            known = [] if not grouping.groups else [_beside(list(grouping.groups), group_by)]
+            seen, is_new = await self._add(asked, restrictions, known, count, group_by, grouping)
+            if seen < count or grouping.is_complete:
+                break
+            # Points of groups that are known, besides others of theirs that are no keys, may come
+            # again: then more are looked at.
+            count = count if is_new else 2 * count
+        count = 0
+        while open_keys := grouping.open_keys():
+            count = max(count, min(len(open_keys) * grouping.size, _HITS_MAX))
+            among = [_among(open_keys, group_by)]
+            seen, is_new = await self._add(asked, restrictions, among, count, group_by, grouping)
+            if seen < count:
+                break
+            count = count if is_new else 2 * count
+
+    async def _add(
+        self,
+        asked: Asked,
+        restrictions: Sequence[NativeFilter],
+        among: Sequence[Filter],
+        count: int,
+        group_by: str,
+        grouping: Grouping,
+    ) -> tuple[int, bool]:
+        """Groups the best ``count`` points; how many there were, and whether any was of use."""
+        lowered = [await lower_reading(one, self._fields, Pace()) for one in among]
+        filters = [*restrictions, *(one for one in lowered if one is not None)]
+        part = dataclasses.replace(asked, limit=count)
+        selection = ("group_keys", [group_by])
+        ids, scores, versions, _, texts = await self._rows(part, all_of(filters), (), selection)
+        pace = Pace()
+        is_new = False
+        for row, point in enumerate(ids):
+            text = None if texts is None else texts[row]
+            keys: list[Key] = [] if text is None else _keys_of(text)
+            hit = ScoredPoint(id=point, version=versions[row], score=scores[row])
+            is_new = grouping.add(hit, keys) or is_new
+            await pace.breathe()
+        return len(ids), is_new
+
+    async def _keys(self, ids: list[PointId], group_by: str) -> dict[PointId, list[Key]]:
+        """The keys of some points."""
+        engine = self._engine
+        found: dict[PointId, list[Key]] = {}
+        for begin in range(0, len(ids), _PAGE_ROWS):
+            submit = partial(
+                engine.native.submit_retrieve,
+                self._native,
+                ids[begin : begin + _PAGE_ROWS],
+                [],
+                ("group_keys", [group_by]),
+            )
+            some, _, _, _, texts = cast("Rows", await engine.call(engine.reads, submit))
+            for point, text in zip(some, texts or (), strict=True):
+                found[point] = [] if text is None else _keys_of(text)
+        return found
+
+    def _lookup(self, given: object) -> _Lookup:
+        if isinstance(given, str):
+            given = WithLookup(collection=given)
+        lookup = struct_of(given, WithLookup, "with_lookup")
+        vectors = lookup.with_vectors if lookup.with_vector is None else lookup.with_vector
+        other = self._sibling(lookup.collection)
+        return _Lookup(other, lookup.with_payload, other._wanted(vectors))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lookup:
+    """Points of another collection by the keys of groups."""
+
+    collection: Queries
+    with_payload: WithPayload
+    wanted: list[AnyField]
+
+    async def records(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        """The points that there are; all in one read."""
+        ids: dict[Key, PointId] = {}
+        for key in keys:
+            try:
+                ids[key] = point_id(key, "with_lookup")
+            except InvalidArgumentError:
+                continue  # no point can have it as its id
+        selection = payload_selection(self.with_payload)
+        found = await self.collection._records(list(ids.values()), self.wanted, selection)
+        records = {record.id: record for record in found}
+        return {key: records[point] for key, point in ids.items() if point in records}
+
+
+def _keys_of(text: bytes) -> list[Key]:
+    keys: list[Key] = msgspec.json.decode(text)
+    return keys
+
+
+def _among(keys: Sequence[Key], group_by: str) -> Filter:
+    """Points that have one of the keys."""
+    return Filter(
+        should=[FieldCondition(key=group_by, match=MatchAny(any=some)) for some in _by_type(keys)]
+    )
+
+
+def _beside(keys: Sequence[Key], group_by: str) -> Filter:
+    """Points that have another value than the keys, and some that have not."""
+    return Filter(
+        must=[
+            FieldCondition(key=group_by, match=MatchExcept(except_=some)) for some in _by_type(keys)
+        ]
+    )
+
+
+def _by_type(keys: Sequence[Key]) -> list[list[str] | list[int]]:
+    texts = [key for key in keys if isinstance(key, str)]
+    numbers = [key for key in keys if isinstance(key, int)]
+    return [some for some in (texts, numbers) if some]

@@ -1,0 +1,415 @@
+"""The query of a collection: whatever it looks for, of all points or of what prefetches found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import anyio
+import msgspec
+import numpy as np
+
+from asyncstore.errors import AsyncStoreError, InvalidArgumentError
+from asyncstore.filter import lower_reading
+from asyncstore.ids import point_ids
+from asyncstore.members import list_of, struct_of
+from asyncstore.models import (
+    Distance,
+    FilterInput,
+    FusionQuery,
+    LookupLocation,
+    PointId,
+    Prefetch,
+    PrefetchInput,
+    QueryInput,
+    RrfQuery,
+    ScoredPoint,
+    SearchParams,
+    WithPayload,
+)
+from asyncstore.names import check_name
+from asyncstore.pace import Pace
+from asyncstore.payload import PayloadSelection, payload_selection
+from asyncstore.query import Examples, Fuse, Sought, Source, fuse_of, lower_query, query_of
+from asyncstore.reads import Reads
+from asyncstore.rows import scored_points
+from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
+from asyncstore.vectors import (
+    AnyField,
+    VectorField,
+    find_searched_field,
+)
+
+if TYPE_CHECKING:
+    from asyncstore.engine import NativeFilter, Rows, ScrollPage
+
+_LIMIT = 10
+_PREFETCH_DEPTH_MAX = 16
+_PREFETCHES_MAX = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One query with its prefetches, all of it checked; nothing of it depends on points any more.
+
+    Attributes:
+        sought: What similarities are wanted; None: see ``fuse``.
+        fuse: How the prefetches' results become one list; None as well: points by their ids.
+        is_distance: Whether a smaller score is a better one.
+        prefetches: Where candidates come from; empty: all points.
+        filter: What points must be like.
+    """
+
+    sought: Sought | None
+    fuse: Fuse | None
+    field: VectorField
+    is_distance: bool
+    prefetches: list[Asked]
+    filter: NativeFilter | None
+    plan: SearchPlan
+    threshold: float | None
+    limit: int
+    offset: int
+
+
+class Queries(Reads):
+    """The calls that look for points in more ways than by one vector."""
+
+    async def query(
+        self,
+        query: QueryInput | None = None,
+        *,
+        prefetch: PrefetchInput | Sequence[PrefetchInput] | None = None,
+        using: str = "",
+        filter: FilterInput | None = None,
+        params: SearchParams | None = None,
+        score_threshold: float | None = None,
+        limit: int = _LIMIT,
+        offset: int = 0,
+        lookup_from: LookupLocation | Mapping[str, object] | None = None,
+        with_payload: WithPayload = False,
+        with_vectors: bool | Sequence[str] = False,
+    ) -> list[ScoredPoint]:
+        """Finds points by vectors, by examples, or among what other queries found.
+
+        Args:
+            query: A vector or the id of a point: the nearest to it. A ``RecommendQuery``,
+                ``DiscoverQuery`` or ``ContextQuery``; a ``FusionQuery`` or ``RrfQuery`` of
+                prefetches. Each may be the dict that it is in JSON. None: points by their ids.
+            prefetch: Queries whose results are the candidates of this one.
+            using: The vector's name; "" for the unnamed one.
+            filter: What points must be like, also those that prefetches find.
+            params: How to search; None leaves it to the engine.
+            score_threshold: Leave out what is worse.
+            limit: How many points, at least 1.
+            offset: How many of the best to leave out.
+            lookup_from: Where the vectors of ids come from, if not from here; then points with
+                these ids may be found.
+            with_payload: As in :meth:`retrieve`.
+            with_vectors: As in :meth:`search`.
+
+        Returns:
+            Points, best first. Points whose ids are in the query are left out.
+
+        Raises:
+            InvalidArgumentError: A part of the query is wrong, or a point lacks the vector; the
+                message begins with the path to it.
+            DimensionMismatchError: A vector has the wrong number of dimensions.
+            PointNotFoundError: There is no point with an id that was given.
+            CollectionNotFoundError: That of ``lookup_from`` does not exist.
+            UnsupportedError: The query is of a kind that is not there yet.
+            CorruptionError: A row or value that was needed is damaged on disk.
+            StorageIOError: A row or value that was needed could not be read.
+
+        Cancellation: as in :meth:`search`.
+
+        Example:
+            >>> async def like_but_unlike(collection, liked, disliked):
+            ...     examples = m.RecommendInput(positive=liked, negative=disliked)
+            ...     return await collection.query(m.RecommendQuery(recommend=examples))
+        """
+        selection = payload_selection(with_payload)
+        check_offset(offset)
+        wanted = self._wanted(with_vectors) if with_vectors else []
+        pace = Pace()
+        given = Prefetch(
+            prefetch=prefetch,  # type: ignore[arg-type]
+            query=query,
+            using=using,
+            filter=filter,
+            params=params,
+            score_threshold=score_threshold,
+            limit=limit,
+            lookup_from=lookup_from,  # type: ignore[arg-type]
+        )
+        asked = await QueryLowering(self, pace).asked(given, offset=offset)
+        return await self._find(asked, [], wanted, selection)
+
+    async def _find(
+        self,
+        asked: Asked,
+        restrictions: list[NativeFilter],
+        wanted: Sequence[AnyField],
+        selection: PayloadSelection,
+    ) -> list[ScoredPoint]:
+        """What was asked for, of the points that pass all restrictions."""
+        if asked.fuse is not None:
+            own = restrictions if asked.filter is None else [*restrictions, asked.filter]
+            lists = await self._prefetched(asked, own)
+            return await self._fused(asked, lists, wanted, selection)
+        filters = await self._candidates(asked, restrictions)
+        rows = await self._rows(asked, all_of(filters), wanted, selection)
+        return await scored_points(rows, wanted, is_unnamed=self._is_unnamed)
+
+    async def _candidates(
+        self, asked: Asked, restrictions: Sequence[NativeFilter] = ()
+    ) -> list[NativeFilter]:
+        """What points must pass besides: the query's own filter, and that a prefetch found them."""
+        filters = [*restrictions, *([] if asked.filter is None else [asked.filter])]
+        if asked.prefetches:
+            lists = await self._prefetched(asked, filters)
+            filters.append(_has_id({hit.id: None for hits in lists for hit in hits}))
+        return filters
+
+    async def _prefetched(
+        self, asked: Asked, restrictions: list[NativeFilter]
+    ) -> list[list[ScoredPoint]]:
+        """What each prefetch found, all at once."""
+        lists: list[list[ScoredPoint]] = [[] for _ in asked.prefetches]
+
+        errors: list[AsyncStoreError] = []
+
+        async def prefetch(number: int) -> None:
+            try:
+                lists[number] = await self._find(asked.prefetches[number], restrictions, (), False)
+            except AsyncStoreError as error:  # one, and not a group of them, is what callers catch
+                errors.append(error)
+                group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            for number in range(len(lists)):
+                group.start_soon(prefetch, number)
+        if errors:
+            raise errors[0]
+        return lists
+
+    async def _rows(
+        self,
+        asked: Asked,
+        filter: NativeFilter | None,
+        wanted: Sequence[AnyField],
+        selection: PayloadSelection,
+    ) -> Rows:
+        """By what is sought, or by id; no fusion."""
+        if asked.sought is None:
+            return await self._by_id(asked, filter, wanted, selection)
+        engine, plan, sought = self._engine, asked.plan, asked.sought
+        rows = await engine.call(
+            engine.reads,
+            lambda: engine.native.submit_search(
+                self._native,
+                asked.field.number,
+                sought.examples,
+                limit=self._cut(asked.limit),
+                offset=self._cut(asked.offset),
+                oversampling=plan.oversampling,
+                hnsw_ef=plan.hnsw_ef,
+                rescore=plan.rescore,
+                early_stop=plan.early_stop,
+                ignore_codes=plan.ignore_codes,
+                exact=plan.exact,
+                score_threshold=asked.threshold,
+                with_fields=[field.number for field in wanted],
+                with_payload=selection,
+                filter=filter,
+                score=sought.score,
+                excluded=sought.excluded or None,
+            ),
+        )
+        return cast("Rows", rows)
+
+    async def _by_id(
+        self,
+        asked: Asked,
+        filter: NativeFilter | None,
+        wanted: Sequence[AnyField],
+        selection: PayloadSelection,
+    ) -> Rows:
+        """All scores are 0."""
+        nothing: Rows = ([], [], [], {}, None)
+        if asked.threshold is not None and asked.threshold > 0:
+            return nothing
+        engine = self._engine
+
+        async def page(
+            first: PointId | None, limit: int, fields: list[int], what: PayloadSelection
+        ) -> ScrollPage:
+            submit = partial(
+                engine.native.submit_scroll,
+                self._native,
+                first,
+                self._cut(limit),
+                fields,
+                what,
+                filter=filter,
+            )
+            return cast("ScrollPage", await engine.call(engine.reads, submit))
+
+        first: PointId | None = None
+        if asked.offset > 0:
+            _, first = await page(None, asked.offset, [], False)
+            if first is None:
+                return nothing
+        rows, _ = await page(first, asked.limit, [field.number for field in wanted], selection)
+        ids, _, versions, vectors, payloads = rows
+        return ids, [0.0] * len(ids), versions, vectors, payloads
+
+    async def _fused(
+        self,
+        asked: Asked,
+        lists: Sequence[Sequence[ScoredPoint]],
+        wanted: Sequence[AnyField],
+        selection: PayloadSelection,
+    ) -> list[ScoredPoint]:
+        assert asked.fuse is not None
+        signs = [-1.0 if prefetch.is_distance else 1.0 for prefetch in asked.prefetches]
+        fused = await asked.fuse(
+            [
+                [(hit.id, sign * hit.score) for hit in hits]
+                for hits, sign in zip(lists, signs, strict=True)
+            ]
+        )
+        threshold = asked.threshold
+        kept = [one for one in fused if threshold is None or one[1] >= threshold]
+        kept = kept[asked.offset : asked.offset + asked.limit]
+        versions = {hit.id: hit.version for hits in lists for hit in hits}
+        found = {
+            point: ScoredPoint(id=point, version=versions[point], score=score)
+            for point, score in kept
+        }
+        if selection is not False or wanted:
+            found = await self._with(found, wanted, selection)
+        return list(found.values())
+
+    async def _with(
+        self,
+        hits: Mapping[PointId, ScoredPoint],
+        wanted: Sequence[AnyField],
+        selection: PayloadSelection,
+    ) -> dict[PointId, ScoredPoint]:
+        """The points with payload and vectors; without those that are gone by now."""
+        records = await self._records(await point_ids(list(hits), Pace()), wanted, selection)
+        return {
+            record.id: msgspec.structs.replace(
+                hits[record.id], payload=record.payload, vector=record.vector
+            )
+            for record in records
+        }
+
+    def _sibling(self, name: object) -> Queries:
+        """Another collection of the store, or this one."""
+        check_name(name)
+        return type(self)(self._engine, self._find_other(str(name)), self._find_other)
+
+    def _is_distance(self, field: VectorField) -> bool:
+        distance = self._settings.vectors[field.name].distance
+        return distance in (Distance.EUCLID, Distance.MANHATTAN)
+
+
+class QueryLowering:
+    """One query of a collection on its way into what the core takes."""
+
+    def __init__(self, collection: Queries, pace: Pace) -> None:
+        self._collection = collection
+        self._pace = pace
+        self._prefetches = 0
+
+    async def asked(
+        self, given: Prefetch, *, offset: int = 0, path: str = "", depth: int = 0
+    ) -> Asked:
+        """Checks one query and those before it.
+
+        Raises:
+            InvalidArgumentError: Something is wrong; the message begins with the path to it.
+        """
+        collection = self._collection
+        limit = _LIMIT if given.limit is None else given.limit
+        check_limit(limit)
+        field = find_searched_field(collection._fields, given.using or "")
+        plan = SearchPlan.of(given.params)
+        threshold = check_threshold(given.score_threshold)
+        filter = await lower_reading(given.filter, collection._fields, self._pace, f"{path}filter")
+        source = await self._source(given.lookup_from, field)
+        prefetches = [
+            await self.asked(one, path=where, depth=depth + 1)
+            for where, one in self._prefetches_of(given.prefetch, path, depth)
+        ]
+        sought: Sought | None = None
+        fuse: Fuse | None = None
+        is_distance = False
+        if given.query is not None:
+            query = query_of(given.query, f"{path}query")
+            if isinstance(query, FusionQuery | RrfQuery):
+                if not prefetches:
+                    raise InvalidArgumentError(f"{path}query: a fusion needs a prefetch")
+                fuse = fuse_of(query, len(prefetches), f"{path}query")
+            else:
+                sought = await lower_query(
+                    query, Examples(field, source), self._pace, f"{path}query"
+                )
+                is_distance = sought.score is None and collection._is_distance(field)
+        return Asked(
+            sought, fuse, field, is_distance, prefetches, filter, plan, threshold, limit, offset
+        )
+
+    def _prefetches_of(self, given: object, path: str, depth: int) -> list[tuple[str, Prefetch]]:
+        if given is None:
+            return []
+        if depth >= _PREFETCH_DEPTH_MAX:
+            raise InvalidArgumentError(
+                f"{path}prefetch: nested too deeply, at most {_PREFETCH_DEPTH_MAX} levels"
+            )
+        if isinstance(given, Prefetch | Mapping):
+            given = [given]
+        found = []
+        for index, one in enumerate(list_of(given, f"{path}prefetch", "prefetches")):
+            where = f"{path}prefetch[{index}]"
+            found.append((f"{where}.", struct_of(one, Prefetch, where)))
+        self._prefetches += len(found)
+        if self._prefetches > _PREFETCHES_MAX:
+            raise InvalidArgumentError(
+                f"{path}prefetch: there are more than {_PREFETCHES_MAX} prefetches"
+            )
+        return found
+
+    async def _source(self, lookup_from: object, field: VectorField) -> Source:
+        """Where the vectors of ids come from."""
+        collection = self._collection
+        if lookup_from is None:
+            return Source(field, partial(collection._vectors_of, field))
+        given = struct_of(lookup_from, LookupLocation, "lookup_from")
+        other = collection._sibling(given.collection)
+        other_field = find_searched_field(
+            other._fields, field.name if given.vector is None else given.vector
+        )
+        return Source(
+            other_field,
+            partial(other._vectors_of, other_field),
+            is_elsewhere=other.name != collection.name,
+        )
+
+
+def all_of(filters: Sequence[NativeFilter]) -> NativeFilter | None:
+    """A filter that passes what all of them pass."""
+    if len(filters) <= 1:
+        return filters[0] if filters else None
+    return [("filter", one) for one in filters], [], [], None
+
+
+def _has_id(ids: Mapping[PointId, None]) -> NativeFilter:
+    points: object = list(ids)
+    if all(isinstance(point, int) for point in ids):
+        points = np.fromiter(ids, np.uint64, len(ids))
+    return [("has_id", points)], [], [], None

@@ -1,0 +1,17 @@
+// What a point is grouped by.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "payload/path.h"
+
+namespace asyncstore::filter {
+
+// The strings and the integers that the path names in a payload, those in an array each by itself,
+// as a JSON array in the order of the text. Other values are no keys.
+base::Result<std::vector<std::byte>> group_keys(base::Bytes payload, const payload::Path& path);
+
+}  // namespace asyncstore::filter

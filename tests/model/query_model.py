@@ -1,0 +1,127 @@
+"""What queries find, by brute force in float64.
+
+Written from what queries mean alone, with nothing of asyncstore but its models. `vectors` are those
+of the points that pass the filter, by id; a query comes with vectors in place of ids.
+"""
+
+import numpy as np
+
+from asyncstore import models as m
+
+EPSILON = float(np.finfo(np.float32).eps)
+
+
+def similarity(distance, a, b):
+    """s(x): the score, but of distances minus (the square of) them."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    match distance:
+        case m.Distance.COSINE:
+            lengths = np.linalg.norm(a) * np.linalg.norm(b)
+            return float(a @ b / lengths) if lengths > 0 else 0.0
+        case m.Distance.DOT:
+            return float(a @ b)
+        case m.Distance.EUCLID:
+            return -float(np.sum((a - b) ** 2))
+        case m.Distance.MANHATTAN:
+            return -float(np.sum(np.abs(a - b)))
+
+
+def score_of(query, distance, vector):
+    """The score that a point with this vector has."""
+
+    def s(example):
+        return similarity(distance, example, vector)
+
+    match query:
+        case m.NearestQuery(nearest=nearest):
+            return shown(distance, s(nearest))
+        case m.RecommendQuery(recommend=recommend):
+            return _recommended(recommend, distance, s)
+        case m.DiscoverQuery(discover=discover):
+            ranks = [
+                np.sign(s(pair.positive) - s(pair.negative)) for pair in pairs_of(discover.context)
+            ]
+            return float(sum(ranks)) + _between_0_and_1(s(discover.target))
+        case m.ContextQuery(context=context):
+            return sum(
+                _squashed(min(s(pair.positive) - s(pair.negative) - EPSILON, 0.0))
+                for pair in pairs_of(context)
+            )
+
+
+def ranked(query, distance, vectors):
+    """All ids with their scores, best first."""
+    scores = {point: score_of(query, distance, vector) for point, vector in vectors.items()}
+    sign = 1 if smaller_is_better(query, distance) else -1
+    return sorted(scores.items(), key=lambda one: sign * one[1])
+
+
+def smaller_is_better(query, distance):
+    nearest = isinstance(query, m.NearestQuery) or (
+        isinstance(query, m.RecommendQuery)
+        and query.recommend.strategy in (None, m.RecommendStrategy.AVERAGE_VECTOR)
+    )
+    return nearest and distance in (m.Distance.EUCLID, m.Distance.MANHATTAN)
+
+
+def rrf(lists, k=2, weights=None):
+    scores = {}
+    for ranked_ids, weight in zip(lists, weights or [1] * len(lists), strict=True):
+        for place, (point, _) in enumerate(ranked_ids):
+            scores[point] = scores.get(point, 0) + 1 / ((place + 1) / weight + k - 1)
+    return scores
+
+
+def dbsf(lists):
+    scores = {}
+    for ranked_ids in lists:
+        given = np.array([score for _, score in ranked_ids])
+        deviation = given.std(ddof=1) if len(given) > 1 else 0.0
+        for point, score in ranked_ids:
+            if deviation > 0:
+                scaled = (score - (given.mean() - 3 * deviation)) / (6 * deviation)
+            else:
+                scaled = 0.5
+            scores[point] = scores.get(point, 0) + scaled
+    return scores
+
+
+def pairs_of(context):
+    if context is None:
+        return []
+    return [context] if isinstance(context, m.ContextPair) else list(context)
+
+
+def shown(distance, similar):
+    """The score for a similarity: distances as they are."""
+    match distance:
+        case m.Distance.EUCLID:
+            return float(np.sqrt(max(-similar, 0.0)))
+        case m.Distance.MANHATTAN:
+            return -similar
+        case _:
+            return similar
+
+
+def _recommended(recommend, distance, s):
+    positive, negative = list(recommend.positive or []), list(recommend.negative or [])
+    match recommend.strategy:
+        case m.RecommendStrategy.BEST_SCORE:
+            best = max(map(s, positive), default=-np.inf)
+            worst = max(map(s, negative), default=-np.inf)
+            return _between_0_and_1(best) if best > worst else -_between_0_and_1(worst)
+        case m.RecommendStrategy.SUM_SCORES:
+            return sum(map(s, positive)) - sum(map(s, negative))
+        case _:
+            average = np.mean(positive, axis=0)
+            if negative:
+                average = 2 * average - np.mean(negative, axis=0)
+            return shown(distance, s(average))
+
+
+def _squashed(x):
+    return x / (1 + abs(x))
+
+
+def _between_0_and_1(x):
+    return (_squashed(x) + 1) / 2
