@@ -112,7 +112,7 @@ Rows: TypeAlias = tuple[
 ]
 # False, True, or which JSON paths: ("include", paths), ("exclude", paths). A path that does not parse
 # is invalid_argument at the call.
-# ("group_keys", [path]): in place of payloads JSON arrays of the strings and integers at the path.
+# ("group_keys", [path]): in place of a payload {"keys": [the strings and integers at the path]}.
 PayloadSelection: TypeAlias = bool | tuple[str, list[str]]
 # Scroll: the rows and the first id of the next page.
 ScrollPage: TypeAlias = tuple[Rows, PointId | None]
@@ -286,6 +286,26 @@ class Engine:
         """→ int: the points that match."""
     def submit_matching_ids(self, collection: Collection, filter: NativeFilter) -> int:
         """→ ids of the points that match: an array of uint64, or a list where UUIDs are among them."""
+    def submit_sample(
+        self, collection: Collection, filter: NativeFilter | None, count: int, seed: int
+    ) -> int:
+        """→ ids of some points that match, drawn at random, as of submit_matching_ids."""
+    def submit_order(
+        self,
+        collection: Collection,
+        filter: NativeFilter | None,
+        key: str,
+        descending: bool,
+        start_from: float | None,  # the first value wanted; of datetimes microseconds since 1970
+        from_is_datetime: bool,
+        skip: int,
+        limit: int,
+    ) -> int:
+        """→ (ids, values): points by the values of a field, once for each; two lists."""
+    def submit_facet(
+        self, collection: Collection, filter: NativeFilter | None, key: str, limit: int
+    ) -> int:
+        """→ list of (value, points): the values that most points have."""
     def submit_search(
         self,
         collection: Collection,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import msgspec
@@ -39,13 +38,12 @@ from asyncstore.queries import Asked, Queries, QueryLowering, all_of
 from asyncstore.vectors import AnyField
 
 if TYPE_CHECKING:
-    from asyncstore.engine import NativeFilter, Rows
+    from asyncstore.engine import NativeFilter
 
 Key: TypeAlias = str | int
 
 _GROUPS = 10
 _GROUP_SIZE = 3
-_PAGE_ROWS = 1024
 _HITS_MAX = 1 << 20  # of one reply
 
 
@@ -167,7 +165,13 @@ class Groups(Queries):
             await self._group_ranked(asked, group_by, grouping)
         hits = {point: hit for group in grouping.groups.values() for point, hit in group.items()}
         if selection is not False or wanted:
-            hits = await self._with(hits, wanted, selection)
+            points = await self._points(list(hits), wanted, selection)
+            hits = {
+                point: msgspec.structs.replace(
+                    hits[point], payload=found.payload, vector=found.vector
+                )
+                for point, found in points.items()
+            }
         records = {} if lookup is None else await lookup.records(list(grouping.groups))
         return [
             PointGroup(
@@ -181,10 +185,8 @@ class Groups(Queries):
     async def _group_fused(self, asked: Asked, group_by: str, grouping: Grouping) -> None:
         """A fused list has no more points than its prefetches."""
         everything = dataclasses.replace(asked, limit=sum(one.limit for one in asked.prefetches))
-        hits = {hit.id: hit for hit in await self._find(everything, [], (), False)}
-        keys = await self._keys(list(hits), group_by)
-        for point, hit in hits.items():
-            grouping.add(hit, keys.get(point, ()))
+        for hit in await self._find(everything, [], (), ("group_keys", [group_by])):
+            grouping.add(msgspec.structs.replace(hit, payload=None), _keys(hit))
 
     async def _group_ranked(self, asked: Asked, group_by: str, grouping: Grouping) -> None:
         """First which groups there are, best first; then the rest of their points."""
@@ -221,33 +223,13 @@ class Groups(Queries):
         filters = [*restrictions, *(one for one in lowered if one is not None)]
         part = dataclasses.replace(asked, limit=count)
         selection = ("group_keys", [group_by])
-        ids, scores, versions, _, texts = await self._rows(part, all_of(filters), (), selection)
+        hits = await self._hits(part, all_of(filters), (), selection)
         pace = Pace()
         is_new = False
-        for row, point in enumerate(ids):
-            text = None if texts is None else texts[row]
-            keys: list[Key] = [] if text is None else _keys_of(text)
-            hit = ScoredPoint(id=point, version=versions[row], score=scores[row])
-            is_new = grouping.add(hit, keys) or is_new
+        for hit in hits:
+            is_new = grouping.add(msgspec.structs.replace(hit, payload=None), _keys(hit)) or is_new
             await pace.breathe()
-        return len(ids), is_new
-
-    async def _keys(self, ids: list[PointId], group_by: str) -> dict[PointId, list[Key]]:
-        """The keys of some points."""
-        engine = self._engine
-        found: dict[PointId, list[Key]] = {}
-        for begin in range(0, len(ids), _PAGE_ROWS):
-            submit = partial(
-                engine.native.submit_retrieve,
-                self._native,
-                ids[begin : begin + _PAGE_ROWS],
-                [],
-                ("group_keys", [group_by]),
-            )
-            some, _, _, _, texts = cast("Rows", await engine.call(engine.reads, submit))
-            for point, text in zip(some, texts or (), strict=True):
-                found[point] = [] if text is None else _keys_of(text)
-        return found
+        return len(hits), is_new
 
     def _lookup(self, given: object) -> _Lookup:
         if isinstance(given, str):
@@ -280,9 +262,9 @@ class _Lookup:
         return {key: records[point] for key, point in ids.items() if point in records}
 
 
-def _keys_of(text: bytes) -> list[Key]:
-    keys: list[Key] = msgspec.json.decode(text)
-    return keys
+def _keys(hit: ScoredPoint) -> list[Key]:
+    """What the core put into the place of the payload; nothing where there is no payload."""
+    return cast("list[Key]", (hit.payload or {}).get("keys", []))
 
 
 def _among(keys: Sequence[Key], group_by: str) -> Filter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from random import getrandbits
 from typing import TYPE_CHECKING, cast
 
 import anyio
@@ -13,18 +14,20 @@ import numpy as np
 
 from asyncstore.errors import AsyncStoreError, InvalidArgumentError
 from asyncstore.filter import lower_reading
-from asyncstore.ids import point_ids
-from asyncstore.members import list_of, struct_of
+from asyncstore.members import list_of, shown, struct_of
 from asyncstore.models import (
     Distance,
     FilterInput,
     FusionQuery,
     LookupLocation,
+    OrderByQuery,
     PointId,
     Prefetch,
     PrefetchInput,
     QueryInput,
     RrfQuery,
+    Sample,
+    SampleQuery,
     ScoredPoint,
     SearchParams,
     WithPayload,
@@ -32,10 +35,11 @@ from asyncstore.models import (
 from asyncstore.names import check_name
 from asyncstore.pace import Pace
 from asyncstore.payload import PayloadSelection, payload_selection
-from asyncstore.query import Examples, Fuse, Sought, Source, fuse_of, lower_query, query_of
-from asyncstore.reads import Reads
-from asyncstore.rows import scored_points
+from asyncstore.query import Examples, Fuse, Order, Sought, Source, fuse_of, lower_query, query_of
+from asyncstore.reads import LIMIT_MAX, Reads
+from asyncstore.rows import scored_points, unscored_points
 from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
+from asyncstore.settings import UNNAMED
 from asyncstore.vectors import (
     AnyField,
     VectorField,
@@ -44,10 +48,15 @@ from asyncstore.vectors import (
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter, Rows, ScrollPage
+    from asyncstore.ids import Ids
 
 _LIMIT = 10
 _PREFETCH_DEPTH_MAX = 16
 _PREFETCHES_MAX = 256
+
+
+class Sampled:
+    """Points are drawn at random."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +64,17 @@ class Asked:
     """One query with its prefetches, all of it checked; nothing of it depends on points any more.
 
     Attributes:
-        sought: What similarities are wanted; None: see ``fuse``.
-        fuse: How the prefetches' results become one list; None as well: points by their ids.
+        sought: What points are found by; None: by their ids, unless ``fuse`` says otherwise.
+        fuse: How the prefetches' results become one list.
+        field: The vector that is searched, where one is.
         is_distance: Whether a smaller score is a better one.
         prefetches: Where candidates come from; empty: all points.
         filter: What points must be like.
     """
 
-    sought: Sought | None
+    sought: Sought | Order | Sampled | None
     fuse: Fuse | None
-    field: VectorField
+    field: VectorField | None
     is_distance: bool
     prefetches: list[Asked]
     filter: NativeFilter | None
@@ -97,7 +107,8 @@ class Queries(Reads):
         Args:
             query: A vector or the id of a point: the nearest to it. A ``RecommendQuery``,
                 ``DiscoverQuery`` or ``ContextQuery``; a ``FusionQuery`` or ``RrfQuery`` of
-                prefetches. Each may be the dict that it is in JSON. None: points by their ids.
+                prefetches; an ``OrderByQuery`` or a ``SampleQuery``. Each may be the dict that it
+                is in JSON. None: points by their ids.
             prefetch: Queries whose results are the candidates of this one.
             using: The vector's name; "" for the unnamed one.
             filter: What points must be like, also those that prefetches find.
@@ -160,8 +171,7 @@ class Queries(Reads):
             lists = await self._prefetched(asked, own)
             return await self._fused(asked, lists, wanted, selection)
         filters = await self._candidates(asked, restrictions)
-        rows = await self._rows(asked, all_of(filters), wanted, selection)
-        return await scored_points(rows, wanted, is_unnamed=self._is_unnamed)
+        return await self._hits(asked, all_of(filters), wanted, selection)
 
     async def _candidates(
         self, asked: Asked, restrictions: Sequence[NativeFilter] = ()
@@ -195,22 +205,40 @@ class Queries(Reads):
             raise errors[0]
         return lists
 
-    async def _rows(
+    async def _hits(
         self,
         asked: Asked,
         filter: NativeFilter | None,
         wanted: Sequence[AnyField],
         selection: PayloadSelection,
-    ) -> Rows:
-        """By what is sought, or by id; no fusion."""
-        if asked.sought is None:
-            return await self._by_id(asked, filter, wanted, selection)
-        engine, plan, sought = self._engine, asked.plan, asked.sought
+    ) -> list[ScoredPoint]:
+        """By what is sought; no fusion."""
+        if isinstance(asked.sought, Sought):
+            return await self._ranked(asked, asked.sought, filter, wanted, selection)
+        if asked.threshold is not None and asked.threshold > 0:
+            return []  # all scores are 0
+        if isinstance(asked.sought, Order):
+            return await self._ordered(asked, asked.sought, filter, wanted, selection)
+        if isinstance(asked.sought, Sampled):
+            return await self._sampled(asked, filter, wanted, selection)
+        return await self._by_id(asked, filter, wanted, selection)
+
+    async def _ranked(
+        self,
+        asked: Asked,
+        sought: Sought,
+        filter: NativeFilter | None,
+        wanted: Sequence[AnyField],
+        selection: PayloadSelection,
+    ) -> list[ScoredPoint]:
+        """By similarity."""
+        assert asked.field is not None
+        field, plan, engine = asked.field, asked.plan, self._engine
         rows = await engine.call(
             engine.reads,
             lambda: engine.native.submit_search(
                 self._native,
-                asked.field.number,
+                field.number,
                 sought.examples,
                 limit=self._cut(asked.limit),
                 offset=self._cut(asked.offset),
@@ -228,7 +256,7 @@ class Queries(Reads):
                 excluded=sought.excluded or None,
             ),
         )
-        return cast("Rows", rows)
+        return await scored_points(cast("Rows", rows), wanted, is_unnamed=self._is_unnamed)
 
     async def _by_id(
         self,
@@ -236,11 +264,7 @@ class Queries(Reads):
         filter: NativeFilter | None,
         wanted: Sequence[AnyField],
         selection: PayloadSelection,
-    ) -> Rows:
-        """All scores are 0."""
-        nothing: Rows = ([], [], [], {}, None)
-        if asked.threshold is not None and asked.threshold > 0:
-            return nothing
+    ) -> list[ScoredPoint]:
         engine = self._engine
 
         async def page(
@@ -261,10 +285,44 @@ class Queries(Reads):
         if asked.offset > 0:
             _, first = await page(None, asked.offset, [], False)
             if first is None:
-                return nothing
+                return []
         rows, _ = await page(first, asked.limit, [field.number for field in wanted], selection)
-        ids, _, versions, vectors, payloads = rows
-        return ids, [0.0] * len(ids), versions, vectors, payloads
+        return await unscored_points(rows, wanted, is_unnamed=self._is_unnamed)
+
+    async def _ordered(
+        self,
+        asked: Asked,
+        order: Order,
+        filter: NativeFilter | None,
+        wanted: Sequence[AnyField],
+        selection: PayloadSelection,
+    ) -> list[ScoredPoint]:
+        """By the values of a field; a point comes once for each."""
+        ids, values = await self._in_order(
+            order, filter, min(asked.limit, LIMIT_MAX), min(asked.offset, LIMIT_MAX)
+        )
+        points = await self._points(list(dict.fromkeys(ids)), wanted, selection)
+        return [
+            msgspec.structs.replace(points[point], order_value=value)
+            for point, value in zip(ids, values, strict=True)
+            if point in points  # it may be gone by now
+        ]
+
+    async def _sampled(
+        self,
+        asked: Asked,
+        filter: NativeFilter | None,
+        wanted: Sequence[AnyField],
+        selection: PayloadSelection,
+    ) -> list[ScoredPoint]:
+        """Some points, in an order that is drawn, too."""
+        count = self._cut(asked.limit + asked.offset)
+        submit = partial(
+            self._engine.native.submit_sample, self._native, filter, count, getrandbits(64)
+        )
+        drawn = cast("Ids", await self._engine.call(self._engine.reads, submit))
+        ids = drawn.tolist() if isinstance(drawn, np.ndarray) else drawn
+        return list((await self._points(ids[asked.offset :], wanted, selection)).values())
 
     async def _fused(
         self,
@@ -284,29 +342,15 @@ class Queries(Reads):
         threshold = asked.threshold
         kept = [one for one in fused if threshold is None or one[1] >= threshold]
         kept = kept[asked.offset : asked.offset + asked.limit]
-        versions = {hit.id: hit.version for hits in lists for hit in hits}
-        found = {
-            point: ScoredPoint(id=point, version=versions[point], score=score)
-            for point, score in kept
-        }
         if selection is not False or wanted:
-            found = await self._with(found, wanted, selection)
-        return list(found.values())
-
-    async def _with(
-        self,
-        hits: Mapping[PointId, ScoredPoint],
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
-    ) -> dict[PointId, ScoredPoint]:
-        """The points with payload and vectors; without those that are gone by now."""
-        records = await self._records(await point_ids(list(hits), Pace()), wanted, selection)
-        return {
-            record.id: msgspec.structs.replace(
-                hits[record.id], payload=record.payload, vector=record.vector
-            )
-            for record in records
-        }
+            points = await self._points([point for point, _ in kept], wanted, selection)
+        else:
+            points = {hit.id: hit for hits in lists for hit in hits}
+        return [
+            msgspec.structs.replace(points[point], score=score)
+            for point, score in kept
+            if point in points  # it may be gone by now
+        ]
 
     def _sibling(self, name: object) -> Queries:
         """Another collection of the store, or this one."""
@@ -337,28 +381,36 @@ class QueryLowering:
         collection = self._collection
         limit = _LIMIT if given.limit is None else given.limit
         check_limit(limit)
-        field = find_searched_field(collection._fields, given.using or "")
+        field: VectorField | None = None
+        if given.using:  # also where it is not needed: a name that is wrong is told
+            field = find_searched_field(collection._fields, given.using)
         plan = SearchPlan.of(given.params)
         threshold = check_threshold(given.score_threshold)
         filter = await lower_reading(given.filter, collection._fields, self._pace, f"{path}filter")
-        source = await self._source(given.lookup_from, field)
         prefetches = [
             await self.asked(one, path=where, depth=depth + 1)
             for where, one in self._prefetches_of(given.prefetch, path, depth)
         ]
-        sought: Sought | None = None
+        sought: Sought | Order | Sampled | None = None
         fuse: Fuse | None = None
         is_distance = False
-        if given.query is not None:
-            query = query_of(given.query, f"{path}query")
-            if isinstance(query, FusionQuery | RrfQuery):
+        query = None if given.query is None else query_of(given.query, f"{path}query")
+        match query:
+            case None:
+                pass
+            case FusionQuery() | RrfQuery():
                 if not prefetches:
                     raise InvalidArgumentError(f"{path}query: a fusion needs a prefetch")
                 fuse = fuse_of(query, len(prefetches), f"{path}query")
-            else:
-                sought = await lower_query(
-                    query, Examples(field, source), self._pace, f"{path}query"
-                )
+            case OrderByQuery(order_by=order_by):
+                sought = Order.of(order_by, f"{path}query.order_by")
+            case SampleQuery(sample=sample):
+                _check_sample(sample, f"{path}query.sample")
+                sought = Sampled()
+            case _:
+                field = field or find_searched_field(collection._fields, UNNAMED)
+                examples = Examples(field, self._source(given.lookup_from, field))
+                sought = await lower_query(query, examples, self._pace, f"{path}query")
                 is_distance = sought.score is None and collection._is_distance(field)
         return Asked(
             sought, fuse, field, is_distance, prefetches, filter, plan, threshold, limit, offset
@@ -384,7 +436,7 @@ class QueryLowering:
             )
         return found
 
-    async def _source(self, lookup_from: object, field: VectorField) -> Source:
+    def _source(self, lookup_from: object, field: VectorField) -> Source:
         """Where the vectors of ids come from."""
         collection = self._collection
         if lookup_from is None:
@@ -399,6 +451,15 @@ class QueryLowering:
             partial(other._vectors_of, other_field),
             is_elsewhere=other.name != collection.name,
         )
+
+
+def _check_sample(given: object, path: str) -> None:
+    try:
+        Sample(given)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise InvalidArgumentError(
+            f"{path}: {shown(given)} invalid, must be one of {', '.join(Sample)}"
+        ) from error
 
 
 def all_of(filters: Sequence[NativeFilter]) -> NativeFilter | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from asyncstore.bounds import refuse_later
+import msgspec
+
 from asyncstore.engine import CANDIDATES_MAX
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import lower_reading
 from asyncstore.handle import Handle
 from asyncstore.ids import Ids, IdsInput, point_id, point_ids
 from asyncstore.models import (
+    FacetHit,
     FilterInput,
+    OrderByInput,
     PointId,
     PointIdInput,
     Record,
@@ -24,8 +27,9 @@ from asyncstore.models import (
     WithPayload,
 )
 from asyncstore.pace import Pace
-from asyncstore.payload import PayloadSelection, payload_selection
-from asyncstore.rows import records, scored_points, search_batch_of
+from asyncstore.payload import PayloadSelection, check_path, payload_selection
+from asyncstore.query import Order
+from asyncstore.rows import records, scored_points, search_batch_of, unscored_points
 from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
 from asyncstore.vectors import (
     AnyField,
@@ -39,10 +43,11 @@ from asyncstore.vectors import (
 
 if TYPE_CHECKING:
     from asyncstore.engine import Batch as NativeBatch
-    from asyncstore.engine import Rows, ScrollPage
+    from asyncstore.engine import NativeFilter, Rows, ScrollPage
 
 # Limits above this are cut to the number of points, so that a huge one reserves no memory.
 _LIMIT_UNCUT_MAX = 1 << 16
+LIMIT_MAX = 2**64 - 1
 # Points read by one native job, so that taking over its result is no long work for the event loop;
 # payloads are objects to be made and bytes to be copied.
 _PAGE_ROWS = 4096
@@ -91,7 +96,7 @@ class Reads(Handle):
         filter: FilterInput | None = None,
         limit: int = 10,
         offset: PointIdInput | None = None,
-        order_by: object = None,
+        order_by: OrderByInput | None = None,
         with_payload: WithPayload = True,
         with_vectors: bool | Sequence[str] = False,
     ) -> tuple[list[Record], PointId | None]:
@@ -102,7 +107,9 @@ class Reads(Handle):
                 JSON.
             limit: Points of a page, at least 1.
             offset: The first id wanted, as the last page's call returned it.
-            order_by: Not supported yet.
+            order_by: The JSON path of a field with an index of numbers or datetimes, or an
+                ``OrderBy``: points by its values, once for each, with ``order_value``; then there
+                is no next id, and ``start_from`` goes on.
             with_payload: As in :meth:`retrieve`.
             with_vectors: As in :meth:`retrieve`.
 
@@ -111,8 +118,7 @@ class Reads(Handle):
 
         Raises:
             InvalidArgumentError: The filter, the limit, the offset, a path or a vector's name is
-                wrong.
-            UnsupportedError: ``order_by`` is given.
+                wrong; or there is no index for ``order_by``, or it is given with an offset.
             CorruptionError: A value that was needed is damaged on disk.
             StorageIOError: A value that was needed could not be read.
 
@@ -125,12 +131,16 @@ class Reads(Handle):
             ...         if offset is None:
             ...             return ids
         """
-        refuse_later("order_by", order_by)
         selection = payload_selection(with_payload)
         check_limit(limit)
         first = None if offset is None else point_id(offset, "offset")
         wanted = self._wanted(with_vectors)
         lowered = await lower_reading(filter, self._fields, Pace())
+        if order_by is not None:
+            if first is not None:
+                raise InvalidArgumentError("offset: cannot be used with order_by; use start_from")
+            order = Order.of(order_by, "order_by")
+            return await self._ordered_records(order, lowered, limit, wanted, selection), None
         engine, native = self._engine, self._engine.native
         numbers = [field.number for field in wanted]
         found: list[Record] = []
@@ -149,6 +159,59 @@ class Reads(Handle):
             found += await records(rows, wanted, is_unnamed=self._is_unnamed)
             if first is None or len(found) >= limit:
                 return found, first
+
+    async def _ordered_records(
+        self,
+        order: Order,
+        filter: NativeFilter | None,
+        limit: int,
+        wanted: Sequence[AnyField],
+        selection: PayloadSelection,
+    ) -> list[Record]:
+        ids, values = await self._in_order(order, filter, min(limit, LIMIT_MAX))
+        distinct = list(dict.fromkeys(ids))
+        found = {one.id: one for one in await self._records(distinct, wanted, selection)}
+        return [
+            msgspec.structs.replace(found[point], order_value=value)
+            for point, value in zip(ids, values, strict=True)
+            if point in found  # it may be gone by now
+        ]
+
+    async def facet(
+        self,
+        key: str,
+        *,
+        limit: int = 10,
+        filter: FilterInput | None = None,
+        exact: bool = False,
+    ) -> list[FacetHit]:
+        """The values of a payload field that most points have.
+
+        Args:
+            key: The JSON path of a field with an index of keywords, integers, uuids or booleans.
+            limit: How many values, at least 1.
+            filter: What points must be like; None: any.
+            exact: Counts are exact in any case.
+
+        Returns:
+            Values and how many points have them, the greatest counts first, equal ones by value.
+
+        Raises:
+            InvalidArgumentError: The path, the limit or the filter is wrong, or there is no index.
+            CorruptionError: A payload that was needed is damaged on disk.
+            StorageIOError: A payload that was needed could not be read.
+        """
+        check_path(key, "key")
+        check_limit(limit)
+        lowered = await lower_reading(filter, self._fields, Pace())
+        submit = partial(
+            self._engine.native.submit_facet, self._native, lowered, key, min(limit, LIMIT_MAX)
+        )
+        found = await self._engine.call(self._engine.reads, submit)
+        return [
+            FacetHit(value=value, count=count)
+            for value, count in cast("list[tuple[str | int | bool, int]]", found)
+        ]
 
     async def count(self, *, filter: FilterInput | None = None, exact: bool = True) -> int:
         """The number of points that match a filter, or of all.
@@ -305,16 +368,50 @@ class Reads(Handle):
         self, ids: Ids, wanted: Sequence[AnyField], selection: PayloadSelection
     ) -> list[Record]:
         """The points with these ids, which were checked; not those that are not there."""
+        return [
+            record
+            async for rows in self._pages(ids, wanted, selection)
+            for record in await records(rows, wanted, is_unnamed=self._is_unnamed)
+        ]
+
+    async def _points(
+        self, ids: Ids, wanted: Sequence[AnyField], selection: PayloadSelection
+    ) -> dict[PointId, ScoredPoint]:
+        """The same by their ids, with their versions; their scores are 0."""
+        return {
+            point.id: point
+            async for rows in self._pages(ids, wanted, selection)
+            for point in await unscored_points(rows, wanted, is_unnamed=self._is_unnamed)
+        }
+
+    async def _pages(
+        self, ids: Ids, wanted: Sequence[AnyField], selection: PayloadSelection
+    ) -> AsyncIterator[Rows]:
         engine, native = self._engine, self._engine.native
         numbers = [field.number for field in wanted]
-        found: list[Record] = []
         page_rows = _page_rows(selection)
         for start in range(0, len(ids), page_rows):
             part = ids[start : start + page_rows]
             submit = partial(native.submit_retrieve, self._native, part, numbers, selection)
-            rows = cast("Rows", await engine.call(engine.reads, submit))
-            found += await records(rows, wanted, is_unnamed=self._is_unnamed)
-        return found
+            yield cast("Rows", await engine.call(engine.reads, submit))
+
+    async def _in_order(
+        self, order: Order, filter: NativeFilter | None, limit: int, skip: int = 0
+    ) -> tuple[list[PointId], list[int | float]]:
+        """Ids by the values of a field, with the values."""
+        submit = partial(
+            self._engine.native.submit_order,
+            self._native,
+            filter,
+            order.key,
+            order.is_descending,
+            order.start_from,
+            order.from_is_datetime,
+            skip,
+            limit,
+        )
+        found = await self._engine.call(self._engine.reads, submit)
+        return cast("tuple[list[PointId], list[int | float]]", found)
 
     async def _vectors_of(
         self, field: VectorField, ids: Sequence[PointId]

@@ -42,6 +42,15 @@ async def scored_points(
     return points
 
 
+async def unscored_points(
+    rows: Rows, wanted: Sequence[AnyField], *, is_unnamed: bool
+) -> list[ScoredPoint]:
+    """Points that were found without a score, which then is 0."""
+    ids, _, versions, vectors, payloads = rows
+    found = (ids, [0.0] * len(ids), versions, vectors, payloads)
+    return await scored_points(found, wanted, is_unnamed=is_unnamed)
+
+
 async def records(rows: Rows, wanted: Sequence[AnyField], *, is_unnamed: bool) -> list[Record]:
     """The points that were asked for, in the core's order, with payload and vectors asked for."""
     ids, _, _, vectors, payloads = rows

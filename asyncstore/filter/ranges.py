@@ -33,14 +33,14 @@ def range_test(value: object, path: str) -> NativeTest:
     if is_time:
         given = struct_of(value, DatetimeRange, path)
         return "datetime_range", *(
-            _microseconds(getattr(given, name), f"{path}.{name}") for name in _BOUNDS
+            microseconds(getattr(given, name), f"{path}.{name}") for name in _BOUNDS
         )
     if not isinstance(value, Range | Mapping):
         raise InvalidArgumentError(
             f"{path}: must be a Range, a DatetimeRange or the dict of one, got {shown(value)}"
         )
     numbers = leaf_of(value, Range, path)
-    return "range", *(_number(getattr(numbers, name), f"{path}.{name}") for name in _BOUNDS)
+    return "range", *(core_number(getattr(numbers, name), f"{path}.{name}") for name in _BOUNDS)
 
 
 def count_test(value: object, path: str) -> NativeTest:
@@ -54,7 +54,7 @@ def count_test(value: object, path: str) -> NativeTest:
     return "values_count", *bounds
 
 
-def _number(value: int | float | None, path: str) -> int | float | None:
+def core_number(value: int | float | None, path: str) -> int | float | None:
     """A bound as the core compares it: an integer of 64 bits, or the nearest float."""
     if value is None or (isinstance(value, int) and _INT64_MIN <= value <= _INT64_MAX):
         return value
@@ -66,7 +66,7 @@ def _number(value: int | float | None, path: str) -> int | float | None:
         raise InvalidArgumentError(f"{path}: value {value} is beyond every float") from error
 
 
-def _microseconds(value: object, path: str) -> int | None:
+def microseconds(value: object, path: str) -> int | None:
     """Since 1970, as the core counts them; what has no zone is UTC."""
     if value is None:
         return None

@@ -76,11 +76,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     Attributes:
         payload: None when not asked for; ``{}`` when there is none.
         vector: None when not asked for; ``{}`` when there is none.
+        order_value: What it was ordered by; of datetimes microseconds since 1970.
     """
 
     id: PointId
     payload: dict[str, object] | None = None
     vector: VectorOutput | None = None
+    order_value: int | float | None = None
 
 
 class ScoredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -91,6 +93,7 @@ class ScoredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         score: Similarity (cosine, dot) or distance (Euclid, Manhattan) to the query.
         payload: None when not asked for; ``{}`` when there is none.
         vector: None when not asked for; ``{}`` when there is none.
+        order_value: What it was ordered by; of datetimes microseconds since 1970.
     """
 
     id: PointId
@@ -98,6 +101,7 @@ class ScoredPoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     score: float
     payload: dict[str, object] | None = None
     vector: VectorOutput | None = None
+    order_value: int | float | None = None
 
 
 class PayloadSelectorInclude(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, TypeAlias
 
@@ -125,8 +126,66 @@ class RrfQuery(msgspec.Struct, frozen=True, kw_only=True):
     rrf: Rrf
 
 
+class Direction(StrEnum):
+    """Rising or falling."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+class OrderBy(msgspec.Struct, frozen=True, kw_only=True):
+    """Points by the values of a payload field, which has an index of numbers or datetimes.
+
+    Points without a value are left out; one with several comes once for each.
+
+    Attributes:
+        key: The field's JSON path.
+        direction: None means ``asc``.
+        start_from: The first value wanted: a number, or a datetime as text or object.
+    """
+
+    key: str
+    direction: Direction | None = None
+    start_from: int | float | str | date | datetime | None = None
+
+
+OrderByInput: TypeAlias = OrderBy | str | Mapping[str, object]
+
+
+class OrderByQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Points by the values of a payload field; all scores are 0."""
+
+    order_by: OrderByInput
+
+
+class Sample(StrEnum):
+    """How points are drawn."""
+
+    RANDOM = "random"
+
+
+class SampleQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Some points, others each time; all scores are 0."""
+
+    sample: Sample
+
+
+class FacetHit(msgspec.Struct, frozen=True, kw_only=True):
+    """A value of a payload field, and how many points have it."""
+
+    value: str | int | bool
+    count: int
+
+
 Query: TypeAlias = (
-    NearestQuery | RecommendQuery | DiscoverQuery | ContextQuery | FusionQuery | RrfQuery
+    NearestQuery
+    | RecommendQuery
+    | DiscoverQuery
+    | ContextQuery
+    | FusionQuery
+    | RrfQuery
+    | OrderByQuery
+    | SampleQuery
 )
 # A query, the dict that one is in JSON; or a vector or id, which means the nearest to it.
 QueryInput: TypeAlias = Query | Mapping[str, object] | ExampleInput

@@ -3,5 +3,6 @@
 from asyncstore.query.examples import Examples, Source
 from asyncstore.query.fusion import Fuse, fuse_of
 from asyncstore.query.lowering import Sought, lower_query, query_of
+from asyncstore.query.order import Order
 
-__all__ = ["Examples", "Fuse", "Sought", "Source", "fuse_of", "lower_query", "query_of"]
+__all__ = ["Examples", "Fuse", "Order", "Sought", "Source", "fuse_of", "lower_query", "query_of"]

@@ -16,6 +16,7 @@ from asyncstore.models import (
     DiscoverQuery,
     FusionQuery,
     NearestQuery,
+    OrderByQuery,
     PointId,
     Query,
     QueryInput,
@@ -23,6 +24,7 @@ from asyncstore.models import (
     RecommendQuery,
     RecommendStrategy,
     RrfQuery,
+    SampleQuery,
 )
 from asyncstore.pace import Pace
 from asyncstore.query.examples import Examples
@@ -36,8 +38,10 @@ _KINDS: dict[str, type[msgspec.Struct]] = {
     "context": ContextQuery,
     "fusion": FusionQuery,
     "rrf": RrfQuery,
+    "order_by": OrderByQuery,
+    "sample": SampleQuery,
 }
-_LATER = ("order_by", "sample", "formula", "relevance_feedback")
+_LATER = ("formula", "relevance_feedback")
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "fields/ordered.h"
+#include "filter/number.h"
 #include "points/point_id.h"
 
 namespace asyncstore::engine {
@@ -59,6 +61,11 @@ struct Ids {
   std::vector<points::PointId> ids;
 };
 
+struct OrderedIds {  // of points by a value
+  std::vector<points::PointId> ids;
+  std::vector<filter::Number> values;  // of datetimes microseconds since 1970
+};
+
 struct Finding {
   bool error = false;  // something is damaged, and still is
   std::string file;
@@ -68,8 +75,9 @@ struct Finding {
   bool repaired = false;
 };
 
-using Value = std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows,
-                           ScrollPage, Batch, Ids, std::vector<Finding>>;
+using Value =
+    std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows, ScrollPage,
+                 Batch, Ids, OrderedIds, std::vector<fields::ValueCount>, std::vector<Finding>>;
 
 struct Completion {
   uint64_t ticket = 0;

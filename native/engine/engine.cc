@@ -491,6 +491,33 @@ bool Engine::matching_ids(uint64_t ticket, const std::shared_ptr<Collection>& co
                                                          *completions_));
 }
 
+bool Engine::sample(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                    std::shared_ptr<const filter::Filter> filter, uint64_t count, uint64_t seed) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
+  return offer(ticket, std::make_unique<SampleTask>(ticket, collection, std::move(filter), count,
+                                                    seed, *completions_));
+}
+
+bool Engine::order(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                   std::shared_ptr<const filter::Filter> filter, OrderTask::Wanted wanted) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
+  return offer(ticket, std::make_unique<OrderTask>(ticket, collection, std::move(filter),
+                                                   std::move(wanted), *completions_));
+}
+
+bool Engine::facet(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                   std::shared_ptr<const filter::Filter> filter, std::string key, uint64_t limit) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
+  return offer(ticket, std::make_unique<FacetTask>(ticket, collection, std::move(filter),
+                                                   std::move(key), limit, *completions_));
+}
+
 bool Engine::check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim) {
   return offer(ticket,
                std::make_unique<CheckVectorsTask>(ticket, values, rows, dim, *completions_));

@@ -14,6 +14,7 @@
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
 #include "engine/direct_reading.h"
+#include "engine/field_answers.h"
 #include "engine/maintenance.h"
 #include "engine/options.h"
 #include "engine/search.h"
@@ -75,6 +76,12 @@ class Engine {
              std::shared_ptr<const filter::Filter> filter, bool exact);
   bool matching_ids(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                     std::shared_ptr<const filter::Filter> filter);
+  bool sample(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+              std::shared_ptr<const filter::Filter> filter, uint64_t count, uint64_t seed);
+  bool order(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+             std::shared_ptr<const filter::Filter> filter, OrderTask::Wanted wanted);
+  bool facet(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+             std::shared_ptr<const filter::Filter> filter, std::string key, uint64_t limit);
   bool check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim);
   void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
   void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,

@@ -1,6 +1,7 @@
 #include "engine/filtered_points.h"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 namespace asyncstore::engine {
@@ -19,7 +20,12 @@ Task::Next FilterTask::step(Worker& worker) {
     return Next::done;
   }
   if (next == Next::done) {
-    completions_.complete(ticket_, answer(*filtering_.passing()));
+    auto found = answer(*filtering_.passing());
+    if (found.ok()) {
+      completions_.complete(ticket_, std::move(found.value()));
+    } else {
+      completions_.fail(ticket_, std::move(found.error()));
+    }
   }
   return next;
 }
@@ -28,13 +34,36 @@ std::optional<Value> CountTask::early(const Filtering& filtering) const {
   return exact_ ? std::nullopt : std::optional<Value>(filtering.estimated());
 }
 
-Value MatchingIdsTask::answer(const filter::SlotSet& passing) const {
+base::Result<Value> MatchingIdsTask::answer(const filter::SlotSet& passing) const {
   Ids ids;
   passing.for_each([&](uint32_t slot) {
     ids.ids.push_back(collection_->table().id(slot));
     ids.has_uuid = ids.has_uuid || ids.ids.back().is_uuid;
   });
-  return ids;
+  return Value(std::move(ids));
+}
+
+// J. Vitter, "Random Sampling with a Reservoir", ACM TOMS 1985, algorithm R; then shuffled, as the
+// places in the reservoir tell of the slots.
+base::Result<Value> SampleTask::answer(const filter::SlotSet& passing) const {
+  std::mt19937_64 random(seed_);
+  std::vector<uint32_t> drawn;
+  uint64_t seen = 0;
+  passing.for_each([&](uint32_t slot) {
+    ++seen;
+    if (drawn.size() < count_) {
+      drawn.push_back(slot);
+    } else if (const uint64_t place = random() % seen; place < count_) {
+      drawn[place] = slot;
+    }
+  });
+  std::shuffle(drawn.begin(), drawn.end(), random);
+  Ids ids;
+  for (const uint32_t slot : drawn) {
+    ids.ids.push_back(collection_->table().id(slot));
+    ids.has_uuid = ids.has_uuid || ids.ids.back().is_uuid;
+  }
+  return Value(std::move(ids));
 }
 
 Task::Next FilteredPage::step(Task& task, Worker& worker) {

@@ -32,7 +32,7 @@ class FilterTask : public Task {
         completions_(completions) {}
   // An answer that needs no more than what is known so far.
   virtual std::optional<Value> early(const Filtering&) const { return std::nullopt; }
-  virtual Value answer(const filter::SlotSet& passing) const = 0;
+  virtual base::Result<Value> answer(const filter::SlotSet& passing) const = 0;
 
   std::shared_ptr<Collection> collection_;
 
@@ -53,7 +53,9 @@ class CountTask final : public FilterTask {
 
  private:
   std::optional<Value> early(const Filtering& filtering) const override;
-  Value answer(const filter::SlotSet& passing) const override { return passing.count(); }
+  base::Result<Value> answer(const filter::SlotSet& passing) const override {
+    return Value(passing.count());
+  }
 
   bool exact_;
 };
@@ -66,7 +68,24 @@ class MatchingIdsTask final : public FilterTask {
       : FilterTask(ticket, std::move(collection), std::move(filter), completions) {}
 
  private:
-  Value answer(const filter::SlotSet& passing) const override;
+  base::Result<Value> answer(const filter::SlotSet& passing) const override;
+};
+
+// Answers with the ids of some of the points that pass, drawn at random, in no order.
+class SampleTask final : public FilterTask {
+ public:
+  SampleTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+             std::shared_ptr<const filter::Filter> filter, uint64_t count, uint64_t seed,
+             CompletionQueue& completions)
+      : FilterTask(ticket, std::move(collection), std::move(filter), completions),
+        count_(count),
+        seed_(seed) {}
+
+ private:
+  base::Result<Value> answer(const filter::SlotSet& passing) const override;
+
+  uint64_t count_;
+  uint64_t seed_;
 };
 
 // The first points, in the order of their ids, that pass a filter. Belongs to one task, which holds

@@ -25,14 +25,16 @@ base::Result<std::vector<std::byte>> group_keys(base::Bytes payload, const paylo
                                      "The payload"));
   std::vector<uint32_t> found;
   values_at(outline, 0, path, found);
-  std::string keys = "[";
+  std::string keys = R"({"keys":[)";
+  bool first = true;
   for_each_value(outline, found, [&](uint32_t value) {
     if (is_key(outline, value)) {
-      keys += keys.size() > 1 ? "," : "";
+      keys += first ? "" : ",";
       keys += outline.text(value);
+      first = false;
     }
   });
-  keys += "]";
+  keys += "]}";
   const base::Bytes bytes = base::bytes_of(std::string_view(keys));
   return std::vector<std::byte>(bytes.begin(), bytes.end());
 }

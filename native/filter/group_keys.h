@@ -11,7 +11,7 @@
 namespace asyncstore::filter {
 
 // The strings and the integers that the path names in a payload, those in an array each by itself,
-// as a JSON array in the order of the text. Other values are no keys.
+// as {"keys":[…]} in the order of the text. Other values are no keys.
 base::Result<std::vector<std::byte>> group_keys(base::Bytes payload, const payload::Path& path);
 
 }  // namespace asyncstore::filter

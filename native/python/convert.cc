@@ -198,6 +198,31 @@ struct ToPython {
     return nb::make_tuple(rows_of(std::move(value.rows)), next);
   }
   nb::object operator()(engine::Ids value) const { return ids_to_python(std::move(value)); }
+  nb::object operator()(const engine::OrderedIds& value) const {
+    nb::list ids;
+    nb::list values;
+    for (size_t i = 0; i < value.ids.size(); ++i) {
+      ids.append(to_python(value.ids[i]));
+      values.append(std::visit([](auto number) { return nb::cast(number); }, value.values[i]));
+    }
+    return nb::make_tuple(ids, values);
+  }
+  nb::object operator()(const std::vector<fields::ValueCount>& value) const {
+    nb::list counts;
+    for (const auto& [scalar, slots] : value) {
+      const nb::object held = std::visit(
+          []<typename T>(const T& one) -> nb::object {
+            if constexpr (std::is_same_v<T, std::string>) {
+              return nb::str(one.c_str(), one.size());
+            } else {
+              return nb::cast(one);
+            }
+          },
+          scalar);
+      counts.append(nb::make_tuple(held, slots));
+    }
+    return counts;
+  }
   nb::object operator()(engine::Batch value) const { return batch_of(std::move(value)); }
   nb::object operator()(const std::vector<engine::Finding>& value) const {
     nb::list findings;

@@ -200,6 +200,38 @@ uint64_t submit_count(EngineHandle& self, const std::shared_ptr<Collection>& col
   return self.get().count(ticket, collection, some_filter(*collection, filter), exact) ? ticket : 0;
 }
 
+uint64_t submit_sample(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                       nb::object filter, uint64_t count, uint64_t seed) {
+  const uint64_t ticket = self.get().next_ticket();
+  auto some = some_filter(*collection, filter);
+  return self.get().sample(ticket, collection, std::move(some), count, seed) ? ticket : 0;
+}
+
+// `start_from`: an integer or a float; of datetimes microseconds since 1970.
+uint64_t submit_order(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                      nb::object filter, std::string key, bool descending, nb::object start_from,
+                      bool from_is_datetime, uint64_t skip, uint64_t limit) {
+  engine::OrderTask::Wanted wanted{std::move(key), {descending}, from_is_datetime, skip, limit};
+  if (nb::isinstance<nb::int_>(start_from)) {
+    wanted.order.from = nb::cast<int64_t>(start_from);
+  } else if (!start_from.is_none()) {
+    wanted.order.from = nb::cast<double>(start_from);
+  }
+  if (limit == 0) {
+    raise(base::invalid_argument("limit must be 1 or larger"));
+  }
+  const uint64_t ticket = self.get().next_ticket();
+  auto some = some_filter(*collection, filter);
+  return self.get().order(ticket, collection, std::move(some), std::move(wanted)) ? ticket : 0;
+}
+
+uint64_t submit_facet(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                      nb::object filter, std::string key, uint64_t limit) {
+  const uint64_t ticket = self.get().next_ticket();
+  auto some = some_filter(*collection, filter);
+  return self.get().facet(ticket, collection, std::move(some), std::move(key), limit) ? ticket : 0;
+}
+
 uint64_t submit_matching_ids(EngineHandle& self, const std::shared_ptr<Collection>& collection,
                              nb::object filter) {
   const uint64_t ticket = self.get().next_ticket();
@@ -216,6 +248,10 @@ void bind_reads(nb::handle engine_class) {
       .def("submit_scroll", &submit_scroll, "collection"_a, "offset"_a.none(), "limit"_a,
            "with_fields"_a, "with_payload"_a, "filter"_a.none() = nb::none())
       .def("submit_count", &submit_count, "collection"_a, "filter"_a.none(), "exact"_a)
+      .def("submit_sample", &submit_sample, "collection"_a, "filter"_a.none(), "count"_a, "seed"_a)
+      .def("submit_order", &submit_order, "collection"_a, "filter"_a.none(), "key"_a,
+           "descending"_a, "start_from"_a.none(), "from_is_datetime"_a, "skip"_a, "limit"_a)
+      .def("submit_facet", &submit_facet, "collection"_a, "filter"_a.none(), "key"_a, "limit"_a)
       .def("submit_matching_ids", &submit_matching_ids, "collection"_a, "filter"_a.none())
       .def("submit_search", &submit_search, "collection"_a, "field"_a, "query"_a, nb::kw_only(),
            "limit"_a, "offset"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,

@@ -209,8 +209,7 @@ async def test_vectors_of_ids_from_elsewhere(line):
         ({"context": []}, InvalidArgumentError, "query.context: must have at least one pair"),
         ({"context": {"positive": 1}}, InvalidArgumentError, r"context\[0\].negative: is missing"),
         ({"fusion": "rrf"}, InvalidArgumentError, "query: a fusion needs a prefetch"),
-        ({"order_by": "at"}, UnsupportedError, "query.order_by is not supported yet"),
-        ({"sample": "random"}, UnsupportedError, "query.sample is not supported yet"),
+        ({"formula": {}}, UnsupportedError, "query.formula is not supported yet"),
     ],
 )
 @inside(a_line)
