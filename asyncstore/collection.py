@@ -9,6 +9,7 @@ import msgspec
 from asyncstore.bounds import Bounds, check_number
 from asyncstore.groups import Groups
 from asyncstore.info import collection_info
+from asyncstore.matrix import Matrices
 from asyncstore.models import CollectionInfo, CollectionStatistics, Finding, Severity
 from asyncstore.payload_indexes import PayloadIndexes
 from asyncstore.payload_writes import PayloadWrites
@@ -16,7 +17,7 @@ from asyncstore.progress import Progress, result_with_progress
 from asyncstore.writes import Writes
 
 
-class Collection(Groups, Writes, PayloadWrites, PayloadIndexes):
+class Collection(Groups, Matrices, Writes, PayloadWrites, PayloadIndexes):
     """Points of one kind: an id, vectors, and payload, a JSON object.
 
     Comes from :meth:`Store.create_collection` or :meth:`Store.get_collection`, and may be used by

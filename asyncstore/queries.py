@@ -316,13 +316,15 @@ class Queries(Reads):
         selection: PayloadSelection,
     ) -> list[ScoredPoint]:
         """Some points, in an order that is drawn, too."""
-        count = self._cut(asked.limit + asked.offset)
-        submit = partial(
-            self._engine.native.submit_sample, self._native, filter, count, getrandbits(64)
-        )
-        drawn = cast("Ids", await self._engine.call(self._engine.reads, submit))
-        ids = drawn.tolist() if isinstance(drawn, np.ndarray) else drawn
+        ids = await self._drawn(filter, self._cut(asked.limit + asked.offset))
         return list((await self._points(ids[asked.offset :], wanted, selection)).values())
+
+    async def _drawn(self, filter: NativeFilter | None, count: int) -> list[PointId]:
+        """Ids of at most ``count`` points, drawn at random."""
+        engine = self._engine
+        submit = partial(engine.native.submit_sample, self._native, filter, count, getrandbits(64))
+        drawn = cast("Ids", await engine.call(engine.reads, submit))
+        return drawn.tolist() if isinstance(drawn, np.ndarray) else drawn
 
     async def _fused(
         self,

@@ -11,7 +11,14 @@ import msgspec
 
 from asyncstore.bounds import Bounds
 from asyncstore.models.filters import FilterInput
-from asyncstore.models.points import PointIdInput, Record, ScoredPoint, VectorInput, WithPayload
+from asyncstore.models.points import (
+    PointId,
+    PointIdInput,
+    Record,
+    ScoredPoint,
+    VectorInput,
+    WithPayload,
+)
 from asyncstore.models.search import SearchParams
 
 # A vector, or the id of a point that has one.
@@ -261,3 +268,33 @@ class PointGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str | int
     hits: list[ScoredPoint]
     lookup: Record | None = None
+
+
+class SearchMatrixPair(msgspec.Struct, frozen=True, kw_only=True):
+    """How near point ``b`` is to point ``a``."""
+
+    a: PointId
+    b: PointId
+    score: float
+
+
+class SearchMatrixPairsResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """Pairs of points, by the first one's id and then the best first."""
+
+    pairs: list[SearchMatrixPair]
+
+
+class SearchMatrixOffsetsResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """A sparse matrix of scores.
+
+    Attributes:
+        offsets_row: Of each element the place of its row's point in ``ids``.
+        offsets_col: The same of its column's point.
+        scores: The elements.
+        ids: The points, integers ascending and then UUIDs.
+    """
+
+    offsets_row: list[int]
+    offsets_col: list[int]
+    scores: list[float]
+    ids: list[PointId]

@@ -26,7 +26,7 @@ LAYERS = [
     {"handle"},
     {"reads", "writes", "payload_writes"},
     {"payload_indexes", "queries"},
-    {"groups"},
+    {"groups", "matrix"},
     {"collection"},
     {"store"},
     {"testing"},
