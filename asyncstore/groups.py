@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import msgspec
@@ -35,6 +36,7 @@ from asyncstore.models import (
 from asyncstore.pace import Pace
 from asyncstore.payload import check_path, payload_selection
 from asyncstore.queries import Asked, Queries, QueryLowering, all_of
+from asyncstore.together import all_at_once
 from asyncstore.vectors import AnyField
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ Key: TypeAlias = str | int
 
 _GROUPS = 10
 _GROUP_SIZE = 3
+_AHEAD = 2  # points that are asked for, for each place that is left
 _HITS_MAX = 1 << 20  # of one reply
 
 
@@ -200,14 +203,22 @@ class Groups(Queries):
             # Points of groups that are known, besides others of theirs that are no keys, may come
             # again: then more are looked at.
             count = count if is_new else 2 * count
-        count = 0
-        while open_keys := grouping.open_keys():
-            count = max(count, min(len(open_keys) * grouping.size, _HITS_MAX))
+        # Groups of about one size fill up together; what has room then is looked for by itself.
+        if open_keys := grouping.open_keys():
+            count = min(_AHEAD * len(open_keys) * grouping.size, _HITS_MAX)
             among = [_among(open_keys, group_by)]
-            seen, is_new = await self._add(asked, restrictions, among, count, group_by, grouping)
+            seen, _ = await self._add(asked, restrictions, among, count, group_by, grouping)
             if seen < count:
-                break
-            count = count if is_new else 2 * count
+                return
+        one = dataclasses.replace(asked, limit=grouping.size)
+
+        async def fill(key: Key) -> None:
+            own = await lower_reading(_among([key], group_by), self._fields, Pace())
+            filters = [*restrictions, *([] if own is None else [own])]
+            hits = await self._hits(one, all_of(filters), (), False)
+            grouping.groups[key] = {hit.id: hit for hit in hits}
+
+        await all_at_once([partial(fill, key) for key in grouping.open_keys()])
 
     async def _add(
         self,

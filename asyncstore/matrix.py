@@ -7,6 +7,7 @@ from uuid import UUID
 
 import anyio.to_thread
 import numpy as np
+from numpy.typing import NDArray
 
 from asyncstore.bounds import Bounds, check_number
 from asyncstore.filter import lower_reading
@@ -112,14 +113,15 @@ class Matrices(Queries):
         return ids, np.repeat(np.arange(len(ids)), kept), nearest.ravel(), scores.ravel()
 
 
-def _nearest(matrix: Matrix, distance: Distance, limit: int) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(
+    matrix: NDArray[np.floating], distance: Distance, limit: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(n, limit) places and scores of the nearest others of each row, best first."""
     if distance is Distance.COSINE:
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         matrix = matrix / np.where(lengths > 0, lengths, 1)
     places = np.empty((len(matrix), limit), np.int64)
     scores = np.empty((len(matrix), limit), np.float32)
-    found: np.ndarray
     for row, vector in enumerate(matrix):
         match distance:
             case Distance.EUCLID:

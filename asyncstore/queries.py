@@ -8,11 +8,10 @@ from functools import partial
 from random import getrandbits
 from typing import TYPE_CHECKING, cast
 
-import anyio
 import msgspec
 import numpy as np
 
-from asyncstore.errors import AsyncStoreError, InvalidArgumentError
+from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import lower_reading
 from asyncstore.members import list_of, shown, struct_of
 from asyncstore.models import (
@@ -40,6 +39,7 @@ from asyncstore.reads import LIMIT_MAX, Reads
 from asyncstore.rows import scored_points, unscored_points
 from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
 from asyncstore.settings import UNNAMED
+from asyncstore.together import all_at_once
 from asyncstore.vectors import (
     AnyField,
     VectorField,
@@ -189,20 +189,10 @@ class Queries(Reads):
         """What each prefetch found, all at once."""
         lists: list[list[ScoredPoint]] = [[] for _ in asked.prefetches]
 
-        errors: list[AsyncStoreError] = []
-
         async def prefetch(number: int) -> None:
-            try:
-                lists[number] = await self._find(asked.prefetches[number], restrictions, (), False)
-            except AsyncStoreError as error:  # one, and not a group of them, is what callers catch
-                errors.append(error)
-                group.cancel_scope.cancel()
+            lists[number] = await self._find(asked.prefetches[number], restrictions, (), False)
 
-        async with anyio.create_task_group() as group:
-            for number in range(len(lists)):
-                group.start_soon(prefetch, number)
-        if errors:
-            raise errors[0]
+        await all_at_once([partial(prefetch, number) for number in range(len(lists))])
         return lists
 
     async def _hits(
