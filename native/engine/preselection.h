@@ -108,9 +108,10 @@ class Preselection {
 
   const SegmentView& segment() const { return field_.segments[segment_]; }
   CodeScores scores(const Query& query, uint32_t segment) const {
-    return {*field_.segments[segment].segment,
-            std::span(query.encoded).subspan(segment * score_.examples(), score_.examples()),
-            score_, buffer_};
+    return {
+        *field_.segments[segment].segment,
+        std::span(query.encoded).subspan(size_t{segment} * score_.examples(), score_.examples()),
+        score_, buffer_};
   }
   // Of each row that is looked at.
   uint64_t comparisons() const { return queries_.size() * score_.examples(); }

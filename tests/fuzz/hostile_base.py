@@ -163,5 +163,8 @@ async def make_base(work: Path) -> Base:
                 await writer.upsert(range(470 + 6 * step, 510 + 6 * step), with_b=step % 2 == 0)
             states.append(writer.state.copy())
         shutil.copytree(live, folder)
+    # A store that is closed has no spare files of its log; one that was killed may have.
+    log = next((folder / "collections").glob("*/wal/*.wal"))
+    shutil.copyfile(log, folder / "collections" / "2" / "wal" / "spare-1")
     shutil.rmtree(live)
     return Base(folder, states, calm.state)
