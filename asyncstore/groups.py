@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import msgspec
 
+from asyncstore.asked import Asked, QueryLowering, all_of
 from asyncstore.bounds import Bounds, check_number
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import lower_reading
@@ -35,7 +36,8 @@ from asyncstore.models import (
 )
 from asyncstore.pace import Pace
 from asyncstore.payload import check_path, payload_selection
-from asyncstore.queries import Asked, Queries, QueryLowering, all_of
+from asyncstore.queries import Queries
+from asyncstore.reads import Reads
 from asyncstore.together import all_at_once
 from asyncstore.vectors import AnyField
 
@@ -255,7 +257,7 @@ class Groups(Queries):
 class _Lookup:
     """Points of another collection by the keys of groups."""
 
-    collection: Queries
+    collection: Reads
     with_payload: WithPayload
     wanted: list[AnyField]
 

@@ -9,6 +9,7 @@ import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncstore.asked import all_of
 from asyncstore.bounds import Bounds, check_number
 from asyncstore.filter import lower_reading
 from asyncstore.models import (
@@ -20,7 +21,7 @@ from asyncstore.models import (
     SearchMatrixPairsResponse,
 )
 from asyncstore.pace import Pace
-from asyncstore.queries import Queries, all_of
+from asyncstore.queries import Queries
 from asyncstore.vectors import Matrix, find_searched_field
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from random import getrandbits
 from typing import TYPE_CHECKING, cast
@@ -11,77 +10,32 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import numpy as np
 
-from asyncstore.errors import InvalidArgumentError
-from asyncstore.filter import lower_reading
-from asyncstore.members import list_of, shown, struct_of
+from asyncstore.asked import Asked, QueryLowering, Sampled, all_of, has_id
 from asyncstore.models import (
-    Distance,
     FilterInput,
-    FusionQuery,
     LookupLocation,
-    OrderByQuery,
     PointId,
     Prefetch,
     PrefetchInput,
     QueryInput,
-    RrfQuery,
-    Sample,
-    SampleQuery,
     ScoredPoint,
     SearchParams,
     WithPayload,
 )
-from asyncstore.names import check_name
 from asyncstore.pace import Pace
 from asyncstore.payload import PayloadSelection, payload_selection
-from asyncstore.query import Examples, Fuse, Order, Sought, Source, fuse_of, lower_query, query_of
+from asyncstore.query import Order, Sought
 from asyncstore.reads import LIMIT_MAX, Reads
 from asyncstore.rows import scored_points, unscored_points
-from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
-from asyncstore.settings import UNNAMED
+from asyncstore.search_plan import check_offset
 from asyncstore.together import all_at_once
-from asyncstore.vectors import (
-    AnyField,
-    VectorField,
-    find_searched_field,
-)
+from asyncstore.vectors import AnyField
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter, Rows, ScrollPage
     from asyncstore.ids import Ids
 
 _LIMIT = 10
-_PREFETCH_DEPTH_MAX = 16
-_PREFETCHES_MAX = 256
-
-
-class Sampled:
-    """Points are drawn at random."""
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """One query with its prefetches, all of it checked; nothing of it depends on points any more.
-
-    Attributes:
-        sought: What points are found by; None: by their ids, unless ``fuse`` says otherwise.
-        fuse: How the prefetches' results become one list.
-        field: The vector that is searched, where one is.
-        is_distance: Whether a smaller score is a better one.
-        prefetches: Where candidates come from; empty: all points.
-        filter: What points must be like.
-    """
-
-    sought: Sought | Order | Sampled | None
-    fuse: Fuse | None
-    field: VectorField | None
-    is_distance: bool
-    prefetches: list[Asked]
-    filter: NativeFilter | None
-    plan: SearchPlan
-    threshold: float | None
-    limit: int
-    offset: int
 
 
 class Queries(Reads):
@@ -180,7 +134,7 @@ class Queries(Reads):
         filters = [*restrictions, *([] if asked.filter is None else [asked.filter])]
         if asked.prefetches:
             lists = await self._prefetched(asked, filters)
-            filters.append(_has_id({hit.id: None for hits in lists for hit in hits}))
+            filters.append(has_id({hit.id: None for hits in lists for hit in hits}))
         return filters
 
     async def _prefetched(
@@ -343,126 +297,3 @@ class Queries(Reads):
             for point, score in kept
             if point in points  # it may be gone by now
         ]
-
-    def _sibling(self, name: object) -> Queries:
-        """Another collection of the store, or this one."""
-        check_name(name)
-        return type(self)(self._engine, self._find_other(str(name)), self._find_other)
-
-    def _is_distance(self, field: VectorField) -> bool:
-        distance = self._settings.vectors[field.name].distance
-        return distance in (Distance.EUCLID, Distance.MANHATTAN)
-
-
-class QueryLowering:
-    """One query of a collection on its way into what the core takes."""
-
-    def __init__(self, collection: Queries, pace: Pace) -> None:
-        self._collection = collection
-        self._pace = pace
-        self._prefetches = 0
-
-    async def asked(
-        self, given: Prefetch, *, offset: int = 0, path: str = "", depth: int = 0
-    ) -> Asked:
-        """Checks one query and those before it.
-
-        Raises:
-            InvalidArgumentError: Something is wrong; the message begins with the path to it.
-        """
-        collection = self._collection
-        limit = _LIMIT if given.limit is None else given.limit
-        check_limit(limit)
-        field: VectorField | None = None
-        if given.using:  # also where it is not needed: a name that is wrong is told
-            field = find_searched_field(collection._fields, given.using)
-        plan = SearchPlan.of(given.params)
-        threshold = check_threshold(given.score_threshold)
-        filter = await lower_reading(given.filter, collection._fields, self._pace, f"{path}filter")
-        prefetches = [
-            await self.asked(one, path=where, depth=depth + 1)
-            for where, one in self._prefetches_of(given.prefetch, path, depth)
-        ]
-        sought: Sought | Order | Sampled | None = None
-        fuse: Fuse | None = None
-        is_distance = False
-        query = None if given.query is None else query_of(given.query, f"{path}query")
-        match query:
-            case None:
-                pass
-            case FusionQuery() | RrfQuery():
-                if not prefetches:
-                    raise InvalidArgumentError(f"{path}query: a fusion needs a prefetch")
-                fuse = fuse_of(query, len(prefetches), f"{path}query")
-            case OrderByQuery(order_by=order_by):
-                sought = Order.of(order_by, f"{path}query.order_by")
-            case SampleQuery(sample=sample):
-                _check_sample(sample, f"{path}query.sample")
-                sought = Sampled()
-            case _:
-                field = field or find_searched_field(collection._fields, UNNAMED)
-                examples = Examples(field, self._source(given.lookup_from, field))
-                sought = await lower_query(query, examples, self._pace, f"{path}query")
-                is_distance = sought.score is None and collection._is_distance(field)
-        return Asked(
-            sought, fuse, field, is_distance, prefetches, filter, plan, threshold, limit, offset
-        )
-
-    def _prefetches_of(self, given: object, path: str, depth: int) -> list[tuple[str, Prefetch]]:
-        if given is None:
-            return []
-        if depth >= _PREFETCH_DEPTH_MAX:
-            raise InvalidArgumentError(
-                f"{path}prefetch: nested too deeply, at most {_PREFETCH_DEPTH_MAX} levels"
-            )
-        if isinstance(given, Prefetch | Mapping):
-            given = [given]
-        found = []
-        for index, one in enumerate(list_of(given, f"{path}prefetch", "prefetches")):
-            where = f"{path}prefetch[{index}]"
-            found.append((f"{where}.", struct_of(one, Prefetch, where)))
-        self._prefetches += len(found)
-        if self._prefetches > _PREFETCHES_MAX:
-            raise InvalidArgumentError(
-                f"{path}prefetch: there are more than {_PREFETCHES_MAX} prefetches"
-            )
-        return found
-
-    def _source(self, lookup_from: object, field: VectorField) -> Source:
-        """Where the vectors of ids come from."""
-        collection = self._collection
-        if lookup_from is None:
-            return Source(field, partial(collection._vectors_of, field))
-        given = struct_of(lookup_from, LookupLocation, "lookup_from")
-        other = collection._sibling(given.collection)
-        other_field = find_searched_field(
-            other._fields, field.name if given.vector is None else given.vector
-        )
-        return Source(
-            other_field,
-            partial(other._vectors_of, other_field),
-            is_elsewhere=other.name != collection.name,
-        )
-
-
-def _check_sample(given: object, path: str) -> None:
-    try:
-        Sample(given)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise InvalidArgumentError(
-            f"{path}: {shown(given)} invalid, must be one of {', '.join(Sample)}"
-        ) from error
-
-
-def all_of(filters: Sequence[NativeFilter]) -> NativeFilter | None:
-    """A filter that passes what all of them pass."""
-    if len(filters) <= 1:
-        return filters[0] if filters else None
-    return [("filter", one) for one in filters], [], [], None
-
-
-def _has_id(ids: Mapping[PointId, None]) -> NativeFilter:
-    points: object = list(ids)
-    if all(isinstance(point, int) for point in ids):
-        points = np.fromiter(ids, np.uint64, len(ids))
-    return [("has_id", points)], [], [], None

@@ -14,6 +14,7 @@ from asyncstore.filter import lower_reading
 from asyncstore.handle import Handle
 from asyncstore.ids import Ids, IdsInput, point_id, point_ids
 from asyncstore.models import (
+    Distance,
     FacetHit,
     FilterInput,
     OrderByInput,
@@ -26,6 +27,7 @@ from asyncstore.models import (
     VectorInput,
     WithPayload,
 )
+from asyncstore.names import check_name
 from asyncstore.pace import Pace
 from asyncstore.payload import PayloadSelection, check_path, payload_selection
 from asyncstore.query import Order
@@ -424,6 +426,15 @@ class Reads(Handle):
         found, _, _, vectors, _ = cast("Rows", await engine.call(engine.reads, submit))
         present, numbers = vectors[field.number]
         return {point: numbers[row] if present[row] else None for row, point in enumerate(found)}
+
+    def _sibling(self, name: object) -> Reads:
+        """Another collection of the store, or this one."""
+        check_name(name)
+        return type(self)(self._engine, self._find_other(str(name)), self._find_other)
+
+    def _is_distance(self, field: VectorField) -> bool:
+        distance = self._settings.vectors[field.name].distance
+        return distance in (Distance.EUCLID, Distance.MANHATTAN)
 
     def _wanted(self, with_vectors: object) -> list[AnyField]:
         """The fields whose vectors are asked for."""

@@ -25,6 +25,7 @@ LAYERS = [
     {"operation", "batch_update"},
     {"handle"},
     {"reads", "writes", "payload_writes"},
+    {"asked"},
     {"payload_indexes", "queries"},
     {"groups", "matrix"},
     {"collection"},
