@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import asyncstore
@@ -50,3 +51,10 @@ def test_importing_takes_no_more_than_it_needs():
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() in ([], ["asyncio"])
+
+
+def test_every_package_is_installed():
+    root = TESTS.parent
+    listed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = [path.parent.relative_to(root) for path in (root / "asyncstore").rglob("__init__.py")]
+    assert listed == sorted(".".join(folder.parts) for folder in folders)
