@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypedDict
 
 from asyncstore.bounds import Bounds, check_number, checked
 from asyncstore.engine import CANDIDATES_MAX
@@ -10,6 +12,17 @@ from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.models import QuantizationSearchParams, SearchParams
 
 _NOTHING_SAID = QuantizationSearchParams()
+
+
+class PlanArguments(TypedDict):
+    """What the core's searches take of a plan."""
+
+    oversampling: float
+    hnsw_ef: int
+    rescore: bool
+    early_stop: bool
+    ignore_codes: bool
+    exact: bool
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,18 @@ class SearchPlan:
     early_stop: bool = True
     ignore_codes: bool = False
     exact: bool = False
+
+    @cached_property
+    def arguments(self) -> PlanArguments:
+        """The keyword arguments of the core's searches."""
+        return {
+            "oversampling": self.oversampling,
+            "hnsw_ef": self.hnsw_ef,
+            "rescore": self.rescore,
+            "early_stop": self.early_stop,
+            "ignore_codes": self.ignore_codes,
+            "exact": self.exact,
+        }
 
     @classmethod
     def of(cls, params: SearchParams | None) -> SearchPlan:
