@@ -25,8 +25,8 @@ from asyncstore.models import (
 from asyncstore.pace import Pace
 from asyncstore.payload import PayloadSelection, payload_selection
 from asyncstore.query import Order, Sought
-from asyncstore.reads import LIMIT_MAX, Reads
-from asyncstore.rows import scored_points, unscored_points
+from asyncstore.reads import Reads
+from asyncstore.rows import in_order, scored_points, unscored_points
 from asyncstore.search_plan import check_offset
 from asyncstore.together import all_at_once
 from asyncstore.vectors import AnyField
@@ -237,15 +237,9 @@ class Queries(Reads):
         selection: PayloadSelection,
     ) -> list[ScoredPoint]:
         """By the values of a field; a point comes once for each."""
-        ids, values = await self._in_order(
-            order, filter, min(asked.limit, LIMIT_MAX), min(asked.offset, LIMIT_MAX)
-        )
+        ids, values = await self._in_order(order, filter, asked.limit, asked.offset)
         points = await self._points(list(dict.fromkeys(ids)), wanted, selection)
-        return [
-            msgspec.structs.replace(points[point], order_value=value)
-            for point, value in zip(ids, values, strict=True)
-            if point in points  # it may be gone by now
-        ]
+        return in_order(points, ids, values)
 
     async def _sampled(
         self,

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-import msgspec
-
 from asyncstore.engine import CANDIDATES_MAX
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import lower_reading
@@ -31,7 +29,7 @@ from asyncstore.names import check_name
 from asyncstore.pace import Pace
 from asyncstore.payload import PayloadSelection, check_path, payload_selection
 from asyncstore.query import Order
-from asyncstore.rows import records, scored_points, search_batch_of, unscored_points
+from asyncstore.rows import in_order, records, scored_points, search_batch_of, unscored_points
 from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
 from asyncstore.vectors import (
     AnyField,
@@ -49,7 +47,7 @@ if TYPE_CHECKING:
 
 # Limits above this are cut to the number of points, so that a huge one reserves no memory.
 _LIMIT_UNCUT_MAX = 1 << 16
-LIMIT_MAX = 2**64 - 1
+_LIMIT_MAX = 2**64 - 1  # that the core takes
 # Points read by one native job, so that taking over its result is no long work for the event loop;
 # payloads are objects to be made and bytes to be copied.
 _PAGE_ROWS = 4096
@@ -170,14 +168,10 @@ class Reads(Handle):
         wanted: Sequence[AnyField],
         selection: PayloadSelection,
     ) -> list[Record]:
-        ids, values = await self._in_order(order, filter, min(limit, LIMIT_MAX))
+        ids, values = await self._in_order(order, filter, limit)
         distinct = list(dict.fromkeys(ids))
         found = {one.id: one for one in await self._records(distinct, wanted, selection)}
-        return [
-            msgspec.structs.replace(found[point], order_value=value)
-            for point, value in zip(ids, values, strict=True)
-            if point in found  # it may be gone by now
-        ]
+        return in_order(found, ids, values)
 
     async def facet(
         self,
@@ -207,7 +201,7 @@ class Reads(Handle):
         check_limit(limit)
         lowered = await lower_reading(filter, self._fields, Pace())
         submit = partial(
-            self._engine.native.submit_facet, self._native, lowered, key, min(limit, LIMIT_MAX)
+            self._engine.native.submit_facet, self._native, lowered, key, min(limit, _LIMIT_MAX)
         )
         found = await self._engine.call(self._engine.reads, submit)
         return [
@@ -399,8 +393,8 @@ class Reads(Handle):
             order.is_descending,
             order.start_from,
             order.from_is_datetime,
-            skip,
-            limit,
+            min(skip, _LIMIT_MAX),
+            min(limit, _LIMIT_MAX),
         )
         found = await self._engine.call(self._engine.reads, submit)
         return cast("tuple[list[PointId], list[int | float]]", found)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar, cast
 
+import msgspec
 import numpy as np
 
-from asyncstore.models import Record, ScoredPoint, SearchBatch, SparseVector, VectorOutput
+from asyncstore.models import PointId, Record, ScoredPoint, SearchBatch, SparseVector, VectorOutput
 from asyncstore.pace import Pace
 from asyncstore.payload import decode_payload
 from asyncstore.settings import UNNAMED
@@ -15,6 +16,8 @@ from asyncstore.vectors import AnyField, SparseField
 
 if TYPE_CHECKING:
     from asyncstore.engine import Batch, NativeVectors, Rows
+
+T = TypeVar("T", Record, ScoredPoint)
 
 # Models made in about 0.1 ms.
 _SLICE_ROWS = 512
@@ -49,6 +52,17 @@ async def unscored_points(
     ids, _, versions, vectors, payloads = rows
     found = (ids, [0.0] * len(ids), versions, vectors, payloads)
     return await scored_points(found, wanted, is_unnamed=is_unnamed)
+
+
+def in_order(
+    found: Mapping[PointId, T], ids: Sequence[PointId], values: Sequence[int | float]
+) -> list[T]:
+    """Points by the values of a field, once for each; without those that are gone by now."""
+    return [
+        msgspec.structs.replace(found[point], order_value=value)
+        for point, value in zip(ids, values, strict=True)
+        if point in found
+    ]
 
 
 async def records(rows: Rows, wanted: Sequence[AnyField], *, is_unnamed: bool) -> list[Record]:
