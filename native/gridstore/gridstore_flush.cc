@@ -49,11 +49,11 @@ Status Gridstore::prepare(FlushPlan& plan, uint64_t number) const {
   }
   for (const UnsyncedPage& unsynced : plan.unsynced_) {
     if (unsynced.file) {
-      TRY(unsynced.file->sync());
+      TRY(unsynced.file->sync_gently());
     } else {
       TRY_ASSIGN(const auto file,
                  storage_->open(page_files_.path(unsynced.page), io::Open::read_write));
-      TRY(file->sync());
+      TRY(file->sync_gently());
     }
   }
   // In force with the manifest, as their names are durable with that of the journal.

@@ -82,7 +82,7 @@ Status CheckedFileWriter::finish() {
                 mark_.owner, fields_,          base::crc32c(table),        0};
   header.header_crc = base::crc32c(header_bytes(header).first(k_header_checked_bytes));
   TRY(file_->write_at(0, header_bytes(header)));
-  return file_->sync();
+  return file_->sync_gently();
 }
 
 Result<CheckedFile> CheckedFile::open(Storage& storage, const std::string& path, Mark mark) {

@@ -45,6 +45,7 @@ class PosixFile final : public File {
   Status read_at(uint64_t offset, base::MutableBytes target) override;
   Status write_at(uint64_t offset, base::Bytes source) override;
   Status sync() override;
+  Status sync_gently() override;
   Status truncate(uint64_t size) override;
   Status allocate(uint64_t offset, uint64_t length) override;
   Result<uint64_t> size() override;
@@ -96,6 +97,28 @@ Status PosixFile::sync() {
     return io_error("cannot sync", path_, 0, errno);
   }
   return {};
+}
+
+// The steps wait for the device without making anything durable. One that fails has taken the
+// kernel's note of the failure, so it is a sync that failed.
+Status PosixFile::sync_gently() {
+  constexpr uint64_t k_step = 1 << 20;
+  constexpr unsigned k_write_and_wait =
+      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  TRY_ASSIGN(const uint64_t end, size());
+  // What is one step is synced at once.
+  for (uint64_t begin = 0; end > k_step && begin < end; begin += k_step) {
+    const int outcome = retry_interrupted([&] {
+      return ::sync_file_range(fd_, static_cast<off_t>(begin), k_step, k_write_and_wait);
+    });
+    if (outcome != 0 && (errno == EIO || errno == ENOSPC || errno == ENOMEM)) {
+      return io_error("cannot sync", path_, begin, errno);
+    }
+    if (outcome != 0) {
+      break;  // not for this kind of file, or not allowed
+    }
+  }
+  return sync();
 }
 
 Status PosixFile::truncate(uint64_t size) {

@@ -32,6 +32,9 @@ class File {
   virtual base::Status write_at(uint64_t offset, base::Bytes source) = 0;
   // Makes what was written durable (fdatasync, which also covers the size).
   virtual base::Status sync() = 0;
+  // The same for much that nobody waits for: a megabyte after the other, so that the sync of
+  // another file (the log) finds the device free soon.
+  virtual base::Status sync_gently() { return sync(); }
   virtual base::Status truncate(uint64_t size) = 0;
   // Makes sure that [offset, offset + length) has blocks on disk, growing the file with zeros where
   // needed: a later write there cannot fail for want of space.

@@ -290,8 +290,8 @@ Status Segment::append(Bytes rows, std::span<const RowEntry> entries, const uint
 }
 
 Status Segment::sync() {
-  TRY(vectors_->sync());
-  return row_file_->sync();
+  TRY(vectors_->sync_gently());
+  return row_file_->sync_gently();
 }
 
 // --- sealing and loading ---
