@@ -78,6 +78,7 @@ Status Collection::apply_set_vectors(uint64_t lsn, const Operation& operation) {
 Status Collection::apply_delete_vectors(uint64_t lsn, const Operation& operation) {
   TRY_ASSIGN(const auto slots, slots_of(operation));
   TRY(values_->put(operation, slots));
+  sparse_indexes_.apply(operation, slots);
   in_parts(slots.size(), [&](uint32_t i) {
     values_->publish(slots[i]);
     for (const FieldRows& rows : operation.fields) {
@@ -133,6 +134,7 @@ Status Collection::place_rows(uint64_t lsn, const Operation& operation,
     place.rows = &rows;
     TRY(append_rows(lsn, operation, rows, slots, place.segment, place.next_row));
   }
+  sparse_indexes_.apply(operation, slots);
   in_parts(slots.size(), [&](uint32_t i) {
     values_->publish(slots[i]);
     indexed.publish(i, slots[i]);
@@ -185,6 +187,7 @@ void Collection::apply_remove(const Operation& operation) {
     }
     values_->erase(slot);
     indexes_.remove_slot(slot);
+    sparse_indexes_.remove_slot(slot);
     table_->erase(slot);
   });
 }
@@ -193,12 +196,17 @@ void Collection::mark_deleted(uint32_t field, Location location) {
   if (!location.present()) {
     return;
   }
-  auto& segments = states_[field].segments;
+  FieldState& state = states_[field];
+  if (state.incoming && state.incoming->rewrite->output->id() == location.segment) {
+    state.incoming->deleted.mark(location.row);
+    // Searches still see the row that it was copied from.
+    location = state.incoming->rewrite->origins[location.row];
+  }
   // Mostly a recent one: from the back.
   const auto found = std::find_if(
-      segments.rbegin(), segments.rend(),
-      [&](const SegmentState& state) { return state.segment->id() == location.segment; });
-  ASSERT(found != segments.rend());
+      state.segments.rbegin(), state.segments.rend(),
+      [&](const SegmentState& held) { return held.segment->id() == location.segment; });
+  ASSERT(found != state.segments.rend());
   if (!found->builder) {
     found->builder = std::make_unique<segment::DeletedRowsBuilder>(found->deleted);
   }

@@ -40,9 +40,10 @@ class NearerFirst {
 // Keeps the `limit` nearest of all that were pushed. Up to twice as many are gathered before the
 // farther half is dropped, so that a push costs O(1); memory follows what was pushed, not the
 // limit.
+template <typename Nearer = NearerFirst>
 class TopCandidates {
  public:
-  TopCandidates(uint64_t limit, NearerFirst nearer) : limit_(limit), nearer_(nearer) {}
+  TopCandidates(uint64_t limit, Nearer nearer) : limit_(limit), nearer_(nearer) {}
 
   // What is below it need not be pushed.
   float threshold() const { return threshold_; }
@@ -90,7 +91,7 @@ class TopCandidates {
   }
 
   uint64_t limit_;  // ≥ 1
-  NearerFirst nearer_;
+  Nearer nearer_;
   float threshold_ = -std::numeric_limits<float>::infinity();
   std::vector<Candidate> kept_;
 };

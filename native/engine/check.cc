@@ -42,6 +42,15 @@ RowState state_of(Collection& collection, uint32_t field, const Segment& segment
   if (current->live(row) == here) {
     return RowState::sound;
   }
+  // While a rewrite's output takes the place of its inputs, points are in it one by one, and their
+  // rows in the inputs live until all are.
+  const auto& incoming = view->fields[field].incoming;
+  const bool moving = std::any_of(incoming.begin(), incoming.end(), [&](const SegmentView& output) {
+    return output.segment->id() == place.segment;
+  });
+  if (moving && !here) {
+    return RowState::sound;
+  }
   return here ? RowState::deleted_here : RowState::live_elsewhere;
 }
 

@@ -11,6 +11,7 @@
 #include "fields/field_file.h"
 #include "io/storage.h"
 #include "segment/deleted_rows.h"
+#include "sparse/index_file.h"
 #include "wal/log_reader.h"
 
 namespace asyncstore::engine {
@@ -98,6 +99,16 @@ void check_index(Collection& collection, uint64_t number, std::vector<Damage>& f
   }
 }
 
+void check_sparse_index(Collection& collection, uint32_t sparse, const ManifestSparse& saved,
+                        std::vector<Damage>& found) {
+  const auto read = sparse::load_index(collection.storage(), collection.sparse_path(saved.number),
+                                       collection.identity(), collection.table().slot_count());
+  if (!read.ok() && collection.saved().sparse[sparse].number == saved.number) {
+    found.push_back(damage_of(DamageKind::field_index, read.error()));
+    found.back().first = static_cast<uint32_t>(saved.number);
+  }
+}
+
 // The operations that a file of the log has.
 struct Span {
   uint64_t first = 0;
@@ -136,6 +147,11 @@ void check_saved(Collection& collection, std::vector<Damage>& found) {
   for (const ManifestIndex& index : saved.indexes) {
     if (index.number > 0) {
       check_index(collection, index.number, found);
+    }
+  }
+  for (uint32_t sparse = 0; sparse < saved.sparse.size(); ++sparse) {
+    if (saved.sparse[sparse].number > 0) {
+      check_sparse_index(collection, sparse, saved.sparse[sparse], found);
     }
   }
 }

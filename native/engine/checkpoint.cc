@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/maintenance.h"
+#include "sparse/index_file.h"
 
 namespace asyncstore::engine {
 
@@ -33,16 +34,21 @@ Status Maintenance::checkpoint(Collection& collection, Saving saving) {
     }
   };
   Writer& writer = writer_of_(collection);
-  if (!writer.run(take)) {
-    take();  // the writer has ended: this thread is alone with the collection
-  }
+  // Once the writer has ended, this thread is alone with the collection.
+  const auto on_writer = [&](const std::function<void()>& work) {
+    if (!writer.run(work)) {
+      work();
+    }
+  };
+  on_writer(take);
   TRY(std::move(writable));
+  bool more = true;
+  while (more) {
+    on_writer([&] { more = collection.take_changes(*plan); });  // writes come between
+  }
   std::vector<std::string> superfluous;
   Status saved = save(*plan, collection, saving, superfluous);
-  const std::function<void()> finish = [&] { collection.finish_checkpoint(*plan, saved.ok()); };
-  if (!writer.run(finish)) {
-    finish();
-  }
+  on_writer([&] { collection.finish_checkpoint(*plan, saved.ok()); });
   if (!saved.ok()) {
     collection.forget_saved_deleted();
   } else {
@@ -171,6 +177,10 @@ Status Maintenance::save_indexes(CheckpointPlan& plan, Collection& collection, M
     manifest.indexes.push_back(
         {planned.index->definition(), planned.saved.number, planned.saved.lsn});
   }
+  for (uint32_t number = 0; number < plan.sparse.size(); ++number) {
+    TRY(save_sparse(plan, number, collection, manifest, superfluous));
+    written = written || plan.sparse[number].content;
+  }
   for (const ManifestIndex& before : collection.saved_manifest().indexes) {
     const auto same = [&](const ManifestIndex& now) { return now.number == before.number; };
     if (before.number > 0 && std::none_of(manifest.indexes.begin(), manifest.indexes.end(), same)) {
@@ -180,6 +190,28 @@ Status Maintenance::save_indexes(CheckpointPlan& plan, Collection& collection, M
   return written ? after_sync(collection,
                               collection.storage().sync_folder(collection.folder() + "/fields"))
                  : Status();
+}
+
+Status Maintenance::save_sparse(CheckpointPlan& plan, uint32_t number, Collection& collection,
+                                Manifest& manifest, std::vector<std::string>& superfluous) {
+  CheckpointPlan::Sparse& planned = plan.sparse[number];
+  planned.saved = collection.sparse_indexes().saved(number);
+  if (planned.content) {
+    planned.saved = {collection.take_index_number(), plan.view->lsn, 0};
+    const std::string path = collection.sparse_path(planned.saved.number);
+    Status saved = sparse::write_index(*planned.content, collection.storage(), path,
+                                       collection.identity(), planned.saved.lsn);
+    const bool full = !saved.ok() && saved.error().os_errno == ENOSPC;
+    TRY(full ? std::move(saved) : after_sync(collection, std::move(saved)));
+    TRY_ASSIGN(planned.saved.bytes, io::file_bytes(collection.storage(), path));
+  }
+  manifest.sparse.push_back({planned.saved.number, planned.saved.lsn});
+  const auto& before = collection.saved_manifest().sparse;
+  if (number < before.size() && before[number].number > 0 &&
+      before[number].number != planned.saved.number) {
+    superfluous.push_back(collection.sparse_path(before[number].number));
+  }
+  return {};
 }
 
 Status Maintenance::save_points(const CheckpointPlan& plan, Collection& collection, Saving saving,

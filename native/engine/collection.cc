@@ -1,8 +1,9 @@
 #include "engine/collection.h"
 
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
+
+#include "sparse/window.h"
 
 namespace asyncstore::engine {
 
@@ -15,6 +16,8 @@ namespace {
 // A payload index is saved when more than this part of the points has changed since: so many
 // payloads at most are read again after a crash.
 constexpr uint64_t k_reread_part = 16;
+// The index of a sparse vector likewise; it is larger, and vectors are read in a row.
+constexpr uint64_t k_reread_sparse_part = 4;
 }  // namespace
 
 Collection::Collection(std::shared_ptr<io::Storage> storage, std::string folder,
@@ -24,6 +27,7 @@ Collection::Collection(std::shared_ptr<io::Storage> storage, std::string folder,
       options_(options),
       file_(std::move(file)),
       table_(std::make_unique<points::PointTable>(static_cast<uint32_t>(file_.fields.size()))),
+      sparse_indexes_(static_cast<uint32_t>(file_.sparse.size())),
       states_(file_.fields.size()) {
   for (const auto& field : file_.fields) {
     codecs_.emplace_back(field);
@@ -51,6 +55,10 @@ std::string Collection::points_path(uint64_t lsn) const {
 
 std::string Collection::index_path(uint64_t number) const {
   return folder_ + "/fields/" + std::to_string(number) + ".field";
+}
+
+std::string Collection::sparse_path(uint64_t number) const {
+  return folder_ + "/fields/" + std::to_string(number) + ".sparse";
 }
 
 void Collection::set_progress(OptimizerProgress progress) {
@@ -118,6 +126,10 @@ CollectionStatistics Collection::statistics() const {
     (at == 0 ? statistics.ram_payload : statistics.ram_sparse) += values.ram_bytes;
     (at == 0 ? statistics.disk_payload : statistics.disk_sparse) += values.file_bytes;
   }
+  for (uint32_t number = 0; number < now->sparse.size(); ++number) {
+    statistics.ram_sparse += now->sparse[number]->ram_bytes;
+    statistics.disk_sparse += sparse_indexes_.saved(number).bytes;
+  }
   statistics.ram_filters = filter_cache_.bytes();
   for (const auto& index : *indexes_.list()) {
     const auto content = index->content();
@@ -151,6 +163,10 @@ void Collection::close() {
   for (const auto& index : *indexes_.list()) {
     index->begin_use(nullptr);
   }
+  for (uint32_t number = 0; number < sparse_indexes_.count(); ++number) {
+    sparse_indexes_.clear(number);
+  }
+  nothing->sparse = sparse_indexes_.snapshots();
   saved_deleted_.clear();
   for (FieldState& state : states_) {
     state = FieldState();
@@ -167,6 +183,11 @@ bool Collection::has_new_index() const {
 }
 
 bool Collection::index_changes() const {
+  for (uint32_t number = 0; number < sparse_indexes_.count(); ++number) {
+    if (sparse_indexes_.changes(number) > 0) {
+      return true;
+    }
+  }
   const auto all = indexes_.list();
   return std::any_of(all->begin(), all->end(), [](const auto& index) {
     return index->changes > 0 && index->content() != nullptr;
@@ -179,12 +200,33 @@ void Collection::forget_saved_index(uint64_t number) {
       index->set_saved({});
     }
   }
+  for (uint32_t sparse = 0; sparse < sparse_indexes_.count(); ++sparse) {
+    if (sparse_indexes_.saved(sparse).number == number) {
+      sparse_indexes_.set_saved(sparse, {});
+    }
+  }
 }
 
 CheckpointPlan Collection::plan_checkpoint(Saving saving) {
   const auto fields_count = static_cast<uint32_t>(fields().size());
   CheckpointPlan plan{
-      view(), points::PointsBuffer(fields_count), 0, 0, next_segment_, whole_table_, {}, {}};
+      view(), points::PointsBuffer(fields_count), 0, 0, next_segment_, whole_table_, {}, {}, {}};
+  plan_indexes(saving, plan);
+  for (size_t at = 0; at < values_->size(); ++at) {
+    plan.values.push_back((*values_)[at].plan_flush());
+  }
+  if (whole_table_) {
+    table_->touch_all();
+  }
+  changes_.emplace(fields_count);
+  plan.changed =
+      table_->begin_changes([this](const points::PointEntry& entry) { changes_->add(entry); });
+  whole_table_ = false;
+  plan.slot_count = table_->slot_count();
+  return plan;
+}
+
+void Collection::plan_indexes(Saving saving, CheckpointPlan& plan) {
   for (const auto& index : *indexes_.list()) {
     const uint64_t few = table_->live_count() / k_reread_part;
     const bool due = index->saved().number == 0 || index->changes > few ||
@@ -195,18 +237,22 @@ CheckpointPlan Collection::plan_checkpoint(Saving saving) {
     }
     plan.indexes.push_back({index, std::move(content), index->changes});
   }
-  for (size_t at = 0; at < values_->size(); ++at) {
-    plan.values.push_back((*values_)[at].plan_flush());
+  for (uint32_t number = 0; number < sparse_indexes_.count(); ++number) {
+    const uint64_t changes = sparse_indexes_.changes(number);
+    const uint64_t few = plan.view->sparse[number]->live / k_reread_sparse_part;
+    const bool due =
+        changes > few || (saving == Saving::all && changes > 0) ||
+        (sparse_indexes_.saved(number).number == 0 && plan.view->sparse[number]->live > 0);
+    plan.sparse.push_back({due ? plan.view->sparse[number] : nullptr, changes});
   }
-  plan.changed = table_->changed_count();
-  if (whole_table_) {
-    table_->touch_all();
-    plan.changed = table_->changed_count();
+}
+
+bool Collection::take_changes(CheckpointPlan& plan) {
+  if (table_->take_changes(options_.writer_part_points)) {
+    return true;
   }
-  table_->take_changes([&](const points::PointEntry& entry) { plan.changes.add(entry); });
-  whole_table_ = false;
-  plan.slot_count = table_->slot_count();
-  return plan;
+  plan.changes = std::move(*std::exchange(changes_, std::nullopt));
+  return false;
 }
 
 void Collection::finish_checkpoint(CheckpointPlan& plan, bool succeeded) {
@@ -217,6 +263,12 @@ void Collection::finish_checkpoint(CheckpointPlan& plan, bool succeeded) {
     if (planned.content && succeeded) {
       planned.index->set_saved(planned.saved);
       planned.index->changes -= planned.changes;
+    }
+  }
+  for (uint32_t number = 0; number < plan.sparse.size() && succeeded; ++number) {
+    if (plan.sparse[number].content) {
+      sparse_indexes_.set_saved(number, plan.sparse[number].saved);
+      sparse_indexes_.forget_changes(number, plan.sparse[number].changes);
     }
   }
   if (!succeeded) {
@@ -292,47 +344,6 @@ void Collection::follow_table(uint32_t field, uint32_t segment, std::span<const 
     }
     state.deleted = builder.build();
   }
-  publish();
-}
-
-void Collection::replace(const Rewrite& rewrite) {
-  FieldState& state = states_[rewrite.field];
-  segment::DeletedRowsBuilder deleted(nullptr);
-  std::unordered_map<uint32_t, std::shared_ptr<Segment>> inputs;
-  for (const SegmentView& input : rewrite.inputs) {
-    inputs.emplace(input.segment->id(), input.segment);
-  }
-  // Readers that meet a new place must find its segment.
-  state.incoming = rewrite.output;
-  publish();
-  // A row whose point has moved on since the inputs were read is deleted in the output.
-  constexpr uint32_t k_lock_rows = 4096;
-  const auto rows = static_cast<uint32_t>(rewrite.origins.size());
-  for (uint32_t begin = 0; begin < rows; begin += k_lock_rows) {
-    const auto lock = table_->write_lock();
-    for (uint32_t row = begin; row < std::min(begin + k_lock_rows, rows); ++row) {
-      const uint32_t slot = rewrite.output->slot(row);
-      if (table_->location(slot, rewrite.field) == rewrite.origins[row]) {
-        table_->set_location(slot, rewrite.field, Location{rewrite.output->id(), row});
-      } else {
-        deleted.mark(row);
-      }
-    }
-  }
-  // The output takes the place of the oldest input, so that the order by age stays.
-  bool placed = false;
-  for (auto at = state.segments.begin(); at != state.segments.end();) {
-    if (!inputs.contains(at->segment->id())) {
-      ++at;
-    } else if (!placed) {
-      *at++ = SegmentState{rewrite.output, deleted.build(), nullptr};
-      placed = true;
-    } else {
-      at = state.segments.erase(at);
-    }
-  }
-  ASSERT(placed);
-  state.incoming.reset();
   publish();
 }
 

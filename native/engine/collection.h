@@ -24,6 +24,7 @@
 #include "engine/operation.h"
 #include "engine/options.h"
 #include "engine/rewrite.h"
+#include "engine/sparse_indexes.h"
 #include "engine/value_stores.h"
 #include "engine/view.h"
 #include "engine/write_job.h"
@@ -53,6 +54,12 @@ struct CheckpointPlan {
     SavedIndex saved = {};                        // once it is
   };
   std::vector<Index> indexes;
+  struct Sparse {                                     // of each sparse vector
+    std::shared_ptr<const sparse::Snapshot> content;  // null: it stays as it was saved
+    uint64_t changes = 0;
+    SavedIndex saved = {};
+  };
+  std::vector<Sparse> sparse;
 };
 
 // What a checkpoint does beyond making durable what changed: what makes the next opening quicker,
@@ -119,6 +126,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint64_t input_bytes(const WriteJob& job) const;
   ValueStores& values() { return *values_; }
   const FieldIndexes& indexes() const { return indexes_; }
+  const SparseIndexes& sparse_indexes() const { return sparse_indexes_; }
   FilterCache& filter_cache() { return filter_cache_; }
   bool dropped() const { return dropped_.load(std::memory_order_acquire); }
   void drop() { dropped_.store(true, std::memory_order_release); }
@@ -127,14 +135,20 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // Logs, applies, publishes and answers a group of jobs.
   void write(std::span<WriteJob> jobs, CompletionQueue& completions);
   CheckpointPlan plan_checkpoint(Saving saving);
+  // Adds a part of the points that had changed by then, as they were then; false when all are
+  // there.
+  bool take_changes(CheckpointPlan& plan);
   // The checkpoint reached the disk (or failed, and its changes count as changes again).
   void finish_checkpoint(CheckpointPlan& plan, bool succeeded);
   // Gives back what only makes writing quicker.
   void give_back_space();
   // From now on nothing is appended to the field's newest segment.
   void freeze(uint32_t field);
-  // Puts the output in place of the inputs; rows deleted meanwhile are deleted in it.
-  void replace(const Rewrite& rewrite);
+  // Puts the output of a rewrite in place of its inputs (replace.cc): begins, goes on until it
+  // returns false, ends. Writes may come between these.
+  void begin_replacing(const Rewrite& rewrite);
+  bool replace_some(const Rewrite& rewrite);
+  void end_replacing(const Rewrite& rewrite);
   uint32_t take_segment_id() { return next_segment_++; }
   // What a repair changes between two groups, for the checkpoint that it makes then: all points
   // are written, rows are live or deleted as the point table says, the log goes on in a new file.
@@ -174,6 +188,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint64_t take_index_number() { return ++last_index_number_; }
   std::string points_path(uint64_t lsn) const;
   std::string index_path(uint64_t number) const;
+  std::string sparse_path(uint64_t number) const;
   std::string manifest_path() const { return folder_ + "/MANIFEST"; }
   std::string segments_folder() const { return folder_ + "/segments"; }
   uint32_t rows_max(uint32_t field) const;
@@ -196,12 +211,19 @@ class Collection : public std::enable_shared_from_this<Collection> {
     std::shared_ptr<const segment::DeletedRows> deleted;
     std::unique_ptr<segment::DeletedRowsBuilder> builder;  // while a group is applied
   };
+  // The output of a rewrite while it takes the place of its inputs, row by row: points up to
+  // `moved` are in it, but searches look into the inputs.
+  struct Incoming {
+    const Rewrite* rewrite;
+    uint32_t moved = 0;
+    segment::DeletedRowsBuilder deleted{nullptr};
+  };
   struct FieldState {
-    std::vector<SegmentState> segments;          // oldest first
-    bool appendable = false;                     // the last one takes rows
-    std::shared_ptr<segment::Segment> next;      // made ready for when the last one is full
-    std::shared_ptr<segment::Segment> incoming;  // about to replace others
-    uint32_t pending = 0;                        // rows reserved by the group, not yet appended
+    std::vector<SegmentState> segments;      // oldest first
+    bool appendable = false;                 // the last one takes rows
+    std::shared_ptr<segment::Segment> next;  // made ready for when the last one is full
+    std::unique_ptr<Incoming> incoming;
+    uint32_t pending = 0;  // rows reserved by the group, not yet appended
     uint32_t pending_next = 0;
   };
 
@@ -209,6 +231,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
              CollectionFile file);
 
   bool has_new_index() const;
+  void plan_indexes(Saving saving, CheckpointPlan& plan);
 
   // write.cc
   base::Status take(WriteJob& job);
@@ -245,6 +268,9 @@ class Collection : public std::enable_shared_from_this<Collection> {
   base::Status repair_entries();
   base::Status rebuild_codes(const Manifest& manifest, std::vector<base::Status> codes);
   base::Status load_indexes(const Manifest& manifest);
+  base::Status load_sparse(const Manifest& manifest);
+  bool load_saved_sparse(uint32_t number, const ManifestSparse& saved);
+  base::Status follow_sparse(uint32_t number);
   base::Status follow_payloads(const std::vector<std::shared_ptr<PayloadIndex>>& loaded);
   base::Status replay();
   base::Status make_space();
@@ -259,6 +285,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::unique_ptr<points::PointTable> table_;
   std::unique_ptr<ValueStores> values_;
   FieldIndexes indexes_;
+  SparseIndexes sparse_indexes_;
   FilterCache filter_cache_;
   std::unique_ptr<wal::Log> log_;
   std::vector<segment::RowCodec> codecs_;
@@ -267,7 +294,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint64_t pending_points_ = 0;              // that the group may add to the table, not yet applied
   uint32_t next_segment_ = 1;
   uint64_t applied_lsn_ = 0;
-  bool whole_table_ = false;  // the next checkpoint writes all points
+  bool whole_table_ = false;                     // the next checkpoint writes all points
+  std::optional<points::PointsBuffer> changes_;  // while a checkpoint takes them
   std::optional<base::Error> failure_;
 
   mutable std::mutex view_mutex_;

@@ -14,6 +14,7 @@
 #include "engine/fetch.h"
 #include "engine/index_build.h"
 #include "engine/repair.h"
+#include "engine/sparse_search.h"
 #include "io/cached_reader.h"
 #include "io/fault_plan.h"
 #include "io/fault_reader.h"
@@ -431,13 +432,7 @@ bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& co
   if (request.filter) {
     parts = std::min(parts, workers_.size());  // each part finds for itself which points pass
   }
-  auto join = std::make_shared<BatchJoin>();
-  join->parts_left = static_cast<uint32_t>(parts);
-  join->batch.queries = static_cast<uint32_t>(queries);
-  join->batch.limit = request.limit;
-  join->batch.ids.resize(queries * request.limit);
-  join->batch.scores.resize(queries * request.limit, std::numeric_limits<float>::quiet_NaN());
-  join->batch.counts.resize(queries);
+  auto join = std::make_shared<BatchJoin>(ticket, queries, request.limit, parts, *completions_);
   std::vector<std::unique_ptr<Task>> tasks;
   tasks.reserve(parts);
   const std::vector<float> all = std::move(request.queries);
@@ -450,6 +445,36 @@ bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& co
                         all.begin() + static_cast<ptrdiff_t>(end * dim));
     tasks.push_back(std::make_unique<SearchTask>(ticket, collection, std::move(some), *completions_,
                                                  join, static_cast<uint32_t>(begin)));
+  }
+  return offer(ticket, tasks);
+}
+
+bool Engine::search_sparse(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                           SparseSearchRequest request) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
+  return offer(ticket, std::make_unique<SparseSearchTask>(ticket, collection, std::move(request),
+                                                          *completions_));
+}
+
+bool Engine::search_sparse_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                                 SparseSearchRequest request) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
+  const std::vector<sparse::Query> all = std::move(request.queries);
+  const size_t parts = std::min(all.size(), workers_.size());
+  auto join = std::make_shared<BatchJoin>(ticket, all.size(), request.limit, parts, *completions_);
+  std::vector<std::unique_ptr<Task>> tasks;
+  for (size_t part = 0; part < parts; ++part) {
+    const size_t begin = all.size() * part / parts;
+    const size_t end = all.size() * (part + 1) / parts;
+    SparseSearchRequest some = request;
+    some.queries.assign(all.begin() + static_cast<ptrdiff_t>(begin),
+                        all.begin() + static_cast<ptrdiff_t>(end));
+    tasks.push_back(std::make_unique<SparseSearchTask>(ticket, collection, std::move(some),
+                                                       *completions_, join, begin));
   }
   return offer(ticket, tasks);
 }

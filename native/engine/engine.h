@@ -18,6 +18,7 @@
 #include "engine/maintenance.h"
 #include "engine/options.h"
 #include "engine/search.h"
+#include "engine/sparse_request.h"
 #include "engine/worker.h"
 #include "engine/writer.h"
 #include "io/row_cache.h"
@@ -64,6 +65,11 @@ class Engine {
   bool write(uint64_t ticket, const std::shared_ptr<Collection>& collection, WriteJob job);
   bool search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
               SearchRequest request);
+  // One query.
+  bool search_sparse(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                     SparseSearchRequest request);
+  bool search_sparse_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                           SparseSearchRequest request);
   bool search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                     SearchRequest request);
   bool retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection,

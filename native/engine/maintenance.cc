@@ -292,14 +292,8 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
                              collection.fields()[field], collection.segment_options(id, rows_max),
                              std::move(quantizer)));
   Status done = write_output(collection, work);
-  const std::function<void()> replace = [&] {
-    done = collection.writable();
-    if (done.ok()) {
-      collection.replace(work);
-    }
-  };
-  if (done.ok() && !writer.run(replace)) {
-    done = store_closed();
+  if (done.ok()) {
+    done = replace(collection, work);
   }
   if (!done.ok()) {
     work.output->drop_files();
@@ -313,6 +307,31 @@ Status Maintenance::rewrite(Collection& collection, uint32_t field,
     retired.push_back(input.segment->source().id());
   }
   retire_(retired);
+  return {};
+}
+
+// A few thousand rows at a time, so that no write waits for all of them. Once begun it is finished:
+// it touches no disk, and the writer ends after this thread.
+Status Maintenance::replace(Collection& collection, const Rewrite& work) {
+  Writer& writer = writer_of_(collection);
+  Status writable;
+  const std::function<void()> begin = [&] {
+    writable = collection.writable();
+    if (writable.ok()) {
+      collection.begin_replacing(work);
+    }
+  };
+  if (!writer.run(begin)) {
+    return store_closed();
+  }
+  TRY(std::move(writable));
+  bool more = true;
+  while (more) {
+    const bool ran = writer.run([&] { more = collection.replace_some(work); });
+    ASSERT(ran);
+  }
+  const bool ran = writer.run([&] { collection.end_replacing(work); });
+  ASSERT(ran);
   return {};
 }
 

@@ -176,6 +176,10 @@ std::vector<std::byte> encode(const Manifest& manifest) {
     body.put(index.number);
     body.put(index.lsn);
   }
+  for (const ManifestSparse& index : manifest.sparse) {
+    body.put(index.number);
+    body.put(index.lsn);
+  }
   return framed(k_manifest_magic, body.bytes());
 }
 
@@ -233,6 +237,12 @@ Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t
     }
     const auto number = reader.take<uint64_t>();
     manifest.indexes.push_back({std::move(*definition), number, reader.take<uint64_t>()});
+  }
+  // Stores from before there were such indexes end here.
+  manifest.sparse.resize(value_stores - 1);
+  for (size_t i = 0; i + 1 < value_stores && reader.ok() && reader.remaining() > 0; ++i) {
+    manifest.sparse[i].number = reader.take<uint64_t>();
+    manifest.sparse[i].lsn = reader.take<uint64_t>();
   }
   if (!reader.ok() || reader.remaining() != 0) {
     return does_not_parse(path, reader);

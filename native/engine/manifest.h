@@ -40,6 +40,12 @@ struct ManifestIndex {
   uint64_t lsn = 0;     // that it holds; payloads of later versions are read again
 };
 
+// The index of a sparse vector, where it was saved (sparse/index_file.h).
+struct ManifestSparse {
+  uint64_t number = 0;  // fields/N.sparse; 0: it is made of the vectors when the collection opens
+  uint64_t lsn = 0;     // that it holds; vectors of points of later versions are read again
+};
+
 struct Manifest {
   uint64_t owner = 0;
   uint64_t lsn = 0;  // everything up to it is in the files named here
@@ -49,6 +55,7 @@ struct Manifest {
   std::vector<uint64_t> points;   // number of the base, then of each change: points/N.points
   std::vector<uint64_t> flushes;  // of the Gridstores, payload first (value_stores.h); 0: none yet
   std::vector<ManifestIndex> indexes;
+  std::vector<ManifestSparse> sparse;  // one for each sparse vector
 };
 
 std::vector<std::byte> encode(const CollectionFile& collection);

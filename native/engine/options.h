@@ -30,6 +30,9 @@ struct Options {
   uint32_t default_segment_number = 0;  // merging aims for it; 0: Maintenance decides
   double flush_interval_s = 5.0;
   uint64_t wal_capacity_bytes = 32 << 20;
+  // What the writer does for the optimizer without letting a write come between, in points: about
+  // a millisecond.
+  uint32_t writer_part_points = 4096;
 
   std::string fault;  // a plan for io/fault_reader.h; tests only
 };

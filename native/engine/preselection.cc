@@ -43,14 +43,13 @@ bool walk_pays(const SegmentView& view, uint64_t admitted, const Effort& effort)
 // One query over the graph of one segment.
 class Preselection::Walk {
  public:
-  Walk(const SegmentView& segment, uint32_t number, const AdmittedRows& admitted,
-       const CodeScores& scores, const Effort& effort, std::unique_ptr<index::LevelWalk> buffers)
-      : similarity_(scores),
-        admitted_(admitted, number),
+  // Guide: the number of a walk from 1 on that goes by an example; 0 goes by the score.
+  Walk(Preselection& owner, Query& query, size_t guide, std::unique_ptr<index::LevelWalk> buffers)
+      : similarity_(owner, query, guide),
+        admitted_(owner.admitted_, owner.segment_),
         buffers_(std::move(buffers)),
-        traversal_(*segment.segment->graph(), similarity_,
-                   segment.deleted_count() > 0 || !admitted.all_live() ? &admitted_ : nullptr,
-                   effort.ef, *buffers_) {}
+        traversal_(*owner.segment().segment->graph(), similarity_,
+                   owner.all_admitted() ? nullptr : &admitted_, owner.effort_.ef, *buffers_) {}
 
   bool step(uint32_t evaluations) { return traversal_.step(evaluations); }
   const index::NearestRows& nearest() const { return traversal_.nearest(); }
@@ -59,12 +58,28 @@ class Preselection::Walk {
  private:
   class Similarity final : public index::QuerySimilarity {
    public:
-    explicit Similarity(const CodeScores& scores) : scores_(scores) {}
+    Similarity(Preselection& owner, Query& query, size_t guide)
+        : owner_(owner),
+          query_(query),
+          guide_(guide),
+          scores_(owner.scores(query, owner.segment_)) {}
     void similarities(std::span<const uint32_t> rows, float* out) const override {
-      scores_.rows(rows, out);
+      if (guide_ == 0) {
+        scores_.rows(rows, out);
+        if (!owner_.guides_.empty()) {
+          owner_.meet(query_, rows, out);
+        }
+        return;
+      }
+      float scores[index::k_list_rows_max];
+      scores_.rows(rows, scores, owner_.guides_[guide_ - 1], out);
+      owner_.meet(query_, rows, scores);
     }
 
    private:
+    Preselection& owner_;
+    Query& query_;
+    const size_t guide_;
     const CodeScores scores_;
   };
   class Admitted final : public index::RowFilter {
@@ -87,7 +102,12 @@ class Preselection::Walk {
 
 Preselection::Preselection(const FieldView& field, const AdmittedRows& admitted, NearerFirst nearer,
                            const QueryScore& score, Effort effort)
-    : field_(field), admitted_(admitted), nearer_(nearer), score_(score), effort_(effort) {}
+    : field_(field),
+      admitted_(admitted),
+      nearer_(nearer),
+      score_(score),
+      effort_(effort),
+      guides_(score.guides()) {}
 
 Preselection::~Preselection() = default;
 
@@ -190,29 +210,53 @@ bool Preselection::scan_list(const std::vector<uint32_t>& list, uint64_t& budget
 // --- walks ---
 
 bool Preselection::walk(uint64_t& budget_bytes, WalkPool& pool) {
-  const uint64_t step_bytes = k_walk_evaluations * k_random_bytes * score_.examples();
   for (; query_ < queries_.size(); ++query_) {
-    Query& query = queries_[query_];
-    if (!walk_) {
-      walk_ = std::make_unique<Walk>(segment(), segment_, admitted_, scores(query, segment_),
-                                     effort_, pool.take());
-    }
-    while (!walk_->step(k_walk_evaluations)) {
-      if (budget_bytes == 0) {
+    for (; guide_ <= guides_.size(); ++guide_) {
+      if (!walk_on(budget_bytes, pool)) {
         return false;
       }
-      budget_bytes -= std::min(budget_bytes, step_bytes);
     }
+    guide_ = 0;
+  }
+  query_ = 0;
+  return true;
+}
+
+bool Preselection::walk_on(uint64_t& budget_bytes, WalkPool& pool) {
+  const uint64_t step_bytes = k_walk_evaluations * k_random_bytes * score_.examples();
+  Query& query = queries_[query_];
+  if (!walk_) {
+    if (guide_ == 0 && !guides_.empty()) {
+      met_.reset(segment().rows);
+    }
+    walk_ = std::make_unique<Walk>(*this, query, guide_, pool.take());
+  }
+  while (!walk_->step(k_walk_evaluations)) {
+    if (budget_bytes == 0) {
+      return false;
+    }
+    budget_bytes -= std::min(budget_bytes, step_bytes);
+  }
+  if (guides_.empty()) {
     const index::NearestRows& nearest = walk_->nearest();
     for (uint32_t i = 0; i < nearest.size(); ++i) {
       query.kept.push({nearest.similarity(i), segment_, nearest.row(i)});
     }
-    pool.give(walk_->release());
-    walk_.reset();
-    budget_bytes -= std::min(budget_bytes, step_bytes);
   }
-  query_ = 0;
+  pool.give(walk_->release());
+  walk_.reset();
+  budget_bytes -= std::min(budget_bytes, step_bytes);
   return true;
+}
+
+// A walk by one example passes rows that the others make good, so all that are met count.
+void Preselection::meet(Query& query, std::span<const uint32_t> rows, const float* scores) {
+  const uint64_t admitted = all_admitted() ? ~uint64_t{0} : admitted_.has_each(segment_, rows);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if ((admitted >> i & 1) != 0 && !met_.insert(rows.subspan(i, 1)).empty()) {
+      query.kept.push({scores[i], segment_, rows[i]});
+    }
+  }
 }
 
 float Preselection::reach(size_t query, const Candidate& candidate) const {
@@ -251,6 +295,13 @@ void CodeScores::rows(std::span<const uint32_t> rows, float* out) const {
                             buffer_.data() + e * rows.size());
   }
   combine(rows.size(), out);
+}
+
+void CodeScores::rows(std::span<const uint32_t> rows, float* out, uint32_t example,
+                      float* similar) const {
+  this->rows(rows, out);
+  std::copy_n(buffer_.begin() + static_cast<ptrdiff_t>(example * rows.size()), rows.size(),
+              similar);
 }
 
 // The buffer has the similarities of all rows to one example after those to another.

@@ -12,6 +12,7 @@
 #include "engine/query_score.h"
 #include "engine/view.h"
 #include "index/traversal.h"
+#include "index/visited_rows.h"
 #include "quantize/quantizer.h"
 #include "segment/row_codec.h"
 
@@ -57,6 +58,8 @@ class CodeScores {
   // Of `count` ≤ 64 rows from `first` on, and of some rows, at most 64.
   void block(uint32_t first, uint32_t count, float* out) const;
   void rows(std::span<const uint32_t> rows, float* out) const;
+  // The same, and of one of several examples how near the rows are to it.
+  void rows(std::span<const uint32_t> rows, float* out, uint32_t example, float* similar) const;
   // What the exact score of a row is not above, but for few in a thousand; and what that is not
   // above, quicker to have. `estimate` is its score by codes.
   float reach(uint32_t row, float estimate) const;
@@ -103,7 +106,7 @@ class Preselection {
   struct Query {
     std::vector<const quantize::EncodedQuery*> encoded;  // for each segment those of all examples
     std::vector<std::unique_ptr<quantize::EncodedQuery>> owned;
-    TopCandidates kept;
+    TopCandidates<> kept;
   };
 
   const SegmentView& segment() const { return field_.segments[segment_]; }
@@ -116,10 +119,13 @@ class Preselection {
   // Of each row that is looked at.
   uint64_t comparisons() const { return queries_.size() * score_.examples(); }
   bool by_graph() const;
+  bool all_admitted() const { return segment().deleted_count() == 0 && admitted_.all_live(); }
   bool scan(uint64_t& budget_bytes);
   void scan_block(uint32_t block);
   bool scan_list(const std::vector<uint32_t>& list, uint64_t& budget_bytes);
   bool walk(uint64_t& budget_bytes, WalkPool& pool);
+  bool walk_on(uint64_t& budget_bytes, WalkPool& pool);
+  void meet(Query& query, std::span<const uint32_t> rows, const float* scores);
 
   const FieldView& field_;
   const AdmittedRows& admitted_;
@@ -130,6 +136,10 @@ class Preselection {
   uint32_t segment_ = 0;  // where the work goes on
   uint32_t row_ = 0;      // of a scan, or of a list
   size_t query_ = 0;      // of the walks
+  // Of a query of several examples: by its score, then by each guide; rows met by any of them.
+  const std::vector<uint32_t> guides_;
+  size_t guide_ = 0;
+  index::VisitedRows met_;
   class Walk;
   std::unique_ptr<Walk> walk_;
   mutable std::vector<float> buffer_;

@@ -35,6 +35,17 @@ float shortfall(float positive, float negative) {
 
 }  // namespace
 
+std::vector<uint32_t> QueryScore::guides() const {
+  constexpr uint32_t k_guides_max = 4;  // each costs a walk
+  std::vector<uint32_t> guides;
+  const uint32_t apart = kind_ == Kind::best_score ? positives_ : kind_ == Kind::discover ? 1 : 0;
+  const uint32_t count = std::min(apart, k_guides_max);
+  for (uint32_t i = 0; i < count && examples_ > 1; ++i) {
+    guides.push_back(i * apart / count);
+  }
+  return guides;
+}
+
 float QueryScore::at_most(const float* low, const float* high, size_t stride) const {
   switch (kind_) {
     case Kind::nearest:

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace asyncstore::engine {
 
@@ -37,6 +38,9 @@ class QueryScore {
   // That of `nearest` is the similarity itself.
   bool is_similarity() const { return kind_ == Kind::nearest; }
   uint32_t examples() const { return examples_; }
+  // Examples around which the best rows may lie, though rows between them and those that a walk by
+  // the number has found are worse: some of the positive ones of best_score, the target.
+  std::vector<uint32_t> guides() const;
 
   // The similarity to example e is similarities[e · stride].
   float of(const float* similarities, size_t stride = 1) const {

@@ -40,6 +40,7 @@ Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Stora
   manifest.owner = file.identity;
   manifest.fields.resize(file.fields.size());
   manifest.flushes.resize(1 + file.sparse.size());
+  manifest.sparse.resize(file.sparse.size());
   TRY(io::replace_file(*storage, folder + "/MANIFEST", encode(manifest)));
   TRY(io::replace_file(*storage, folder + "/COLLECTION", content));
   std::shared_ptr<Collection> collection(
@@ -96,6 +97,7 @@ Status Collection::recover() {
   TRY(repair_entries());
   TRY(rebuild_codes(manifest, std::move(codes)));
   TRY(load_indexes(manifest));
+  TRY(load_sparse(manifest));
   TRY(replay());
   publish();
   remove_orphans();
@@ -458,6 +460,9 @@ void Collection::remove_orphans() {
   }
   for (const ManifestIndex& saved : saved_.indexes) {
     known.insert(index_path(saved.number));
+  }
+  for (const ManifestSparse& saved : saved_.sparse) {
+    known.insert(sparse_path(saved.number));
   }
   for (const char* part : {"/segments", "/points", "/fields"}) {
     const auto names = storage_->list(folder_ + part);

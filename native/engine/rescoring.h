@@ -24,6 +24,7 @@ struct Estimated {
   bool known = false;
 };
 
+template <typename Nearer = NearerFirst>
 class Rescoring {
  public:
   // Of `candidates`, in any order, finds the `wanted` ≥ 1 nearest. A row below `threshold` is not
@@ -31,7 +32,7 @@ class Rescoring {
   // is what a candidate's reach is not above.
   template <typename ReachAtMost>
   Rescoring(std::span<const Candidate> candidates, uint64_t wanted, float threshold,
-            bool early_stop, NearerFirst nearer, ReachAtMost reach_at_most)
+            bool early_stop, Nearer nearer, ReachAtMost reach_at_most)
       : early_stop_(early_stop), best_(wanted, nearer) {
     candidates_.reserve(candidates.size());
     for (const Candidate& candidate : candidates) {
@@ -43,7 +44,7 @@ class Rescoring {
     }
   }
   // Without candidates: for who scores all there is.
-  Rescoring(uint64_t wanted, NearerFirst nearer) : best_(wanted, nearer) {}
+  Rescoring(uint64_t wanted, Nearer nearer) : best_(wanted, nearer) {}
 
   // The candidates to read next, in any order, all of which must be scored before the call after;
   // none when the best are known. `reach(candidate)` is asked of those that it matters for, once of
@@ -87,7 +88,7 @@ class Rescoring {
   std::vector<Estimated> candidates_;
   size_t next_ = 0;  // those before it were read
   bool early_stop_ = true;
-  TopCandidates best_;
+  TopCandidates<Nearer> best_;
   // A row below it is not wanted; who does not reach the bar is not read in this wave.
   float threshold_ = -std::numeric_limits<float>::infinity();
   float bar_ = threshold_;

@@ -95,7 +95,7 @@ SearchTask::SearchTask(uint64_t ticket, std::shared_ptr<Collection> collection,
 
 void SearchTask::start() {
   view_ = collection_->view();
-  find_excluded();
+  excluded_ = collection_->table().slots_of(request_.excluded);
   if (request_.filter) {
     filtering_.emplace(collection_, request_.filter);
     stage_ = Stage::filter;
@@ -103,20 +103,6 @@ void SearchTask::start() {
   }
   admitted_.emplace(field());
   begin();
-}
-
-void SearchTask::find_excluded() {
-  if (request_.excluded.empty()) {
-    return;
-  }
-  const auto lock = collection_->table().read_lock();
-  for (const points::PointId& id : request_.excluded) {
-    const uint32_t slot = collection_->table().find(id);
-    if (slot != points::k_no_slot) {
-      excluded_.push_back(slot);
-    }
-  }
-  std::sort(excluded_.begin(), excluded_.end());
 }
 
 Task::Next SearchTask::filter(Worker& worker) {
@@ -241,7 +227,11 @@ Effort SearchTask::effort() const {
             ? std::min(admitted, std::max(times(k_candidates_per_result), k_candidates_min))
             : in_sight;
   }
-  const uint64_t ef = request_.hnsw_ef > 0 ? request_.hnsw_ef : described.graph.ef_construct;
+  // A sum of many similarities, some negative, leads where no rows are: a walk sees less there.
+  const uint64_t ef_default = request_.score.kind() == QueryScore::Kind::sum_scores
+                                  ? uint64_t{2} * described.graph.ef_construct
+                                  : described.graph.ef_construct;
+  const uint64_t ef = request_.hnsw_ef > 0 ? request_.hnsw_ef : ef_default;
   effort.ef =
       static_cast<uint32_t>(std::min<uint64_t>(std::max(ef, in_sight), base::k_candidates_max));
   return effort;
@@ -449,25 +439,11 @@ Task::Next SearchTask::answer(Worker& worker) {
     completions_.complete(ticket_, std::move(rows));
     return Next::done;
   }
-  const std::lock_guard lock(join_->mutex);
-  Batch& batch = join_->batch;
-  for (size_t i = 0; i < queries_.size(); ++i) {
-    const Rows rows = rows_of(queries_[i]);
-    const uint64_t begin = (first_query_ + i) * batch.limit;
-    batch.counts[first_query_ + i] = static_cast<int32_t>(rows.ids.size());
-    for (size_t at = 0; at < rows.ids.size(); ++at) {
-      batch.ids[begin + at] = rows.ids[at];
-      batch.scores[begin + at] = rows.scores[at];
-      batch.has_uuid = batch.has_uuid || rows.ids[at].is_uuid;
-    }
+  std::vector<Rows> found;
+  for (const Query& query : queries_) {
+    found.push_back(rows_of(query));
   }
-  if (join_->parts_left.fetch_sub(1) == 1) {
-    if (join_->error) {
-      completions_.fail(ticket_, *join_->error);
-    } else {
-      completions_.complete(ticket_, std::move(batch));
-    }
-  }
+  join_->add(first_query_, found);
   return Next::done;
 }
 
@@ -482,11 +458,7 @@ void SearchTask::abandon(const Error& error) {
     completions_.fail(ticket_, error);
     return;
   }
-  const std::lock_guard lock(join_->mutex);
-  join_->error = join_->error ? join_->error : error;
-  if (join_->parts_left.fetch_sub(1) == 1) {
-    completions_.fail(ticket_, *join_->error);
-  }
+  join_->fail(error);
 }
 
 }  // namespace asyncstore::engine

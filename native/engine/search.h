@@ -1,13 +1,12 @@
 // The search line.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include "engine/batch_join.h"
 #include "engine/candidates.h"
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
@@ -41,14 +40,6 @@ struct SearchRequest {
   With with;
 };
 
-// Where the parts of a batch meet: each part is a task of its own, the last one answers.
-struct BatchJoin {
-  std::mutex mutex;
-  Batch batch;
-  std::optional<base::Error> error;
-  std::atomic<uint32_t> parts_left{0};
-};
-
 class SearchTask : public Task {
  public:
   SearchTask(uint64_t ticket, std::shared_ptr<Collection> collection, SearchRequest request,
@@ -65,7 +56,7 @@ class SearchTask : public Task {
   enum class Stage : uint8_t { start, filter, preselect, scan, rescore, points };
   struct Query {
     std::vector<segment::ExactScorer> examples;
-    std::optional<Rescoring> rescoring;
+    std::optional<Rescoring<>> rescoring;
     std::vector<Candidate> results;
   };
   struct Wanted {  // a row on its way from disk
@@ -75,7 +66,6 @@ class SearchTask : public Task {
 
   const FieldView& field() const { return view_->fields[request_.field]; }
   void start();
-  void find_excluded();
   Next filter(Worker& worker);
   bool find_rows();
   bool scans_few() const;

@@ -8,6 +8,10 @@
 #include "segment/deleted_rows.h"
 #include "segment/segment.h"
 
+namespace asyncstore::sparse {
+struct Snapshot;
+}
+
 namespace asyncstore::engine {
 
 struct SegmentView {
@@ -61,6 +65,7 @@ struct View {
   uint64_t lsn = 0;
   uint64_t points = 0;
   std::vector<FieldView> fields;
+  std::vector<std::shared_ptr<const sparse::Snapshot>> sparse;  // of each sparse vector
 };
 
 }  // namespace asyncstore::engine

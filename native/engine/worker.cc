@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/thread.h"
 #include "simd/pause.h"
+#include "sparse/scorer.h"
 
 namespace asyncstore::engine {
 
@@ -83,7 +84,9 @@ std::deque<std::unique_ptr<Task>> TaskQueue::close() {
 }
 
 Worker::Worker(TaskQueue& queue, std::unique_ptr<io::Reader> reader)
-    : queue_(queue), reader_(std::move(reader)) {}
+    : queue_(queue),
+      reader_(std::move(reader)),
+      sparse_scorer_(std::make_unique<sparse::Scorer>()) {}
 
 Worker::~Worker() {
   ASSERT(!thread_.joinable());

@@ -17,6 +17,10 @@
 #include "engine/task.h"
 #include "io/reader.h"
 
+namespace asyncstore::sparse {
+class Scorer;
+}
+
 namespace asyncstore::engine {
 
 struct SearchCounters {
@@ -82,6 +86,7 @@ class Worker final : private io::Sink {
   void read(Task& task, std::span<io::ReadRequest> requests);
   SearchCounters& counters() { return counters_; }
   WalkPool& walks() { return walks_; }
+  sparse::Scorer& sparse_scorer() { return *sparse_scorer_; }
 
   // Those of the whole life, also after stop().
   io::ReaderStatistics reader_statistics() const;
@@ -99,6 +104,7 @@ class Worker final : private io::Sink {
   io::ReaderStatistics last_statistics_;
   SearchCounters counters_;
   WalkPool walks_;
+  const std::unique_ptr<sparse::Scorer> sparse_scorer_;
   std::deque<std::unique_ptr<Task>> runnable_;
   std::vector<std::unique_ptr<Task>> waiting_;  // for their reads
   bool take_another_ = false;                   // the task at hand has had its turns

@@ -180,9 +180,11 @@ void Collection::publish() {
       field.segments.push_back({segment.segment, segment.segment->rows(), segment.deleted});
     }
     if (state.incoming) {
-      field.incoming.push_back({state.incoming, state.incoming->rows(), nullptr});
+      const auto& output = state.incoming->rewrite->output;
+      field.incoming.push_back({output, output->rows(), nullptr});
     }
   }
+  next->sparse = sparse_indexes_.snapshots();
   wal_bytes_.store(log_ ? log_->size_bytes() : 0, std::memory_order_relaxed);
   std::shared_ptr<const View> before;
   {

@@ -1,7 +1,10 @@
 #include "points/point_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
+
+#include "base/assert.h"
 
 namespace asyncstore::points {
 
@@ -33,6 +36,23 @@ void PointTable::set_id(uint32_t slot, const PointId& id) {
 
 uint32_t PointTable::find(const PointId& id) const {
   return hash_.find(id, [this](uint32_t slot) { return this->id(slot); });
+}
+
+std::vector<uint32_t> PointTable::slots_of(std::span<const PointId> ids) const {
+  std::vector<uint32_t> slots;
+  if (ids.empty()) {
+    return slots;
+  }
+  {
+    const auto lock = read_lock();
+    for (const PointId& id : ids) {
+      if (const uint32_t slot = find(id); slot != k_no_slot) {
+        slots.push_back(slot);
+      }
+    }
+  }
+  std::sort(slots.begin(), slots.end());
+  return slots;
 }
 
 PointId PointTable::id(uint32_t slot) const {
@@ -115,6 +135,7 @@ uint32_t PointTable::find_or_add(const PointId& id) {
     slot = free_.back();
     free_.pop_back();
   }
+  touch(slot);
   set_id(slot, id);
   versions_[slot].store(0, std::memory_order_relaxed);
   set_flag(is_live_, slot, true);
@@ -123,22 +144,22 @@ uint32_t PointTable::find_or_add(const PointId& id) {
     order_.insert(slot, [this](uint32_t at) { return this->id(at); });
   }
   live_.fetch_add(1, std::memory_order_relaxed);
-  touch(slot);
   return slot;
 }
 
 void PointTable::set_version(uint32_t slot, uint64_t version) {
+  touch(slot);
   versions_[slot].store(version, std::memory_order_relaxed);
   set_flag(is_seen_, slot, true);
-  touch(slot);
 }
 
 void PointTable::set_location(uint32_t slot, uint32_t field, Location location) {
-  (*locations_[field])[slot].store(location.word(), std::memory_order_release);
   touch(slot);
+  (*locations_[field])[slot].store(location.word(), std::memory_order_release);
 }
 
 void PointTable::erase(uint32_t slot) {
+  touch(slot);
   const IdOfSlot id_of = [this](uint32_t at) { return this->id(at); };
   if (order_.built()) {
     order_.erase(slot, id_of);
@@ -170,31 +191,61 @@ void PointTable::release(std::shared_ptr<const void> holder) {
   // come before what is written to it from now on.
   std::atomic_thread_fence(std::memory_order_acquire);
 #endif
-  lists_bytes_.store((free_.capacity() + changed_.capacity()) * sizeof(uint32_t),
+  lists_bytes_.store(free_.capacity() * sizeof(uint32_t) + taking_.capacity() * sizeof(uint64_t),
                      std::memory_order_relaxed);
 }
 
 void PointTable::touch(uint32_t slot) {
+  const size_t word = slot / 64;
+  const uint64_t bit = uint64_t{1} << (slot % 64);
+  if (word < taking_.size() && (taking_[word] & bit) != 0) {
+    taking_[word] &= ~bit;
+    show(slot);
+  }
   if (!flag(is_changed_, slot)) {
     set_flag(is_changed_, slot, true);
-    changed_.push_back(slot);
+    ++changed_;
   }
 }
 
-void PointTable::take_changes(const std::function<void(const PointEntry&)>& visit) {
-  PointEntry entry;
-  entry.locations.resize(fields_);
-  for (const uint32_t slot : std::exchange(changed_, {})) {
-    set_flag(is_changed_, slot, false);
-    entry.slot = slot;
-    entry.live = flag(is_live_, slot);
-    entry.id = id(slot);
-    entry.version = version(slot);
-    for (uint32_t field = 0; field < fields_; ++field) {
-      entry.locations[field] = location(slot, field);
-    }
-    visit(entry);
+void PointTable::show(uint32_t slot) {
+  shown_.slot = slot;
+  shown_.live = flag(is_live_, slot);
+  shown_.id = id(slot);
+  shown_.version = version(slot);
+  for (uint32_t field = 0; field < fields_; ++field) {
+    shown_.locations[field] = location(slot, field);
   }
+  visit_(shown_);
+}
+
+uint64_t PointTable::begin_changes(Visit visit) {
+  ASSERT(taking_.empty());
+  visit_ = std::move(visit);
+  shown_.locations.resize(fields_);
+  taking_.resize((size_t{slot_count()} + 63) / 64);
+  for (size_t word = 0; word < taking_.size(); ++word) {
+    taking_[word] = std::exchange(is_changed_[word], 0);
+  }
+  taking_begin_ = 0;
+  return std::exchange(changed_, 0);
+}
+
+bool PointTable::take_changes(uint32_t slots) {
+  // By bits that are set: most tables have few.
+  uint32_t shown = 0;
+  for (; taking_begin_ < taking_.size() && shown < slots; ++taking_begin_) {
+    for (uint64_t bits = std::exchange(taking_[taking_begin_], 0); bits != 0; bits &= bits - 1) {
+      show(static_cast<uint32_t>(taking_begin_ * 64 + std::countr_zero(bits)));
+      ++shown;
+    }
+  }
+  if (taking_begin_ < taking_.size()) {
+    return true;
+  }
+  taking_ = {};
+  visit_ = nullptr;
+  return false;
 }
 
 void PointTable::touch_all() {
@@ -216,12 +267,20 @@ void PointTable::unload(uint32_t slot) {
   }
 }
 
-bool PointTable::load(const PointEntry& entry, bool of_base) {
-  if (entry.slot >= slot_count_) {
-    if (!reserve(uint64_t{entry.slot} - slot_count_ + 1)) {
+bool PointTable::load_slots(uint32_t count) {
+  const uint32_t before = slot_count();
+  if (count > before) {
+    if (!reserve(count - before)) {
       return false;
     }
-    slot_count_ = entry.slot + 1;
+    slot_count_ = count;
+  }
+  return true;
+}
+
+bool PointTable::load(const PointEntry& entry, bool of_base) {
+  if (!load_slots(entry.slot + 1)) {
+    return false;
   }
   const auto id_of = [this](uint32_t at) { return this->id(at); };
   if (flag(is_live_, entry.slot)) {

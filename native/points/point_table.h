@@ -59,6 +59,8 @@ class PointTable {
   Location location_or_none(uint32_t slot, uint32_t field) const {
     return slot < slot_count() ? location(slot, field) : Location{};
   }
+  // The slots of those ids that there are, ascending; takes the lock itself.
+  std::vector<uint32_t> slots_of(std::span<const PointId> ids) const;
   // Sets the bits of the slots that hold points which readers may see, below 64 · words.size(), and
   // clears the others; takes the lock itself.
   void seen(std::span<uint64_t> words) const;
@@ -82,14 +84,22 @@ class PointTable {
   void release(std::shared_ptr<const void> holder);
 
   // --- checkpoint, on the writer ---
-  // Shows each entry that changed since the last call; the entry is valid during the visit.
-  void take_changes(const std::function<void(const PointEntry&)>& visit);
-  uint64_t changed_count() const { return changed_.size(); }
+  using Visit = std::function<void(const PointEntry&)>;
+  // Begins to show the entries that changed since the last call: how many. Each is shown once, as
+  // it is now: what changes before its turn comes is shown before it changes. The entry is valid
+  // during the visit.
+  uint64_t begin_changes(Visit visit);
+  // Shows those among so many slots more; false when there is none left.
+  bool take_changes(uint32_t slots);
+  uint64_t changed_count() const { return changed_; }
   // Marks everything as changed: the next checkpoint writes a whole table.
   void touch_all();
 
   // --- loading, before anything else ---
   void load_reserve(uint64_t count);
+  // So many slots had been used when what comes was saved, though the last may hold no point any
+  // more: what was saved earlier (an index) may name them. False when there is no memory.
+  bool load_slots(uint32_t count);
   void prefetch(const PointId& id) const { hash_.prefetch(id); }
   // What an earlier table told of the slot no longer holds.
   void unload(uint32_t slot);
@@ -103,7 +113,9 @@ class PointTable {
  private:
   bool flag(const base::StableArray<uint64_t>& flags, uint32_t slot) const;
   void set_flag(const base::StableArray<uint64_t>& flags, uint32_t slot, bool value);
+  // Before the slot changes.
   void touch(uint32_t slot);
+  void show(uint32_t slot);
   void set_id(uint32_t slot, const PointId& id);
 
   uint32_t fields_;
@@ -124,7 +136,12 @@ class PointTable {
   base::StableArray<uint64_t> is_live_;
   base::StableArray<uint64_t> is_seen_;  // live, and with a version
   base::StableArray<uint64_t> is_changed_;
-  std::vector<uint32_t> changed_;
+  uint64_t changed_ = 0;
+  // Changes that a checkpoint is taking: words like is_changed_ of that moment, from begin_ on.
+  std::vector<uint64_t> taking_;
+  size_t taking_begin_ = 0;
+  Visit visit_;
+  PointEntry shown_;
 
   IdHash hash_;
   IdOrder order_;

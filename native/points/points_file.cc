@@ -1,6 +1,7 @@
 #include "points/points_file.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <functional>
 
@@ -127,6 +128,10 @@ Status load_points(io::Storage& storage, const std::vector<PointsFile>& files, u
                    PointTable& table) {
   for (size_t index = 0; index < files.size(); ++index) {
     TRY_ASSIGN(const OpenPoints points, open_points(storage, files[index], owner, table.fields()));
+    if (!table.load_slots(points.slot_count)) {
+      return base::Error{base::Code::io, "no memory left for the points of " + files[index].path,
+                         files[index].path, 0, ENOMEM};
+    }
     if (index == 0) {
       table.load_reserve(points.entries);
     } else {

@@ -4,6 +4,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -145,20 +148,106 @@ uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& co
   return self.get().search(ticket, collection, std::move(request)) ? ticket : 0;
 }
 
+void check_batch(uint64_t queries, uint64_t limit) {
+  if (queries == 0 || limit > base::k_batch_results_max / queries) {
+    raise(base::invalid_argument("a batch returns at most " +
+                                 std::to_string(base::k_batch_results_max) + " results in all"));
+  }
+}
+
 uint64_t submit_search_batch(EngineHandle& self, const std::shared_ptr<Collection>& collection,
                              uint32_t field, const FloatArray& queries, uint64_t limit,
                              double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
                              bool ignore_codes, bool exact, nb::object filter) {
   auto request = search_request(*collection, field, queries, limit,
                                 {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
-  const uint64_t count = queries.ndim() == 2 ? queries.shape(0) : 1;
-  if (count == 0 || limit > base::k_batch_results_max / count) {
-    raise(base::invalid_argument("a batch returns at most " +
-                                 std::to_string(base::k_batch_results_max) + " results in all"));
-  }
+  check_batch(queries.ndim() == 2 ? queries.shape(0) : 1, limit);
   request.filter = filter_of(*collection, filter);
   const uint64_t ticket = self.get().next_ticket();
   return self.get().search_batch(ticket, collection, std::move(request)) ? ticket : 0;
+}
+
+// (offsets, indices, values): query i is elements offsets[i] … offsets[i + 1] - 1, which ascend.
+std::vector<sparse::Query> sparse_queries_of(nb::handle given) {
+  using Offsets = nb::ndarray<const uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+  using Indices = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+  using Numbers = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+  const auto parts = nb::cast<nb::tuple>(given);
+  if (parts.size() != 3) {
+    raise(base::invalid_argument("sparse queries must be offsets, indices and values"));
+  }
+  const auto offsets = nb::cast<Offsets>(parts[0], false);
+  const auto indices = nb::cast<Indices>(parts[1], false);
+  const auto values = nb::cast<Numbers>(parts[2], false);
+  const size_t count = offsets.shape(0);
+  const uint64_t* at = offsets.data();
+  if (count < 2 || !std::is_sorted(at, at + count) || at[count - 1] > indices.shape(0) ||
+      indices.shape(0) != values.shape(0)) {
+    raise(base::invalid_argument("offsets, indices and values of sparse queries do not fit"));
+  }
+  std::vector<sparse::Query> queries(count - 1);
+  for (size_t i = 0; i + 1 < count; ++i) {
+    sparse::Query& query = queries[i];
+    query.indices.assign(indices.data() + at[i], indices.data() + at[i + 1]);
+    query.weights.assign(values.data() + at[i], values.data() + at[i + 1]);
+    const bool finite = std::all_of(query.weights.begin(), query.weights.end(),
+                                    [](double weight) { return std::isfinite(weight); });
+    const bool ascend = std::adjacent_find(query.indices.begin(), query.indices.end(),
+                                           std::greater_equal<>()) == query.indices.end();
+    if (!finite || !ascend) {
+      raise(
+          base::invalid_argument("a sparse query must have finite values and indices that ascend"));
+    }
+  }
+  return queries;
+}
+
+engine::SparseSearchRequest sparse_request(const Collection& collection, uint32_t field,
+                                           nb::handle queries, uint64_t limit, bool idf) {
+  check_vector(collection, field);
+  if (field < collection.schema().dense()) {
+    raise(base::invalid_argument("the vector is dense"));
+  }
+  if (limit == 0) {
+    raise(base::invalid_argument("limit must be 1 or larger"));
+  }
+  engine::SparseSearchRequest request;
+  request.sparse = field - collection.schema().dense();
+  request.queries = sparse_queries_of(queries);
+  request.limit = limit;
+  request.idf = idf;
+  return request;
+}
+
+uint64_t submit_search_sparse(EngineHandle& self, const std::shared_ptr<Collection>& collection,
+                              uint32_t field, nb::object query, uint64_t limit, uint64_t offset,
+                              bool idf, std::optional<float> score_threshold,
+                              std::vector<uint32_t> with_fields, nb::object with_payload,
+                              nb::object filter, nb::object excluded) {
+  auto request = sparse_request(*collection, field, query, limit, idf);
+  if (request.queries.size() != 1) {
+    raise(base::invalid_argument("a search has one query"));
+  }
+  if (!excluded.is_none()) {
+    request.excluded = ids_of(excluded);
+  }
+  request.offset = offset;
+  request.score_threshold = score_threshold;
+  request.with = with_of(*collection, std::move(with_fields), with_payload);
+  request.filter = filter_of(*collection, filter);
+  const uint64_t ticket = self.get().next_ticket();
+  return self.get().search_sparse(ticket, collection, std::move(request)) ? ticket : 0;
+}
+
+uint64_t submit_search_sparse_batch(EngineHandle& self,
+                                    const std::shared_ptr<Collection>& collection, uint32_t field,
+                                    nb::object queries, uint64_t limit, bool idf,
+                                    nb::object filter) {
+  auto request = sparse_request(*collection, field, queries, limit, idf);
+  check_batch(request.queries.size(), limit);
+  request.filter = filter_of(*collection, filter);
+  const uint64_t ticket = self.get().next_ticket();
+  return self.get().search_sparse_batch(ticket, collection, std::move(request)) ? ticket : 0;
 }
 
 uint64_t submit_check_vectors(EngineHandle& self, const FloatArray& vectors) {
@@ -258,6 +347,12 @@ void bind_reads(nb::handle engine_class) {
            "ignore_codes"_a, "exact"_a, "score_threshold"_a.none(), "with_fields"_a,
            "with_payload"_a, "filter"_a.none() = nb::none(), "score"_a.none() = nb::none(),
            "excluded"_a.none() = nb::none())
+      .def("submit_search_sparse", &submit_search_sparse, "collection"_a, "field"_a, "query"_a,
+           nb::kw_only(), "limit"_a, "offset"_a, "idf"_a, "score_threshold"_a.none(),
+           "with_fields"_a, "with_payload"_a, "filter"_a.none() = nb::none(),
+           "excluded"_a.none() = nb::none())
+      .def("submit_search_sparse_batch", &submit_search_sparse_batch, "collection"_a, "field"_a,
+           "queries"_a, nb::kw_only(), "limit"_a, "idf"_a, "filter"_a.none() = nb::none())
       .def("submit_search_batch", &submit_search_batch, "collection"_a, "field"_a, "queries"_a,
            nb::kw_only(), "limit"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
            "ignore_codes"_a, "exact"_a, "filter"_a.none() = nb::none());

@@ -78,6 +78,9 @@ struct Kernels {
   void (*lookup_codes)(const float* tables, const CodeRows& rows, size_t code_bytes, size_t count,
                        float* sums);
 
+  // sums[i] += (codes[i] · factor >> 8) + 1 for each code that is not 0; modulo 2^16.
+  void (*add_codes)(const uint8_t* codes, size_t count, uint16_t factor, uint16_t* sums);
+
   // Smallest and largest element; dim ≥ 1, all finite.
   void (*min_max_f32)(const float* row, size_t dim, float* smallest, float* largest);
 

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <barrier>
 #include <cstring>
 #include <mutex>
 #include <random>
@@ -230,6 +231,9 @@ TEST_CASE("gridstore: threads encode side by side and put one at a time, across 
   REQUIRE(fixture.open().ok());
   auto& store = fixture.store();
   std::mutex writing;
+  // Nobody goes on to the other dialect before all have come so far: of a mixture one dictionary
+  // would do.
+  std::barrier dialects(k_threads);
   std::vector<Model> parts(k_threads);
   std::atomic<uint64_t> failed{0};
   std::vector<std::thread> threads;
@@ -239,9 +243,12 @@ TEST_CASE("gridstore: threads encode side by side and put one at a time, across 
       std::mt19937_64 random(thread);
       gridstore::Encoded encoded;
       for (uint32_t i = 0; i < k_values; ++i) {
+        if (i == k_values / 2) {
+          dialects.arrive_and_wait();
+        }
         const uint32_t slot = static_cast<uint32_t>(random() % 400) * k_threads + thread;
         Value& value = parts[thread][slot];
-        value = some_text(random, i / 750);
+        value = some_text(random, i / (k_values / 2));
         failed += store.encode(slot, value, encoded).ok() ? 0 : 1;
         const std::lock_guard lock(writing);
         failed += store.put(encoded).ok() && store.write_out().ok() ? 0 : 1;

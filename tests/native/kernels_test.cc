@@ -368,6 +368,30 @@ TEST_CASE("kernels: missing codes of the last group count as zero, not as the of
   }
 }
 
+TEST_CASE("kernels: codes added to sums are those of the formula, modulo 2^16") {
+  std::mt19937 random(9);
+  for (size_t count = 0; count < 200; count += count < 70 ? 1 : 13) {
+    std::vector<uint8_t> codes(count + 1);
+    std::vector<uint16_t> before(count + 1);
+    for (size_t i = 0; i <= count; ++i) {
+      codes[i] = random() % 3 == 0 ? 0 : static_cast<uint8_t>(random());
+      before[i] = static_cast<uint16_t>(random());
+    }
+    for (const uint16_t factor : {uint16_t{0}, uint16_t{1}, uint16_t{777}, uint16_t{65535}}) {
+      std::vector<uint16_t> expected = before;
+      for (size_t i = 0; i < count; ++i) {
+        const uint32_t added = codes[i] == 0 ? 0 : (uint32_t{codes[i]} * factor >> 8) + 1;
+        expected[i] = static_cast<uint16_t>(expected[i] + added);
+      }
+      for (const Kernels* kernels : supported_kernels()) {
+        std::vector<uint16_t> sums = before;
+        kernels->add_codes(codes.data(), count, factor, sums.data());
+        CHECK(sums == expected);
+      }
+    }
+  }
+}
+
 TEST_CASE("kernels: the smallest and the largest element") {
   for_each_case([](Rows& rows, size_t dim) {
     const float* row = rows.f32.last(dim);

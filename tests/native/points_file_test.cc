@@ -94,13 +94,16 @@ TEST_CASE("points file: base, changes and merged base load to the same table") {
         }
       }
       PointsBuffer buffer(2);
-      table.take_changes([&](const PointEntry& entry) { buffer.add(entry); });
+      table.begin_changes([&](const PointEntry& entry) { buffer.add(entry); });
+      while (table.take_changes(UINT32_MAX)) {
+      }
       files.push_back({folder / std::to_string(file), file});
       REQUIRE(buffer.write(*g_storage, files.back(), k_owner, table.slot_count()).ok());
       PointTable loaded(2);
       REQUIRE(points::load_points(*g_storage, files, k_owner, loaded).ok());
       loaded.load_finish();
       check_equal(loaded, model);
+      CHECK(loaded.slot_count() == table.slot_count());
       if (file == 2 || file == 5) {
         const points::PointsFile target{folder / "merged" + std::to_string(file), 100 + file};
         const auto merged = points::merge_points(*g_storage, files, k_owner, 2, target);
@@ -111,6 +114,7 @@ TEST_CASE("points file: base, changes and merged base load to the same table") {
         REQUIRE(points::load_points(*g_storage, files, k_owner, again).ok());
         again.load_finish();
         check_equal(again, model);
+        CHECK(again.slot_count() == table.slot_count());
       }
     }
   }
@@ -135,6 +139,27 @@ TEST_CASE("points file: ids that exchange their slots") {
   REQUIRE(points::load_points(*g_storage, {target}, k_owner, merged).ok());
   CHECK(merged.find(a) == 1);
   CHECK(merged.version(1) == 2);
+}
+
+TEST_CASE("points file: slots at the end that have no point any more are slots still") {
+  // Indexes that were saved earlier may name them.
+  const TemporaryFolder folder;
+  const std::vector<Location> place = {Location{1, 1}, Location{}};
+  const auto dead = PointId::integer(9);
+  write_raw(folder / "base", {{0, true, PointId::integer(1), 1, place}, {1, true, dead, 1, place}},
+            8);
+  write_raw(folder / "change", {{1, false, dead, 1, place}}, 8);
+  const points::PointsFile target{folder / "merged", 10};
+  const auto files = files_of({folder / "base", folder / "change"});
+  REQUIRE(points::merge_points(*g_storage, files, k_owner, 2, target).ok());
+  PointTable table(2);
+  REQUIRE(points::load_points(*g_storage, {target}, k_owner, table).ok());
+  table.load_finish();
+  CHECK(table.live_count() == 1);
+  CHECK(table.slot_count() == 8);
+  Model model;
+  write_point(table, model, PointId::integer(2), 2, {1, 2});
+  CHECK(table.find(PointId::integer(2)) == 1);
 }
 
 TEST_CASE("points file: an empty table") {

@@ -17,6 +17,7 @@
 #include "failing_storage.h"
 #include "filter/matcher.h"
 #include "io/storage.h"
+#include "sparse_index_check.h"
 #include "store_model.h"
 #include "upsert_batch.h"
 
@@ -48,6 +49,7 @@ inline engine::Options small_options(engine::Choice async_scorer = engine::Choic
   options.indexing_threshold_bytes = 8 << 10;
   options.vacuum_min_vector_number = 50;
   options.default_segment_number = 2;
+  options.writer_part_points = 16;
   options.flush_interval_s = 3600;  // what goes on behind is asked for
   return options;
 }
@@ -212,11 +214,12 @@ inline Point point_of(const engine::Rows& rows, size_t i) {
   return point;
 }
 
-// All points by scrolling, with everything, as a model.
+// All points by scrolling, with everything, as a model; the index of the sparse vector must agree.
 inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>& collection,
                         uint64_t page = 100) {
   Model found;
   PointId from = PointId::integer(0);
+  const auto view = collection->view();
   while (true) {
     const Completion completion = store.call([&](uint64_t ticket) {
       return store.engine().scroll(ticket, collection, from, page, nullptr,
@@ -230,6 +233,9 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
       REQUIRE(found.emplace(rows.ids[i], point_of(rows, i)).second);
     }
     if (!next) {
+      if (collection->view() == view) {  // nobody writes
+        require_indexed(*collection, *view->sparse.at(0), found);
+      }
       return found;
     }
     from = *next;
