@@ -20,6 +20,8 @@ VectorsOfPoints: TypeAlias = dict[
     int,
     NDArray[np.float32] | tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.float32]],
 ]
+# Sparse queries, likewise: query i is elements offsets[i] … offsets[i + 1] - 1.
+SparseQueries: TypeAlias = tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.float32]]
 # Of the n points of a reply: dense (present (n,) bool, values (n, dim)); sparse (present, offsets
 # (n + 1,), indices, values).
 NativeVectors: TypeAlias = dict[int, tuple[NDArray[Any], ...]]
@@ -344,6 +346,33 @@ class Engine:
         early_stop: bool,
         ignore_codes: bool,
         exact: bool,
+        filter: NativeFilter | None = None,
+    ) -> int:
+        """→ Batch."""
+    def submit_search_sparse(
+        self,
+        collection: Collection,
+        field: int,
+        query: SparseQueries,  # one; copied before the call returns, here and below
+        *,
+        limit: int,
+        offset: int,
+        idf: bool,  # weights count by how rare their indices are
+        score_threshold: float | None,
+        with_fields: Sequence[int],
+        with_payload: PayloadSelection,
+        filter: NativeFilter | None = None,
+        excluded: Sequence[PointId] | NDArray[np.uint64] | None = None,
+    ) -> int:
+        """→ Rows."""
+    def submit_search_sparse_batch(
+        self,
+        collection: Collection,
+        field: int,
+        queries: SparseQueries,
+        *,
+        limit: int,
+        idf: bool,
         filter: NativeFilter | None = None,
     ) -> int:
         """→ Batch."""

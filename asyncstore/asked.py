@@ -9,25 +9,44 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asyncstore.errors import InvalidArgumentError
+from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.filter import lower_reading
 from asyncstore.members import list_of, shown, struct_of
 from asyncstore.models import (
+    ContextQuery,
+    DiscoverQuery,
+    FormulaQuery,
     FusionQuery,
     LookupLocation,
+    NearestQuery,
     OrderByQuery,
     PointId,
     Prefetch,
+    Query,
+    RecommendQuery,
     RrfQuery,
     Sample,
     SampleQuery,
 )
 from asyncstore.pace import Pace
-from asyncstore.query import Examples, Fuse, Order, Sought, Source, fuse_of, lower_query, query_of
+from asyncstore.query import (
+    Diverse,
+    Examples,
+    Formula,
+    Fuse,
+    Order,
+    Sought,
+    Source,
+    fuse_of,
+    lower_formula,
+    lower_query,
+    lower_sparse_query,
+    query_of,
+)
 from asyncstore.reads import Reads
 from asyncstore.search_plan import SearchPlan, check_limit, check_threshold
 from asyncstore.settings import UNNAMED
-from asyncstore.vectors import VectorField, find_searched_field
+from asyncstore.vectors import AnyField, SparseField, find_field
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
@@ -47,17 +66,15 @@ class Asked:
 
     Attributes:
         sought: What points are found by; None: by their ids, unless ``fuse`` says otherwise.
-        fuse: How the prefetches' results become one list.
+        fuse: How the prefetches' results become one list, each point with a score of its own.
         field: The vector that is searched, where one is.
-        is_distance: Whether a smaller score is a better one.
         prefetches: Where candidates come from; empty: all points.
         filter: What points must be like.
     """
 
-    sought: Sought | Order | Sampled | None
-    fuse: Fuse | None
-    field: VectorField | None
-    is_distance: bool
+    sought: Sought | Diverse | Order | Sampled | None
+    fuse: Fuse | Formula | None
+    field: AnyField | None
     prefetches: list[Asked]
     filter: NativeFilter | None
     plan: SearchPlan
@@ -85,9 +102,9 @@ class QueryLowering:
         collection = self._collection
         limit = _LIMIT if given.limit is None else given.limit
         check_limit(limit)
-        field: VectorField | None = None
+        field: AnyField | None = None
         if given.using:  # also where it is not needed: a name that is wrong is told
-            field = find_searched_field(collection._fields, given.using)
+            field = find_field(collection._fields, given.using)
         plan = SearchPlan.of(given.params)
         threshold = check_threshold(given.score_threshold)
         filter = await lower_reading(given.filter, collection._fields, self._pace, f"{path}filter")
@@ -95,10 +112,10 @@ class QueryLowering:
             await self.asked(one, path=where, depth=depth + 1)
             for where, one in self._prefetches_of(given.prefetch, path, depth)
         ]
-        sought: Sought | Order | Sampled | None = None
-        fuse: Fuse | None = None
-        is_distance = False
+        sought: Sought | Diverse | Order | Sampled | None = None
+        fuse: Fuse | Formula | None = None
         query = None if given.query is None else query_of(given.query, f"{path}query")
+        _check_together(query, given.using, path, merges=bool(prefetches), threshold=threshold)
         match query:
             case None:
                 pass
@@ -106,19 +123,38 @@ class QueryLowering:
                 if not prefetches:
                     raise InvalidArgumentError(f"{path}query: a fusion needs a prefetch")
                 fuse = fuse_of(query, len(prefetches), f"{path}query")
+            case FormulaQuery():
+                if not prefetches:
+                    raise InvalidArgumentError(f"{path}query: a formula needs a prefetch")
+                fuse = await lower_formula(
+                    query, len(prefetches), collection._fields, self._pace, f"{path}query"
+                )
             case OrderByQuery(order_by=order_by):
                 sought = Order.of(order_by, f"{path}query.order_by")
             case SampleQuery(sample=sample):
                 _check_sample(sample, f"{path}query.sample")
                 sought = Sampled()
             case _:
-                field = field or find_searched_field(collection._fields, UNNAMED)
-                examples = Examples(field, self._source(given.lookup_from, field))
-                sought = await lower_query(query, examples, self._pace, f"{path}query")
-                is_distance = sought.score is None and collection._is_distance(field)
-        return Asked(
-            sought, fuse, field, is_distance, prefetches, filter, plan, threshold, limit, offset
-        )
+                field = field or find_field(collection._fields, UNNAMED)
+                source = self._source(given.lookup_from, field)
+                sought = await self._sought(query, field, source, path)
+        return Asked(sought, fuse, field, prefetches, filter, plan, threshold, limit, offset)
+
+    async def _sought(
+        self,
+        query: NearestQuery | RecommendQuery | DiscoverQuery | ContextQuery,
+        field: AnyField,
+        source: Source,
+        path: str,
+    ) -> Sought | Diverse:
+        mmr = query.mmr if isinstance(query, NearestQuery) else None
+        if isinstance(field, SparseField):
+            if mmr is not None:
+                raise UnsupportedError(f"{path}query.mmr: not supported yet for sparse vectors")
+            return await lower_sparse_query(query, source, self._pace, f"{path}query")
+        examples = Examples(field, source)
+        sought = await lower_query(query, examples, self._pace, f"{path}query")
+        return sought if mmr is None else Diverse.of(mmr, sought, f"{path}query.mmr")
 
     def _prefetches_of(self, given: object, path: str, depth: int) -> list[tuple[str, Prefetch]]:
         if given is None:
@@ -140,20 +176,49 @@ class QueryLowering:
             )
         return found
 
-    def _source(self, lookup_from: object, field: VectorField) -> Source:
+    def _source(self, lookup_from: object, field: AnyField) -> Source:
         """Where the vectors of ids come from."""
         collection = self._collection
         if lookup_from is None:
             return Source(field, partial(collection._vectors_of, field))
         given = struct_of(lookup_from, LookupLocation, "lookup_from")
         other = collection._sibling(given.collection)
-        other_field = find_searched_field(
+        other_field = find_field(
             other._fields, field.name if given.vector is None else given.vector
         )
+        if isinstance(other_field, SparseField) is not isinstance(field, SparseField):
+            raise InvalidArgumentError(
+                f"lookup_from.vector: '{other_field.name}' of '{other.name}' and '{field.name}' of "
+                f"'{collection.name}' must both be dense or both be sparse"
+            )
         return Source(
             other_field,
             partial(other._vectors_of, other_field),
             is_elsewhere=other.name != collection.name,
+        )
+
+
+def _check_together(
+    query: Query | None, using: str | None, path: str, *, merges: bool, threshold: float | None
+) -> None:
+    """Raises where parts of a query exclude each other; in the words of the interface."""
+    if query is None and merges:
+        raise InvalidArgumentError(
+            f"{path}query: A query is needed to merge the prefetches. Can't have prefetches "
+            "without defining a query."
+        )
+    if query is None and threshold is not None:
+        raise InvalidArgumentError(
+            f"{path}score_threshold: A query is needed to use the score_threshold. Can't have "
+            "score_threshold without defining a query."
+        )
+    if isinstance(query, OrderByQuery) and threshold is not None:
+        raise InvalidArgumentError(
+            f"{path}score_threshold: Can't use score_threshold with an order_by query."
+        )
+    if isinstance(query, FusionQuery | RrfQuery) and using:
+        raise InvalidArgumentError(
+            f"{path}using: Fusion queries cannot be combined with the 'using' field."
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -37,6 +37,7 @@ from asyncstore.models import (
 from asyncstore.pace import Pace
 from asyncstore.payload import check_path, payload_selection
 from asyncstore.queries import Queries
+from asyncstore.query import Diverse
 from asyncstore.reads import Reads
 from asyncstore.together import all_at_once
 from asyncstore.vectors import AnyField
@@ -50,6 +51,7 @@ _GROUPS = 10
 _GROUP_SIZE = 3
 _AHEAD = 2  # points that are asked for, for each place that is left
 _HITS_MAX = 1 << 20  # of one reply
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1  # what a filter can ask for
 
 
 class Grouping:
@@ -65,10 +67,16 @@ class Grouping:
         self.size = size
         self.groups: dict[Key, dict[PointId, ScoredPoint]] = {}  # the best first
 
-    def add(self, hit: ScoredPoint, keys: Sequence[Key]) -> bool:
-        """Puts a point into the groups of its keys; False when that changed nothing."""
+    def add(self, hit: ScoredPoint, keys: Sequence[Key], settled: Collection[Key] = ()) -> bool:
+        """Puts a point into the groups of its keys, but not of ``settled`` ones.
+
+        Returns:
+            False when that changed nothing.
+        """
         added = False
         for key in keys:
+            if key in settled:
+                continue
             group = self.groups.get(key)
             if group is None:
                 if len(self.groups) >= self.limit:
@@ -111,9 +119,9 @@ class Groups(Queries):
     ) -> list[PointGroup]:
         """Finds the best points of each value that a payload field has.
 
-        A point belongs to the group of every string and integer at ``group_by``; in an array each
-        element counts. It looks on until the groups are full or no point is left, however many
-        points one group has among the nearest. An index of the field makes that quick.
+        A point belongs to the group of every string and every integer of 64 bits at ``group_by``;
+        in an array each element counts. It looks on until the groups are full or no point is left,
+        however many points one group has among the nearest. An index of the field makes that quick.
 
         Args:
             query: As in :meth:`query`.
@@ -164,8 +172,8 @@ class Groups(Queries):
         )
         asked = await QueryLowering(self, Pace()).asked(given)
         grouping = Grouping(limit, group_size)
-        if asked.fuse is not None:
-            await self._group_fused(asked, group_by, grouping)
+        if asked.fuse is not None or isinstance(asked.sought, Diverse):
+            await self._group_listed(asked, group_by, grouping)
         else:
             await self._group_ranked(asked, group_by, grouping)
         hits = {point: hit for group in grouping.groups.values() for point, hit in group.items()}
@@ -187,9 +195,13 @@ class Groups(Queries):
             for key, group in grouping.groups.items()
         ]
 
-    async def _group_fused(self, asked: Asked, group_by: str, grouping: Grouping) -> None:
-        """A fused list has no more points than its prefetches."""
-        everything = dataclasses.replace(asked, limit=sum(one.limit for one in asked.prefetches))
+    async def _group_listed(self, asked: Asked, group_by: str, grouping: Grouping) -> None:
+        """A list that is made as a whole has no more points than there are candidates."""
+        if isinstance(asked.sought, Diverse):
+            count = asked.sought.candidates(asked.limit)
+        else:
+            count = sum(one.limit for one in asked.prefetches)
+        everything = dataclasses.replace(asked, limit=count)
         for hit in await self._find(everything, [], (), ("group_keys", [group_by])):
             grouping.add(msgspec.structs.replace(hit, payload=None), _keys(hit))
 
@@ -198,12 +210,16 @@ class Groups(Queries):
         restrictions = await self._candidates(asked)
         count = asked.limit
         while True:
-            known = [] if not grouping.groups else [_beside(list(grouping.groups), group_by)]
-            seen, is_new = await self._add(asked, restrictions, known, count, group_by, grouping)
+            known = set(grouping.groups)
+            beside = [_beside(list(known), group_by)] if known else []
+            # Of the groups that are known only points come again that have another value besides:
+            # not their best ones, so none is added.
+            seen, is_new = await self._add(
+                asked, restrictions, beside, count, group_by, grouping, settled=known
+            )
             if seen < count or grouping.is_complete:
                 break
-            # Points of groups that are known, besides others of theirs that are no keys, may come
-            # again: then more are looked at.
+            # Where that other value is no key, or of a known group too, more are looked at.
             count = count if is_new else 2 * count
         # Groups of about one size fill up together; what has room then is looked for by itself.
         if open_keys := grouping.open_keys():
@@ -230,6 +246,7 @@ class Groups(Queries):
         count: int,
         group_by: str,
         grouping: Grouping,
+        settled: Collection[Key] = (),
     ) -> tuple[int, bool]:
         """Groups the best ``count`` points; how many there were, and whether any was of use."""
         lowered = [await lower_reading(one, self._fields, Pace()) for one in among]
@@ -240,7 +257,8 @@ class Groups(Queries):
         pace = Pace()
         is_new = False
         for hit in hits:
-            is_new = grouping.add(msgspec.structs.replace(hit, payload=None), _keys(hit)) or is_new
+            bare = msgspec.structs.replace(hit, payload=None)
+            is_new = grouping.add(bare, _keys(hit), settled) or is_new
             await pace.breathe()
         return len(hits), is_new
 
@@ -277,7 +295,8 @@ class _Lookup:
 
 def _keys(hit: ScoredPoint) -> list[Key]:
     """What the core put into the place of the payload; nothing where there is no payload."""
-    return cast("list[Key]", (hit.payload or {}).get("keys", []))
+    keys = cast("list[Key]", (hit.payload or {}).get("keys", []))
+    return [key for key in keys if isinstance(key, str) or _INT64_MIN <= key <= _INT64_MAX]
 
 
 def _among(keys: Sequence[Key], group_by: str) -> Filter:

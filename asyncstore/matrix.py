@@ -22,7 +22,8 @@ from asyncstore.models import (
 )
 from asyncstore.pace import Pace
 from asyncstore.queries import Queries
-from asyncstore.vectors import Matrix, find_searched_field
+from asyncstore.query.similarity import comparable, similarities
+from asyncstore.vectors import Matrix, find_dense_field
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
@@ -56,6 +57,7 @@ class Matrices(Queries):
 
         Raises:
             InvalidArgumentError: The filter, a number or a name is wrong.
+            UnsupportedError: The vector is sparse.
             CorruptionError: A row or value that was needed is damaged on disk.
             StorageIOError: A row or value that was needed could not be read.
         """
@@ -97,7 +99,7 @@ class Matrices(Queries):
         """Ids in order; and of each pair the places of its points and the score."""
         check_number(sample, Bounds(2, _SAMPLE_MAX), "sample")
         check_number(limit, Bounds(1), "limit")
-        field = find_searched_field(self._fields, using)
+        field = find_dense_field(self._fields, using)
         lowered = await lower_reading(filter, self._fields, Pace())
         with_vector: NativeFilter = ([("has_vector", field.number)], [], [], None)
         among = all_of([with_vector, *([] if lowered is None else [lowered])])
@@ -118,23 +120,18 @@ def _nearest(
     matrix: NDArray[np.floating], distance: Distance, limit: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(n, limit) places and scores of the nearest others of each row, best first."""
-    if distance is Distance.COSINE:
-        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-        matrix = matrix / np.where(lengths > 0, lengths, 1)
+    matrix = comparable(matrix, distance)
     places = np.empty((len(matrix), limit), np.int64)
     scores = np.empty((len(matrix), limit), np.float32)
     for row, vector in enumerate(matrix):
-        match distance:
-            case Distance.EUCLID:
-                found = np.linalg.norm(matrix - vector, axis=1)
-            case Distance.MANHATTAN:
-                found = np.abs(matrix - vector).sum(axis=1)
-            case _:
-                found = matrix @ vector
-        smaller_is_better = distance in (Distance.EUCLID, Distance.MANHATTAN)
-        order = np.argsort(found if smaller_is_better else -found, kind="stable")
+        similar = similarities(matrix, vector, distance)
+        order = np.argsort(-similar, kind="stable")
         places[row] = order[order != row][:limit]
-        scores[row] = found[places[row]]
+        scores[row] = similar[places[row]]
+    if distance is Distance.EUCLID:
+        scores = np.sqrt(-scores)
+    elif distance is Distance.MANHATTAN:
+        scores = -scores
     return places, scores
 
 

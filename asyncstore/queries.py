@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from random import getrandbits
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
-from asyncstore.asked import Asked, QueryLowering, Sampled, all_of, has_id
+from asyncstore.asked import Asked, QueryLowering, all_of, has_id
+from asyncstore.hits import Hits
 from asyncstore.models import (
     FilterInput,
     LookupLocation,
@@ -24,21 +23,18 @@ from asyncstore.models import (
 )
 from asyncstore.pace import Pace
 from asyncstore.payload import PayloadSelection, payload_selection
-from asyncstore.query import Order, Sought
-from asyncstore.reads import Reads
-from asyncstore.rows import in_order, scored_points, unscored_points
+from asyncstore.query import Candidate, Formula
 from asyncstore.search_plan import check_offset
 from asyncstore.together import all_at_once
 from asyncstore.vectors import AnyField
 
 if TYPE_CHECKING:
-    from asyncstore.engine import NativeFilter, Rows, ScrollPage
-    from asyncstore.ids import Ids
+    from asyncstore.engine import NativeFilter
 
 _LIMIT = 10
 
 
-class Queries(Reads):
+class Queries(Hits):
     """The calls that look for points in more ways than by one vector."""
 
     async def query(
@@ -59,10 +55,11 @@ class Queries(Reads):
         """Finds points by vectors, by examples, or among what other queries found.
 
         Args:
-            query: A vector or the id of a point: the nearest to it. A ``RecommendQuery``,
-                ``DiscoverQuery`` or ``ContextQuery``; a ``FusionQuery`` or ``RrfQuery`` of
-                prefetches; an ``OrderByQuery`` or a ``SampleQuery``. Each may be the dict that it
-                is in JSON. None: points by their ids.
+            query: A vector or the id of a point: the nearest to it; a ``NearestQuery`` with ``mmr``
+                chooses among these. A ``RecommendQuery``, ``DiscoverQuery`` or ``ContextQuery``; a
+                ``FusionQuery``, ``RrfQuery`` or ``FormulaQuery`` of prefetches; an ``OrderByQuery``
+                or a ``SampleQuery``. Each may be the dict that it is in JSON. None: points by their
+                ids.
             prefetch: Queries whose results are the candidates of this one.
             using: The vector's name; "" for the unnamed one.
             filter: What points must be like, also those that prefetches find.
@@ -76,11 +73,12 @@ class Queries(Reads):
             with_vectors: As in :meth:`search`.
 
         Returns:
-            Points, best first. Points whose ids are in the query are left out.
+            Points, best first; with ``mmr`` in the order in which they were chosen. Points whose
+            ids are in the query are left out.
 
         Raises:
-            InvalidArgumentError: A part of the query is wrong, or a point lacks the vector; the
-                message begins with the path to it.
+            InvalidArgumentError: A part of the query is wrong, or a point lacks the vector, or a
+                value that a formula needs; the message begins with the path to it.
             DimensionMismatchError: A vector has the wrong number of dimensions.
             PointNotFoundError: There is no point with an id that was given.
             CollectionNotFoundError: That of ``lookup_from`` does not exist.
@@ -123,7 +121,7 @@ class Queries(Reads):
         if asked.fuse is not None:
             own = restrictions if asked.filter is None else [*restrictions, asked.filter]
             lists = await self._prefetched(asked, own)
-            return await self._fused(asked, lists, wanted, selection)
+            return await self._merged(asked, lists, wanted, selection)
         filters = await self._candidates(asked, restrictions)
         return await self._hits(asked, all_of(filters), wanted, selection)
 
@@ -149,140 +147,57 @@ class Queries(Reads):
         await all_at_once([partial(prefetch, number) for number in range(len(lists))])
         return lists
 
-    async def _hits(
-        self,
-        asked: Asked,
-        filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
-    ) -> list[ScoredPoint]:
-        """By what is sought; no fusion."""
-        if isinstance(asked.sought, Sought):
-            return await self._ranked(asked, asked.sought, filter, wanted, selection)
-        if asked.threshold is not None and asked.threshold > 0:
-            return []  # all scores are 0
-        if isinstance(asked.sought, Order):
-            return await self._ordered(asked, asked.sought, filter, wanted, selection)
-        if isinstance(asked.sought, Sampled):
-            return await self._sampled(asked, filter, wanted, selection)
-        return await self._by_id(asked, filter, wanted, selection)
-
-    async def _ranked(
-        self,
-        asked: Asked,
-        sought: Sought,
-        filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
-    ) -> list[ScoredPoint]:
-        """By similarity."""
-        assert asked.field is not None
-        field, plan, engine = asked.field, asked.plan, self._engine
-        rows = await engine.call(
-            engine.reads,
-            lambda: engine.native.submit_search(
-                self._native,
-                field.number,
-                sought.examples,
-                limit=self._cut(asked.limit),
-                offset=self._cut(asked.offset),
-                **plan.arguments,
-                score_threshold=asked.threshold,
-                with_fields=[field.number for field in wanted],
-                with_payload=selection,
-                filter=filter,
-                score=sought.score,
-                excluded=sought.excluded or None,
-            ),
-        )
-        return await scored_points(cast("Rows", rows), wanted, is_unnamed=self._is_unnamed)
-
-    async def _by_id(
-        self,
-        asked: Asked,
-        filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
-    ) -> list[ScoredPoint]:
-        engine = self._engine
-
-        async def page(
-            first: PointId | None, limit: int, fields: list[int], what: PayloadSelection
-        ) -> ScrollPage:
-            submit = partial(
-                engine.native.submit_scroll,
-                self._native,
-                first,
-                self._cut(limit),
-                fields,
-                what,
-                filter=filter,
-            )
-            return cast("ScrollPage", await engine.call(engine.reads, submit))
-
-        first: PointId | None = None
-        if asked.offset > 0:
-            _, first = await page(None, asked.offset, [], False)
-            if first is None:
-                return []
-        rows, _ = await page(first, asked.limit, [field.number for field in wanted], selection)
-        return await unscored_points(rows, wanted, is_unnamed=self._is_unnamed)
-
-    async def _ordered(
-        self,
-        asked: Asked,
-        order: Order,
-        filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
-    ) -> list[ScoredPoint]:
-        """By the values of a field; a point comes once for each."""
-        ids, values = await self._in_order(order, filter, asked.limit, asked.offset)
-        points = await self._points(list(dict.fromkeys(ids)), wanted, selection)
-        return in_order(points, ids, values)
-
-    async def _sampled(
-        self,
-        asked: Asked,
-        filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
-    ) -> list[ScoredPoint]:
-        """Some points, in an order that is drawn, too."""
-        ids = await self._drawn(filter, self._cut(asked.limit + asked.offset))
-        return list((await self._points(ids[asked.offset :], wanted, selection)).values())
-
-    async def _drawn(self, filter: NativeFilter | None, count: int) -> list[PointId]:
-        """Ids of at most ``count`` points, drawn at random."""
-        engine = self._engine
-        submit = partial(engine.native.submit_sample, self._native, filter, count, getrandbits(64))
-        drawn = cast("Ids", await engine.call(engine.reads, submit))
-        return drawn.tolist() if isinstance(drawn, np.ndarray) else drawn
-
-    async def _fused(
+    async def _merged(
         self,
         asked: Asked,
         lists: Sequence[Sequence[ScoredPoint]],
         wanted: Sequence[AnyField],
         selection: PayloadSelection,
     ) -> list[ScoredPoint]:
-        assert asked.fuse is not None
-        signs = [-1.0 if prefetch.is_distance else 1.0 for prefetch in asked.prefetches]
-        fused = await asked.fuse(
-            [
-                [(hit.id, sign * hit.score) for hit in hits]
-                for hits, sign in zip(lists, signs, strict=True)
-            ]
-        )
-        threshold = asked.threshold
-        kept = [one for one in fused if threshold is None or one[1] >= threshold]
-        kept = kept[asked.offset : asked.offset + asked.limit]
-        if selection is not False or wanted:
-            points = await self._points([point for point, _ in kept], wanted, selection)
+        """What the prefetches found as one list, each point with a score of its own."""
+        if isinstance(asked.fuse, Formula):
+            scored = await self._rescored(asked.fuse, lists)
         else:
-            points = {hit.id: hit for hits in lists for hit in hits}
-        return [
-            msgspec.structs.replace(points[point], score=score)
-            for point, score in kept
-            if point in points  # it may be gone by now
+            scored = await self._fused(asked, lists)
+        threshold = asked.threshold
+        kept = [one for one in scored if threshold is None or one[1] >= threshold]
+        found = {hit.id: hit for hits in lists for hit in hits}
+        page = [
+            msgspec.structs.replace(found[point], score=score)
+            for point, score in kept[asked.offset : asked.offset + asked.limit]
         ]
+        return await self._with_contents(page, wanted, selection)
+
+    async def _fused(
+        self, asked: Asked, lists: Sequence[Sequence[ScoredPoint]]
+    ) -> list[tuple[PointId, float]]:
+        """By their places or scores in the lists."""
+        assert asked.fuse is not None
+        assert not isinstance(asked.fuse, Formula)
+        return await asked.fuse([[(hit.id, hit.score) for hit in hits] for hits in lists])
+
+    async def _rescored(
+        self, formula: Formula, lists: Sequence[Sequence[ScoredPoint]]
+    ) -> list[tuple[PointId, float]]:
+        """By a formula of their scores, their payload as it is now, and conditions."""
+        ids = list({hit.id: None for hits in lists for hit in hits})
+        payloads: dict[PointId, ScoredPoint] = {}
+        passing: list[Collection[PointId]] = [()] * len(formula.conditions)
+
+        async def read_payloads() -> None:
+            payloads.update(await self._points(ids, (), formula.selection))
+
+        async def check(number: int) -> None:
+            passing[number] = await self._passing(formula.conditions[number], ids)
+
+        reads = [] if formula.selection is False else [read_payloads]
+        checks = [partial(check, number) for number in range(len(passing))]
+        await all_at_once([*reads, *checks])
+        scores = [{hit.id: hit.score for hit in hits} for hits in lists]
+        if not reads:
+            return await formula.ranked(Candidate(one, scores, {}, passing) for one in ids)
+        return await formula.ranked(
+            Candidate(one, scores, payloads[one].payload or {}, passing)
+            for one in ids
+            if one in payloads  # it may be gone by now
+        )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from asyncstore.engine import CANDIDATES_MAX
 from asyncstore.errors import InvalidArgumentError
@@ -12,7 +12,6 @@ from asyncstore.filter import lower_reading
 from asyncstore.handle import Handle
 from asyncstore.ids import Ids, IdsInput, point_id, point_ids
 from asyncstore.models import (
-    Distance,
     FacetHit,
     FilterInput,
     OrderByInput,
@@ -22,6 +21,7 @@ from asyncstore.models import (
     ScoredPoint,
     SearchBatch,
     SearchParams,
+    SparseVectorInput,
     VectorInput,
     WithPayload,
 )
@@ -31,12 +31,13 @@ from asyncstore.payload import PayloadSelection, check_path, payload_selection
 from asyncstore.query import Order
 from asyncstore.rows import in_order, records, scored_points, search_batch_of, unscored_points
 from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
+from asyncstore.sparse import SparseArrays, sparse_queries, sparse_query
 from asyncstore.vectors import (
     AnyField,
     Matrix,
+    SparseField,
     VectorField,
     find_field,
-    find_searched_field,
     query_matrix,
     query_vector,
 )
@@ -236,7 +237,7 @@ class Reads(Handle):
 
     async def search(
         self,
-        vector: VectorInput,
+        vector: VectorInput | SparseVectorInput,
         *,
         limit: int = 10,
         offset: int = 0,
@@ -250,7 +251,9 @@ class Reads(Handle):
         """Finds the points nearest to a vector.
 
         Args:
-            vector: (dim,) finite numbers; a float32 array costs nothing to pass.
+            vector: (dim,) finite numbers; a float32 array costs nothing to pass. Of a sparse
+                vector a ``SparseVector`` or the dict of one: the score is the sum of the products
+                at indices that both have, and points without any are not found.
             limit: How many points, at least 1.
             offset: How many of the best to leave out.
             using: The vector's name; "" for the unnamed one.
@@ -267,7 +270,7 @@ class Reads(Handle):
         Raises:
             InvalidArgumentError: The vector, the filter, a name, a path or a number is wrong.
             DimensionMismatchError: The vector has the wrong number of dimensions.
-            UnsupportedError: ``indexed_only`` is asked for, or the vector is sparse.
+            UnsupportedError: ``indexed_only`` is asked for.
             CorruptionError: A row or value that was needed is damaged on disk.
             StorageIOError: A row or value that was needed could not be read.
 
@@ -278,27 +281,26 @@ class Reads(Handle):
         check_offset(offset)
         threshold = check_threshold(score_threshold)
         plan = SearchPlan.of(params)
-        field = find_searched_field(self._fields, using)
+        field = find_field(self._fields, using)
         wanted = self._wanted(with_vectors) if with_vectors else ()
         lowered = None if filter is None else await lower_reading(filter, self._fields, Pace())
-        query = await query_vector(vector, field)
-        engine = self._engine
-        rows = await engine.call(
-            engine.reads,
-            lambda: engine.native.submit_search(
-                self._native,
-                field.number,
-                query,
-                limit=self._cut(limit),
-                offset=self._cut(offset),
-                **plan.arguments,
-                score_threshold=threshold,
-                with_fields=[wanted_field.number for wanted_field in wanted],
-                with_payload=selection,
-                filter=lowered,
-            ),
+        query: Matrix | SparseArrays
+        if isinstance(field, SparseField):
+            query = await sparse_query(vector)
+        else:
+            query = await query_vector(vector, field)
+        rows = await self._nearest(
+            field,
+            query,
+            plan,
+            limit=limit,
+            offset=offset,
+            threshold=threshold,
+            filter=lowered,
+            wanted=wanted,
+            selection=selection,
         )
-        return await scored_points(cast("Rows", rows), wanted, is_unnamed=self._is_unnamed)
+        return await scored_points(rows, wanted, is_unnamed=self._is_unnamed)
 
     async def search_batch(
         self,
@@ -312,7 +314,8 @@ class Reads(Handle):
         """Does many searches at once; a row that several of them want is read once.
 
         Args:
-            vectors: (q, dim) float32, finite; other numbers are converted.
+            vectors: (q, dim) float32, finite; other numbers are converted. Of a sparse vector a
+                sequence of ``SparseVector``, or a matrix in SciPy's CSR form.
             limit: How many points for each, 1 to 1,048,576.
             using: As in :meth:`search`.
             filter: As in :meth:`scroll`; points that do not match are not found.
@@ -325,7 +328,7 @@ class Reads(Handle):
             InvalidArgumentError: A vector, the filter, a name or a number is wrong, or there is no
                 vector.
             DimensionMismatchError: The vectors have the wrong number of dimensions.
-            UnsupportedError: ``indexed_only`` is asked for, or the vector is sparse.
+            UnsupportedError: ``indexed_only`` is asked for.
             CorruptionError: A row that was needed is damaged on disk.
             StorageIOError: A row that was needed could not be read.
 
@@ -333,10 +336,19 @@ class Reads(Handle):
         """
         check_limit(limit, CANDIDATES_MAX)
         plan = SearchPlan.of(params)
-        field = find_searched_field(self._fields, using)
+        field = find_field(self._fields, using)
         lowered = await lower_reading(filter, self._fields, Pace())
-        queries = await query_matrix(vectors, field)
         engine = self._engine
+        if isinstance(field, SparseField):
+            sparse, idf = await sparse_queries(vectors, field), field.idf
+            found = await engine.call(
+                engine.reads,
+                lambda: engine.native.submit_search_sparse_batch(
+                    self._native, field.number, sparse, limit=limit, idf=idf, filter=lowered
+                ),
+            )
+            return search_batch_of(cast("NativeBatch", found))
+        queries = await query_matrix(vectors, field)
         batch = await engine.call(
             engine.reads,
             lambda: engine.native.submit_search_batch(
@@ -349,6 +361,57 @@ class Reads(Handle):
             ),
         )
         return search_batch_of(cast("NativeBatch", batch))
+
+    async def _nearest(
+        self,
+        field: AnyField,
+        examples: Matrix | SparseArrays,
+        plan: SearchPlan,
+        *,
+        limit: int,
+        offset: int,
+        threshold: float | None,
+        filter: NativeFilter | None,
+        wanted: Sequence[AnyField],
+        selection: PayloadSelection,
+        score: tuple[str, int] | None = None,
+        excluded: list[PointId] | None = None,
+    ) -> Rows:
+        """By similarity to a vector or to several, which the core takes as they are."""
+        engine = self._engine
+        submit: Callable[[], int]
+        if isinstance(field, SparseField):
+            submit = partial(
+                engine.native.submit_search_sparse,
+                self._native,
+                field.number,
+                cast(SparseArrays, examples),
+                limit=self._cut(limit),
+                offset=self._cut(offset),
+                idf=field.idf,
+                score_threshold=threshold,
+                with_fields=[one.number for one in wanted],
+                with_payload=selection,
+                filter=filter,
+                excluded=excluded or None,
+            )
+        else:
+            submit = partial(
+                engine.native.submit_search,
+                self._native,
+                field.number,
+                cast(Matrix, examples),
+                limit=self._cut(limit),
+                offset=self._cut(offset),
+                **plan.arguments,
+                score_threshold=threshold,
+                with_fields=[one.number for one in wanted],
+                with_payload=selection,
+                filter=filter,
+                score=score,
+                excluded=excluded or None,
+            )
+        return cast("Rows", await engine.call(engine.reads, submit))
 
     async def _records(
         self, ids: Ids, wanted: Sequence[AnyField], selection: PayloadSelection
@@ -399,26 +462,31 @@ class Reads(Handle):
         found = await self._engine.call(self._engine.reads, submit)
         return cast("tuple[list[PointId], list[int | float]]", found)
 
-    async def _vectors_of(
-        self, field: VectorField, ids: Sequence[PointId]
-    ) -> dict[PointId, Matrix | None]:
-        """A vector of some points by their ids; None for those that lack it."""
+    async def _vectors_of(self, field: AnyField, ids: Sequence[PointId]) -> dict[PointId, Any]:
+        """A vector of some points by their ids; None for those that lack it.
+
+        A dense vector is an array, a sparse one indices and values.
+        """
         engine = self._engine
         submit = partial(
             engine.native.submit_retrieve, self._native, list(ids), [field.number], False
         )
         found, _, _, vectors, _ = cast("Rows", await engine.call(engine.reads, submit))
-        present, numbers = vectors[field.number]
-        return {point: numbers[row] if present[row] else None for row, point in enumerate(found)}
+        present, *numbers = vectors[field.number]
+        if isinstance(field, VectorField):
+            rows = numbers[0]
+            return {point: rows[row] if present[row] else None for row, point in enumerate(found)}
+        offsets, indices, values = numbers
+        cuts = [slice(int(offsets[row]), int(offsets[row + 1])) for row in range(len(found))]
+        return {
+            point: (indices[cut], values[cut]) if is_there else None
+            for point, cut, is_there in zip(found, cuts, present, strict=True)
+        }
 
     def _sibling(self, name: object) -> Reads:
         """Another collection of the store, or this one."""
         check_name(name)
         return type(self)(self._engine, self._find_other(str(name)), self._find_other)
-
-    def _is_distance(self, field: VectorField) -> bool:
-        distance = self._settings.vectors[field.name].distance
-        return distance in (Distance.EUCLID, Distance.MANHATTAN)
 
     def _wanted(self, with_vectors: object) -> list[AnyField]:
         """The fields whose vectors are asked for."""

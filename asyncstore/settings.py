@@ -84,8 +84,9 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
             name: VectorField(collection, number, name, params.size)
             for number, (name, params) in enumerate(self.vectors.items())
         }
-        for number, name in enumerate(self.sparse_vectors, start=len(fields)):
-            fields[name] = SparseField(collection, number, name)
+        for number, (name, sparse) in enumerate(self.sparse_vectors.items(), start=len(fields)):
+            idf = sparse.modifier is Modifier.IDF
+            fields[name] = SparseField(collection, number, name, idf)
         return fields
 
     @property
@@ -245,12 +246,7 @@ def _checked_sparse(
             raise InvalidArgumentError(f"{path}: must be a SparseVectorParams, got {params!r}")
         if params.index is not None:
             raise UnsupportedError(
-                f"{path}.index: not supported yet, sparse vectors are kept but not searched"
-            )
-        if params.modifier not in (None, Modifier.NONE):
-            raise UnsupportedError(
-                f"{path}.modifier: {params.modifier!s} is not supported yet, sparse vectors are "
-                f"kept but not searched"
+                f"{path}.index: not supported yet, the index of a sparse vector has no settings"
             )
         checked_vectors[name] = checked(params, SparseVectorParams, path)
     return checked_vectors

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.models import SparseVector
-from asyncstore.pace import LIST_ELEMENTS_MAX
+from asyncstore.pace import LIST_ELEMENTS_MAX, Pace
 
 if TYPE_CHECKING:
-    from asyncstore.pace import Pace
     from asyncstore.vectors import SparseField
 
 Indices: TypeAlias = NDArray[np.uint32]
@@ -80,6 +79,48 @@ class SparseColumn:
         return self._offsets[start : stop + 1], self._indices, self._values
 
 
+async def sparse_query(vector: object) -> SparseArrays:
+    """The query of a search.
+
+    Raises:
+        InvalidArgumentError: It is no sparse vector.
+    """
+    return one_query(*await elements_of(vector, "query", Pace()))
+
+
+def one_query(indices: Indices, values: Values) -> SparseArrays:
+    """One vector, whose indices ascend, as the core takes queries."""
+    return np.array([0, len(indices)], np.uint64), indices, values
+
+
+async def sparse_queries(vectors: object, field: SparseField) -> SparseArrays:
+    """The queries of a batch.
+
+    Raises:
+        InvalidArgumentError: They are no sparse vectors, or there is none.
+    """
+    column = await SparseColumn.of(vectors, field, Pace())
+    if len(column) == 0:
+        raise InvalidArgumentError("vectors: the batch is empty")
+    if not column.present.all():
+        raise InvalidArgumentError(f"{field.path}[{int(np.argmin(column.present))}]: is missing")
+    return column.rows(0, len(column))
+
+
+def weighted_sum(
+    vectors: Sequence[tuple[Indices, Values]], weights: Sequence[float]
+) -> tuple[Indices, Values]:
+    """The sum of some vectors, each times its weight; an index that one lacks is 0 in it."""
+    every = np.concatenate([indices for indices, _ in vectors])
+    indices, places = np.unique(every, return_inverse=True)
+    products = [
+        values.astype(np.float64) * weight
+        for (_, values), weight in zip(vectors, weights, strict=True)
+    ]
+    sums = np.bincount(places, np.concatenate(products), len(indices))
+    return indices, sums.astype(np.float32)
+
+
 class SparseBuilder:
     """Collects the vectors of n points."""
 
@@ -93,7 +134,7 @@ class SparseBuilder:
         Raises:
             InvalidArgumentError: It is no sparse vector; the message begins with ``where``.
         """
-        self._rows[row] = await _elements_of(vector, where, pace)
+        self._rows[row] = await elements_of(vector, where, pace)
 
     async def column(self, pace: Pace) -> SparseColumn:
         """All of them."""
@@ -113,8 +154,12 @@ class SparseBuilder:
         return SparseColumn((offsets, all_indices, all_values), present)
 
 
-async def _elements_of(vector: object, where: str, pace: Pace) -> tuple[Indices, Values]:
-    """Indices, ascending, and values of one vector."""
+async def elements_of(vector: object, where: str, pace: Pace) -> tuple[Indices, Values]:
+    """Indices, ascending, and values of one vector.
+
+    Raises:
+        InvalidArgumentError: It is no sparse vector; the message begins with ``where``.
+    """
     if isinstance(vector, SparseVector):
         given: tuple[object, object] = vector.indices, vector.values
     elif isinstance(vector, Mapping) and set(vector) == {"indices", "values"}:

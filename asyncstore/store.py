@@ -136,7 +136,7 @@ class Store:
         Args:
             name: 1 to 255 characters, none of ``< > : " / \ | ? *``, NUL and 0x1F.
             vectors: One vector without a name, or named ones; None for points without vectors.
-            sparse_vectors: Sparse vectors by name; kept and returned, not yet searched.
+            sparse_vectors: Sparse vectors by name.
             quantization_config: Codes of all vectors that do not have their own: scalar, rabitq,
                 product or binary. "auto" lets the store choose for each vector by its dimensions
                 and by the memory that is left, 4 bits a dimension where a million codes of them

@@ -50,11 +50,17 @@ class VectorField:
 
 @dataclass(frozen=True)
 class SparseField:
-    """A sparse vector of a collection."""
+    """A sparse vector of a collection.
+
+    Attributes:
+        number: Dense vectors come first.
+        idf: Whether queries count rare indices for more.
+    """
 
     collection: str
-    number: int  # dense vectors come first
+    number: int
     name: str
+    idf: bool = False
 
     @property
     def path(self) -> str:
@@ -77,8 +83,8 @@ def find_field(fields: Mapping[str, AnyField], name: object) -> AnyField:
     return found
 
 
-def find_searched_field(fields: Mapping[str, AnyField], name: object) -> VectorField:
-    """The field with this name, to be searched.
+def find_dense_field(fields: Mapping[str, AnyField], name: object) -> VectorField:
+    """The field with this name, which must be dense.
 
     Raises:
         InvalidArgumentError: The collection has no vector of this name.
@@ -86,7 +92,7 @@ def find_searched_field(fields: Mapping[str, AnyField], name: object) -> VectorF
     """
     found = find_field(fields, name)
     if isinstance(found, SparseField):
-        raise UnsupportedError(f"using: '{name}' is sparse, which cannot be searched yet")
+        raise UnsupportedError(f"using: '{name}' is sparse, which is not supported here yet")
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from asyncstore.cli.bench import bench
+from asyncstore.cli.bench import Bench, bench
 from asyncstore.cli.check import check
 from asyncstore.cli.demo import demo
 from asyncstore.cli.import_npy import ImportPlan, import_npy
@@ -121,6 +121,9 @@ def check_command(
 
 @app.command("bench")
 def bench_command(
+    what: Annotated[
+        Bench, typer.Argument(help="Both readers, cold and warm; or what filters cost.")
+    ] = Bench.READERS,
     store: Annotated[
         Path | None, typer.Option("--store", help="Without it: synthetic vectors.")
     ] = None,
@@ -128,5 +131,5 @@ def bench_command(
     searches: Annotated[int, typer.Option("--searches", min=1, help="Searches measured.")] = 200,
     json: Json = False,
 ) -> None:
-    """Measure how long searches take, through io_uring and through the memory map."""
-    run(bench, store, collection, searches, Output(is_json=json))
+    """Measure how long searches take: through io_uring and the memory map, or with filters."""
+    run(bench, what, store, collection, searches, Output(is_json=json))

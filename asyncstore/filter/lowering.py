@@ -54,7 +54,10 @@ _KINDS: dict[str, type[msgspec.Struct]] = {
     "slice": SliceCondition,
 }
 _CLAUSES = ("must", "should", "must_not", "min_should")
-_CONDITIONS: tuple[type[msgspec.Struct], ...] = (*_KINDS.values(), Filter)
+# Conditions, of which a filter is one; and the keys of which one is in each of their dicts, but for
+# that of an empty filter.
+CONDITIONS: tuple[type[msgspec.Struct], ...] = (*_KINDS.values(), Filter)
+CONDITION_KEYS = (*_KINDS, *_CLAUSES)
 
 
 async def lower(
@@ -83,6 +86,14 @@ async def lower_reading(
     """As :func:`lower`; None also where there is nothing in the filter, which all points pass."""
     lowered = await lower(filter, fields, pace, path)
     return None if lowered == ([], [], [], None) else lowered
+
+
+async def lower_condition(
+    condition: object, fields: Mapping[str, AnyField], pace: Pace, path: str
+) -> NativeFilter:
+    """As :func:`lower`, of a single condition."""
+    lowering = _Lowering(fields, pace)
+    return [await lowering.condition(condition, path, depth=1, is_nested=False)], [], [], None
 
 
 class _Lowering:
@@ -124,16 +135,17 @@ class _Lowering:
         """The conditions of a list, or a single one that stands in its place."""
         if value is None:
             return []
-        if isinstance(value, (*_CONDITIONS, Mapping)):
-            return [await self._condition(value, path, depth=depth, is_nested=is_nested)]
+        if isinstance(value, (*CONDITIONS, Mapping)):
+            return [await self.condition(value, path, depth=depth, is_nested=is_nested)]
         return [
-            await self._condition(one, f"{path}[{index}]", depth=depth, is_nested=is_nested)
+            await self.condition(one, f"{path}[{index}]", depth=depth, is_nested=is_nested)
             for index, one in enumerate(list_of(value, path, "conditions"))
         ]
 
-    async def _condition(
+    async def condition(
         self, value: object, path: str, *, depth: int, is_nested: bool
     ) -> NativeCondition:
+        """A condition, in a filter of this depth."""
         self._conditions += 1
         if self._conditions > CONDITIONS_MAX:
             raise InvalidArgumentError(
@@ -190,7 +202,7 @@ def condition_of(value: object, path: str) -> Condition:
     Raises:
         InvalidArgumentError: It is none of them.
     """
-    if isinstance(value, _CONDITIONS):
+    if isinstance(value, CONDITIONS):
         return value  # type: ignore[return-value]
     if not isinstance(value, Mapping):
         raise InvalidArgumentError(f"{path}: must be a condition or a filter, got {shown(value)}")

@@ -171,11 +171,12 @@ class SparseIndexParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class SparseVectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One sparse vector of a collection: kept on disk and returned, not yet searched.
+    """One sparse vector of a collection.
 
     Attributes:
         index: Not supported yet.
-        modifier: ``IDF`` is not supported yet.
+        modifier: ``IDF``: a query's weights are multiplied by ln(1 + (N - n + 0.5) / (n + 0.5)),
+            where N points have the vector and n of them its index. None means ``NONE``.
     """
 
     index: SparseIndexParams | None = None

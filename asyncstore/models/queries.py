@@ -11,24 +11,48 @@ import msgspec
 
 from asyncstore.bounds import Bounds
 from asyncstore.models.filters import FilterInput
+from asyncstore.models.formulas import FormulaQuery
 from asyncstore.models.points import (
     PointId,
     PointIdInput,
     Record,
     ScoredPoint,
+    SparseVectorInput,
     VectorInput,
     WithPayload,
 )
 from asyncstore.models.search import SearchParams
 
 # A vector, or the id of a point that has one.
-ExampleInput: TypeAlias = VectorInput | PointIdInput
+ExampleInput: TypeAlias = VectorInput | SparseVectorInput | PointIdInput
+
+
+class Mmr(msgspec.Struct, frozen=True, kw_only=True):
+    """Maximal marginal relevance: what is near, but not near to what was chosen before it.
+
+    One after the other that candidate is chosen which has the most of ``(1 - diversity)`` times its
+    similarity to the query less ``diversity`` times its greatest to those chosen already.
+
+    Attributes:
+        diversity: From 0, nearness alone, to 1, difference alone; None means 0.5.
+        candidates_limit: How many of the nearest to choose from; None: as many as are wanted, with
+            those that the offset leaves out, at most 16,384.
+    """
+
+    diversity: Annotated[float, Bounds(0, 1)] | None = None
+    candidates_limit: Annotated[int, Bounds(1, 16_384)] | None = None
 
 
 class NearestQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The points nearest to a vector, or to that of a point, which itself is left out."""
+    """The points nearest to a vector, or to that of a point, which itself is left out.
+
+    Attributes:
+        nearest: The vector or the id.
+        mmr: To choose among the nearest those that differ; their scores are similarities still.
+    """
 
     nearest: ExampleInput
+    mmr: Mmr | None = None
 
 
 class RecommendStrategy(StrEnum):
@@ -102,7 +126,7 @@ class Fusion(StrEnum):
     """How lists of results become one.
 
     ``rrf``: by the places in the lists. ``dbsf``: by scores, brought to one scale by each list's
-    mean and deviation.
+    mean and deviation, scores as they are: of distances the larger ones count more.
     """
 
     RRF = "rrf"
@@ -193,6 +217,7 @@ Query: TypeAlias = (
     | RrfQuery
     | OrderByQuery
     | SampleQuery
+    | FormulaQuery
 )
 # A query, the dict that one is in JSON; or a vector or id, which means the nearest to it.
 QueryInput: TypeAlias = Query | Mapping[str, object] | ExampleInput

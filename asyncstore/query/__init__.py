@@ -1,8 +1,26 @@
 """Queries as callers give them, in the core's words; and what is made of several lists."""
 
+from asyncstore.query.evaluation import Candidate
 from asyncstore.query.examples import Examples, Source
+from asyncstore.query.formula import Formula, lower_formula
 from asyncstore.query.fusion import Fuse, fuse_of
 from asyncstore.query.lowering import Sought, lower_query, query_of
+from asyncstore.query.mmr import Diverse
 from asyncstore.query.order import Order
+from asyncstore.query.sparse import lower_sparse_query
 
-__all__ = ["Examples", "Fuse", "Order", "Sought", "Source", "fuse_of", "lower_query", "query_of"]
+__all__ = [
+    "Candidate",
+    "Diverse",
+    "Examples",
+    "Formula",
+    "Fuse",
+    "Order",
+    "Sought",
+    "Source",
+    "fuse_of",
+    "lower_formula",
+    "lower_query",
+    "lower_sparse_query",
+    "query_of",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -14,10 +14,11 @@ from asyncstore.ids import point_id
 from asyncstore.members import shown
 from asyncstore.models import PointId, SparseVector
 from asyncstore.pace import Pace
-from asyncstore.vectors import Matrix, VectorField, fill_row
+from asyncstore.vectors import AnyField, Matrix, VectorField, fill_row
 
 # Reads a vector of points by their ids; a point that is not there, or lacks it, is left out.
-ReadVectors: TypeAlias = Callable[[Sequence[PointId]], Awaitable[Mapping[PointId, Matrix | None]]]
+# A dense vector is an array, a sparse one indices and values.
+ReadVectors: TypeAlias = Callable[[Sequence[PointId]], Awaitable[Mapping[PointId, Any]]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Source:
         is_elsewhere: Whether it is another collection than the one that is searched.
     """
 
-    field: VectorField
+    field: AnyField
     read: ReadVectors
     is_elsewhere: bool = False
 

@@ -67,7 +67,7 @@ def _rrf(k: int, weights: Sequence[float]) -> Fuse:
                 scores[point] = scores.get(point, 0.0) + share
                 if place % _SLICE == 0:
                     await pace.breathe()
-        return _best_first(scores)
+        return best_first(scores)
 
     return fuse
 
@@ -85,9 +85,9 @@ async def _dbsf(lists: Sequence[Ranked]) -> list[tuple[PointId, float]]:
             scores[point] = scores.get(point, 0.0) + scaled
             if place % _SLICE == 0:
                 await pace.breathe()
-    return _best_first(scores)
+    return best_first(scores)
 
 
-def _best_first(scores: dict[PointId, float]) -> list[tuple[PointId, float]]:
-    """Equal ones in the order in which they were met."""
+def best_first(scores: dict[PointId, float]) -> list[tuple[PointId, float]]:
+    """Ids by their scores, equal ones in the order in which they were met."""
     return sorted(scores.items(), key=lambda one: -one[1])

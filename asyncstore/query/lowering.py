@@ -14,6 +14,7 @@ from asyncstore.models import (
     ContextQuery,
     DiscoverInput,
     DiscoverQuery,
+    FormulaQuery,
     FusionQuery,
     NearestQuery,
     OrderByQuery,
@@ -28,6 +29,7 @@ from asyncstore.models import (
 )
 from asyncstore.pace import Pace
 from asyncstore.query.examples import Examples
+from asyncstore.sparse import SparseArrays
 from asyncstore.vectors import Matrix
 
 # Queries by the key that is in their dict.
@@ -40,8 +42,9 @@ _KINDS: dict[str, type[msgspec.Struct]] = {
     "rrf": RrfQuery,
     "order_by": OrderByQuery,
     "sample": SampleQuery,
+    "formula": FormulaQuery,
 }
-_LATER = ("formula", "relevance_feedback")
+_LATER = ("relevance_feedback",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +52,13 @@ class Sought:
     """What the core is to look for.
 
     Attributes:
-        examples: (n, dim) float32.
+        examples: (n, dim) float32; of sparse vectors the one query.
         score: The kind of score and the number of positive examples, which come first; None: the
             similarity to the one example.
         excluded: Points that are no results.
     """
 
-    examples: Matrix
+    examples: Matrix | SparseArrays
     score: tuple[str, int] | None
     excluded: list[PointId]
 
@@ -123,9 +126,9 @@ async def lower_query(
 
 
 async def _recommend(given: RecommendInput, examples: Examples, pace: Pace, path: str) -> Sought:
-    strategy = _strategy(given.strategy, f"{path}.strategy")
+    strategy = strategy_of(given.strategy, f"{path}.strategy")
     for name, some in (("positive", given.positive), ("negative", given.negative)):
-        for index, one in enumerate(_examples_of(some, f"{path}.{name}")):
+        for index, one in enumerate(examples_of(some, f"{path}.{name}")):
             examples.add(one, f"{path}.{name}[{index}]")
     positives = 0 if given.positive is None else len(given.positive)
     if len(examples) == 0:
@@ -143,7 +146,12 @@ async def _recommend(given: RecommendInput, examples: Examples, pace: Pace, path
     return Sought(average, None, examples.excluded)
 
 
-def _strategy(given: object, path: str) -> RecommendStrategy:
+def strategy_of(given: object, path: str) -> RecommendStrategy:
+    """The strategy that was given; None means that of average vectors.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
     if given is None:
         return RecommendStrategy.AVERAGE_VECTOR
     try:
@@ -154,7 +162,8 @@ def _strategy(given: object, path: str) -> RecommendStrategy:
         ) from error
 
 
-def _examples_of(given: object, path: str) -> list[object]:
+def examples_of(given: object, path: str) -> list[object]:
+    """The examples that were given; raises unless they are a list."""
     return [] if given is None else list(list_of(given, path, "vectors and ids of points"))
 
 
