@@ -76,6 +76,15 @@ def test_import_info_check(run, numbers):
     assert {one["cache"] for one in measurements} == {"cold", "warm"}
     assert all(one["searches"] == 30 for one in measurements)
 
+    of_docs = ("--store", "storage", "--collection", "docs", "--searches", 30)
+    measurements = json.loads(run("bench", "filters", *of_docs, "--json").stdout)["measurements"]
+    assert [one["share"] for one in measurements] == [1.0, 0.5, 0.1, 0.01, 0.001]
+    for one in measurements:
+        assert one["points"] == pytest.approx(3000 * one["share"], abs=100)
+        assert one["recall"] > 0.9
+        assert one["searches_per_s"] > 0
+    assert "recall@10" in run("bench", "filters", *of_docs).stdout
+
 
 def test_a_second_import_adds_to_the_collection(run, numbers, tmp_path):
     run("import", "vectors.npy", "--collection", "docs")
@@ -174,6 +183,7 @@ def test_check_repairs_what_is_held_twice(run, numbers, tmp_path):
         (["check", "--store", "nowhere"], "nowhere: there is no store"),
         (["bench", "--store", "nowhere", "--collection", "x"], "nowhere: there is no store"),
         (["bench", "--collection", "x"], "--store"),
+        (["bench", "filters", "--store", "nowhere", "--collection", "x"], "nowhere: there is no"),
         (["import", "nothing.npy", "--collection", "x"], "nothing.npy"),
         (["import", "text.npy", "--collection", "x"], "text.npy: is not a .npy file"),
         (["import", "flat.npy", "--collection", "x"], r"(n, dim)"),
@@ -209,12 +219,32 @@ def test_the_demo_finds_texts_and_measures_both_readers(run, tmp_path, uring_ref
     assert len(report["answers"]) == 3
     for answer in report["answers"]:
         assert all(found["text"]["text"] for found in answer["found"])
+    narrowed = report["narrowed"]
+    assert [found["text"]["registry"] for found in narrowed["filtered"]] == ["npm"] * 3
+    assert {
+        name: [found["text"]["registry"] for found in best]
+        for name, best in narrowed["groups"].items()
+    } == {"npm": ["npm"], "pypi": ["pypi"]}
+    examples = {narrowed["positive"]["text"]["name"], narrowed["negative"]["text"]["name"]}
+    assert len(narrowed["discovered"]) == 3
+    for found in narrowed["discovered"]:
+        assert found["score"] > 1  # on the side of the positive example
+        assert found["text"]["name"] not in examples
     readers = {one["reader"] for one in report["measurements"]}
     assert readers == ({"io_uring", "mmap"} if uring_refusal is None else {"mmap"})
     assert all(one["recall"] >= 0.99 for one in report["measurements"])
     assert list(tmp_path.iterdir()) == []
     text = run("demo").stdout
-    for word in ("Import", "Search", "How fast", "recall@10", "cold", "warm", "posix_fadvise"):
+    for word in (
+        "Import",
+        "Search",
+        "Narrow it down",
+        "How fast",
+        "recall@10",
+        "cold",
+        "warm",
+        "posix_fadvise",
+    ):
         assert word in text
 
 

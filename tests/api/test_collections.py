@@ -163,7 +163,7 @@ async def test_many_collections_open_again(open_store, unnamed):
         {"hnsw_config": m.HnswConfigDiff(payload_m=16)},
         {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=0)},
         {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
-        {"sparse_vectors": {"s": m.SparseVectorParams(modifier=m.Modifier.IDF)}},
+        {"sparse_vectors": {"s": m.SparseVectorParams(index=m.SparseIndexParams())}},
         {"on_disk_payload": False},
     ],
     ids=lambda settings: next(iter(settings)),

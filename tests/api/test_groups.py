@@ -30,6 +30,7 @@ VALUES = [
     ({"k": "d"}, []),
     ([], []),
     (-(2**63), [-(2**63)]),
+    (2**63, []),
 ]
 
 
@@ -95,6 +96,19 @@ async def test_groups_are_full_where_points_are_left(many, indexed):
         expected = many.groups(query, limit, size, path=path)
         assert list(shape(found)) == list(expected)
         assert shape(found) == expected
+
+
+@inside(many_points)
+async def test_points_of_several_groups_come_no_sooner_than_nearer_ones(many):
+    """Point 7 is of one group, point 8, which is farther, of the same one and of another."""
+    line = await many.store.create_collection(
+        "line", vectors=m.VectorParams(size=1, distance=m.Distance.EUCLID)
+    )
+    keys = {1: [0, 2], 2: 0, 3: 0, 4: 0, 5: 0, 6: 0, 7: 2, 8: [2, 5]}
+    points = [m.PointStruct(id=at, vector=[at], payload={"k": key}) for at, key in keys.items()]
+    await line.upsert(points)
+    found = await line.query_groups([0], group_by="k", limit=3, group_size=2)
+    assert shape(found) == {0: [1, 2], 2: [1, 7], 5: [8]}
 
 
 @inside(many_points)

@@ -83,6 +83,30 @@ async def test_more_searches_than_the_inbox_holds(open_store):
         assert done == 6000
 
 
+async def test_queries_of_several_steps(open_store):
+    """Prefetches, a formula, a choice on a thread, groups: as they are, and cut off."""
+    async with open_store() as store:
+        collection = await filled(store)
+        for number in range(10):
+            await collection.set_payload({"n": number % 3}, points=[number, number + 10])
+        vector = vectors_of(1, seed=3)[0]
+        near = [m.Prefetch(query=vector, limit=50), m.Prefetch(limit=20)]
+        formula = {"sum": ["$score", {"mult": [10, {"key": "n", "match": {"value": 2}}]}]}
+        mmr = m.NearestQuery(nearest=vector, mmr=m.Mmr(candidates_limit=200))
+        calls = [
+            lambda: collection.query({"fusion": "rrf"}, prefetch=near),
+            lambda: collection.query({"formula": formula}, prefetch=near),
+            lambda: collection.query(mmr, limit=100),
+            lambda: collection.query_groups(vector, group_by="n", group_size=2),
+        ]
+        expected = [await call() for call in calls]
+        assert [len(found) for found in expected] == [10, 10, 100, 3]
+        for call, found in zip(calls, expected, strict=True):
+            with anyio.move_on_after(0.0005):
+                await call()
+            assert await call() == found
+
+
 async def test_cancellation(open_store):
     async with open_store() as store:
         collection = await filled(store)

@@ -86,8 +86,6 @@ async def test_without_a_query_points_come_by_their_ids(line):
     assert await line.ids(offset=100) == []
     (hit,) = await line.rows.query(limit=1, with_payload=True, with_vectors=True)
     assert (hit.id, hit.score, hit.payload["at"], hit.vector) == (1, 0.0, 1, [1.0, 0.0])
-    assert await line.ids(score_threshold=0.5) == []
-    assert await line.ids(score_threshold=-1.0, limit=1) == [1]
 
 
 @inside(a_line)
@@ -153,8 +151,8 @@ async def test_fusion(line):
     assert await line.ids({"fusion": "rrf"}, prefetch=prefetch, score_threshold=0.3) == [1, 4, 2]
     assert await line.ids({"rrf": {"k": 60}}, prefetch=prefetch, limit=2, offset=1) == [4, 2]
     assert (await line.ids({"rrf": {"weights": [1, 3]}}, prefetch=prefetch))[0] == 4
-    # The nearest has the smallest distance, and counts most.
-    assert (await line.ids({"fusion": "dbsf"}, prefetch=prefetch[0]))[0] == 1
+    # Scores as they are: of distances the largest counts most.
+    assert (await line.ids({"fusion": "dbsf"}, prefetch=prefetch[0]))[0] == 3
 
 
 @inside(a_line)
@@ -209,13 +207,60 @@ async def test_vectors_of_ids_from_elsewhere(line):
         ({"context": []}, InvalidArgumentError, "query.context: must have at least one pair"),
         ({"context": {"positive": 1}}, InvalidArgumentError, r"context\[0\].negative: is missing"),
         ({"fusion": "rrf"}, InvalidArgumentError, "query: a fusion needs a prefetch"),
-        ({"formula": {}}, UnsupportedError, "query.formula is not supported yet"),
+        ({"formula": 1}, InvalidArgumentError, "query: a formula needs a prefetch"),
+        (
+            {"nearest": 1, "mmr": {"diversity": 1.5}},
+            InvalidArgumentError,
+            "mmr.diversity: value 1.5",
+        ),
+        ({"nearest": 1, "mmr": {"candidates_limit": 0}}, InvalidArgumentError, "candidates_limit"),
+        ({"nearest": 1, "mmr": {"lambda": 1}}, InvalidArgumentError, "mmr: unknown key 'lambda'"),
+        ({"nearest": 1, "mmr": 0.5}, InvalidArgumentError, "query.mmr: must be a Mmr"),
+        ({"relevance_feedback": {}}, UnsupportedError, "relevance_feedback is not supported yet"),
     ],
 )
 @inside(a_line)
 async def test_what_is_wrong_is_named(line, query, error, message):
     with pytest.raises(error, match=message):
         await line.rows.query(query)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"prefetch": {"query": [1, 1]}}, "^query: A query is needed to merge the prefetches"),
+        (
+            {"query": {"fusion": "rrf"}, "prefetch": {"prefetch": {"query": [1, 1]}}},
+            r"^prefetch\[0\].query: A query is needed to merge the prefetches",
+        ),
+        (
+            {"score_threshold": 0.5},
+            "^score_threshold: A query is needed to use the score_threshold",
+        ),
+        (
+            {"query": {"order_by": "at"}, "score_threshold": 0.5},
+            "Can't use score_threshold with an order_by query",
+        ),
+    ],
+)
+@inside(a_line)
+async def test_parts_that_exclude_each_other(line, asked, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        await line.rows.query(**asked)
+
+
+@inside(a_line)
+async def test_a_fusion_is_of_no_vector(line):
+    named = await line.store.create_collection(
+        "named", vectors={"a": m.VectorParams(size=2, distance=m.Distance.DOT)}
+    )
+    prefetch = m.Prefetch(query=[1, 0], using="a")
+    with pytest.raises(InvalidArgumentError, match="cannot be combined with the 'using' field"):
+        await named.query({"fusion": "rrf"}, prefetch=prefetch, using="a")
+    # What is wrong in a prefetch is told first.
+    with pytest.raises(PointNotFoundError, match="No point with id 77 found"):
+        await named.query({"fusion": "rrf"}, prefetch={"query": 77, "using": "a"}, using="a")
+    assert await named.query({"fusion": "rrf"}, prefetch=prefetch) == []
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from asyncstore import InvalidArgumentError, UnsupportedError
+from asyncstore import InvalidArgumentError
 from asyncstore import models as m
 
 pytestmark = pytest.mark.asyncio
@@ -198,14 +198,6 @@ async def test_a_dense_vector_takes_no_sparse_one(open_store, unnamed):
             await docs.upsert([m.PointStruct(id=1, vector={"": ROSE})])
 
 
-async def test_they_cannot_be_searched_yet(open_store, unnamed):
-    async with open_store() as store:
-        docs = await make(store, unnamed)
-        for search in (docs.search, docs.search_batch):
-            with pytest.raises(UnsupportedError, match="'text' is sparse"):
-                await search([1.0], using="text")
-
-
 @pytest.mark.parametrize(
     ("sparse", "sentence"),
     [
@@ -222,3 +214,21 @@ async def test_wrong_settings(open_store, sparse, sentence):
         with pytest.raises(InvalidArgumentError, match=sentence):
             await store.create_collection("docs", vectors=dense, sparse_vectors=sparse)
         assert await store.list_collections() == []
+
+
+async def test_deletes_without_a_dense_vector_are_there_after_a_reopen(open_store):
+    """The points of a collection whose vectors are all sparse have no rows that tell of them."""
+    async with open_store() as store:
+        sparse = {"text": m.SparseVectorParams()}
+        docs = await store.create_collection("docs", vectors={}, sparse_vectors=sparse)
+        await docs.upsert([m.PointStruct(id=i, vector={"text": ROSE}) for i in range(10)])
+        await docs.optimize()  # a checkpoint
+        await docs.delete(points=[2, 3])
+        await docs.upsert([m.PointStruct(id=11, vector={"text": THORN})])
+    for _ in range(2):
+        async with open_store() as store:
+            docs = await store.get_collection("docs")
+            records, _ = await docs.scroll(limit=100, with_vectors=True)
+            assert [record.id for record in records] == [0, 1, *range(4, 10), 11]
+            assert records[-1].vector == {"text": THORN}
+            assert docs.statistics().rebuilt == []

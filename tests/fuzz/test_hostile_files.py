@@ -24,7 +24,7 @@ READER = Path(__file__).parent / "hostile_reader.py"
 REFUSALS = ("CorruptionError", "StorageIOError", "UnsupportedError")
 KINDS = (
     "COLLECTION LOCK MANIFEST STORE codes deleted dictionary done mirror page points rows spare "
-    "tracker vectors wal"
+    "sparse tracker vectors wal"
 ).split()
 
 
@@ -188,6 +188,7 @@ ALLOWED = {
     "points": refused_as_a_folder,
     "rows": refused_as_a_folder,
     "spare": refused_as_a_folder,
+    "sparse": refused_as_a_folder,
     "vectors": originals,
     "wal": log,
 }

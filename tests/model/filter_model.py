@@ -6,6 +6,7 @@ store's own business.
 """
 
 import functools
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -52,6 +53,16 @@ def conditions_of(clause):
     if clause is None:
         return []
     return list(clause) if isinstance(clause, list | tuple) else [clause]
+
+
+def parts(filter):
+    """Each condition in a filter, also in those inside of it, but not in a nested one."""
+    least = filter.min_should
+    clauses = [filter.must, filter.should, filter.must_not, least and least.conditions]
+    for condition in itertools.chain.from_iterable(map(conditions_of, clauses)):
+        yield condition
+        if isinstance(condition, m.Filter):
+            yield from parts(condition)
 
 
 def condition_holds(condition, point, root):

@@ -6,9 +6,11 @@ one's.
 """
 
 import contextlib
+import itertools
 import os
 import random
 
+import anyio
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -29,6 +31,17 @@ def run_model(machine, *, operations):
             run_state_machine_as_test(seed(number)(machine), settings=chosen)
         number += 1
     print(f"{machine.__name__}: {machine.operations} operations")
+
+
+def run_data_sets(run, *, cases, first):
+    """Awaits ``run.data_set`` of one seed after the other until ``run.cases`` is what is wanted."""
+    wanted = wanted_of(cases)
+    for number in itertools.count(first):
+        with repeatable(number):
+            anyio.run(run.data_set, number)
+        if run.cases >= wanted:
+            break
+    print(f"{run.cases} cases")
 
 
 def wanted_of(operations):

@@ -86,6 +86,29 @@ def dbsf(lists):
     return scores
 
 
+def diverse(query, distance, candidates, relevance, wanted):
+    """Ids chosen for nearness and difference; None where a choice hangs on the last digits."""
+    own = {point: similarity(distance, query, vector) for point, vector in candidates.items()}
+    chosen = []
+    while candidates and len(chosen) < wanted:
+        marginal = {
+            point: relevance * own[point]
+            - (1 - relevance)
+            * max(similarity(distance, vector, candidates[other]) for other in chosen)
+            if chosen
+            else own[point]
+            for point, vector in candidates.items()
+            if point not in chosen
+        }
+        if not marginal:
+            break
+        best = sorted(marginal.values(), reverse=True)[:2]
+        if len(best) > 1 and best[0] - best[1] < 1e-4 * (1 + abs(best[0])):
+            return None
+        chosen.append(max(marginal, key=marginal.get))
+    return chosen
+
+
 def pairs_of(context):
     if context is None:
         return []
@@ -125,3 +148,35 @@ def _squashed(x):
 
 def _between_0_and_1(x):
     return (_squashed(x) + 1) / 2
+
+
+def sparse_ranked(query, vectors, corpus=None):
+    """All ids with their scores, best first; of those that share an index with the query.
+
+    Sparse vectors, and the query, are dicts from index to weight. With a corpus, the vectors of all
+    points, weights count by how rare their index is in it.
+    """
+    if corpus is not None:
+        query = {index: weight * idf(index, corpus) for index, weight in query.items()}
+    scores = {
+        point: sum(query[index] * vector[index] for index in query.keys() & vector.keys())
+        for point, vector in vectors.items()
+        if query.keys() & vector.keys()
+    }
+    return sorted(scores.items(), key=lambda one: (-one[1], one[0]))
+
+
+def sparse_average(positive, negative):
+    """The query of a recommendation by the average vector."""
+    weights = [(vector, (2 if negative else 1) / len(positive)) for vector in positive]
+    weights += [(vector, -1 / len(negative)) for vector in negative]
+    average = {}
+    for vector, weight in weights:
+        for index, value in vector.items():
+            average[index] = average.get(index, 0.0) + weight * value
+    return average
+
+
+def idf(index, corpus):
+    having = sum(index in vector for vector in corpus.values())
+    return float(np.log(1 + (len(corpus) - having + 0.5) / (having + 0.5)))

@@ -6,7 +6,6 @@ A case is a filter, a data set and a state. Each reader runs the same ones.
 """
 
 import functools
-import itertools
 import random
 from dataclasses import replace
 
@@ -17,9 +16,9 @@ import pytest
 
 import asyncstore
 from asyncstore import models as m
-from filter_model import Point, conditions_of, passes
+from filter_model import Point, parts, passes
 from filter_strategies import IDS, filters, payloads
-from model_runs import examples, first_seed, repeatable, wanted_of
+from model_runs import examples, first_seed, run_data_sets
 
 CASES = 5_200  # of each reader, with and without indexes
 POINTS, FILTERS, WRITES = 200, 260, 12  # of a data set
@@ -56,13 +55,7 @@ def test_filters(tmp_path, async_scorer, field_schemas):
     performance = {"workers": 1, "prewarm": False}
     storage = {"async_scorer": async_scorer, "durability": "flush", "performance": performance}
     run = Run(tmp_path / "store", {"storage": storage}, field_schemas)
-    wanted = wanted_of(CASES)
-    for number in itertools.count(FIRST):
-        with repeatable(number):
-            anyio.run(run.data_set, number)
-        if run.cases >= wanted:
-            break
-    print(f"{run.cases} cases")
+    run_data_sets(run, cases=CASES, first=FIRST)
 
 
 @functools.cache
@@ -293,23 +286,14 @@ class Run:
             return f"{state}: {filter!r}: the order is {found}, must be {passing}"
         point = self._points[wrong]
         smallest = filter
-        for part in _parts(filter):
+        for part in parts(filter):
+            part = m.Filter(must=part)
             records, _ = await self._docs.scroll(filter=part, limit=ALL)
             is_found = wrong in [record.id for record in records]
             if is_found != passes(part, point) and len(repr(part)) < len(repr(smallest)):
                 smallest = part
         verb = "passes" if passes(smallest, point) else "does not pass"
         return f"{state}: {point!r} {verb} {smallest!r}, a part of {filter!r}"
-
-
-def _parts(filter):
-    """Filters of each condition that is not inside of a nested one."""
-    least = filter.min_should
-    clauses = [filter.must, filter.should, filter.must_not, least and least.conditions]
-    for condition in itertools.chain.from_iterable(map(conditions_of, clauses)):
-        yield m.Filter(must=condition)
-        if isinstance(condition, m.Filter):
-            yield from _parts(condition)
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 10, 1000, 2**64 - 1])

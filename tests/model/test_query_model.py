@@ -4,17 +4,17 @@ A case is a query with a filter and parameters; a data set is a distance, codes 
 some are overwritten and deleted. Ids stand for vectors wherever a query takes either.
 """
 
-import itertools
 import random
 
-import anyio
+import msgspec
 import numpy as np
 import pytest
 
 import asyncstore
+import formula_model
 import query_model as model
 from asyncstore import models as m
-from model_runs import first_seed, repeatable, wanted_of
+from model_runs import first_seed, run_data_sets
 
 CASES = 2_000  # of each reader
 POINTS, QUERIES = 300, 25  # of a data set; queries in each of its states
@@ -39,13 +39,7 @@ def test_queries(tmp_path, async_scorer):
     performance = {"workers": 2, "prewarm": False}
     storage = {"async_scorer": async_scorer, "durability": "flush", "performance": performance}
     run = Run(tmp_path / "store", {"storage": storage})
-    wanted = wanted_of(CASES)
-    for number in itertools.count(first_seed()):
-        with repeatable(number):
-            anyio.run(run.data_set, number)
-        if run.cases >= wanted:
-            break
-    print(f"{run.cases} cases")
+    run_data_sets(run, cases=CASES, first=first_seed())
 
 
 class Run:
@@ -56,7 +50,7 @@ class Run:
         self.draw = random.Random(number)
         self.numbers = np.random.default_rng(number)
         self.distance = self.draw.choice(list(m.Distance))
-        self.vectors, self.parts = {}, {}
+        self.vectors, self.parts, self.payloads = {}, {}, {}
         name = f"set {number}"
         async with asyncstore.open_store(self.folder, config=self.config) as store:
             rows = await store.create_collection(
@@ -89,7 +83,8 @@ class Run:
         for point in ids:
             self.vectors[point] = self.numbers.standard_normal(DIM).astype(np.float32)
             self.parts[point] = self.draw.randrange(4)
-            payload = {"part": self.parts[point]}
+            payload = {"part": self.parts[point], **formula_model.payload(self.draw)}
+            self.payloads[point] = payload
             points.append(m.PointStruct(id=point, vector=self.vectors[point], payload=payload))
         await rows.upsert(points)
 
@@ -98,7 +93,10 @@ class Run:
             await self.check_query(rows)
             self.cases += 1
         await self.check_fusion(rows)
-        self.cases += 1
+        for _ in range(5):
+            await self.check_formula(rows)
+            await self.check_diverse(rows)
+        self.cases += 11
 
     async def check_query(self, rows):
         query, plain, used = self.query()
@@ -127,10 +125,11 @@ class Run:
         )
         assert_same(found, best, limit, offset, dict(best))
 
-    async def check_fusion(self, rows):
+    async def prefetched(self, rows, most):
+        """Some prefetches, and what they find: ids with scores, the better the greater."""
         prefetches, lists = [], []
-        for _ in range(self.draw.randrange(1, 4)):
-            query, plain, _ = self.query()
+        for _ in range(self.draw.randint(1, most)):
+            query, _, _ = self.query()
             prefetch = m.Prefetch(
                 query=query,
                 limit=self.draw.choice([1, 20, 50]),
@@ -140,9 +139,12 @@ class Run:
             hits = await rows.query(
                 query, limit=prefetch.limit, filter=prefetch.filter, params=PARAMS[0]
             )
-            sign = -1 if model.smaller_is_better(plain, self.distance) else 1
             prefetches.append(prefetch)
-            lists.append([(hit.id, sign * hit.score) for hit in hits])
+            lists.append([(hit.id, hit.score) for hit in hits])
+        return prefetches, lists
+
+    async def check_fusion(self, rows):
+        prefetches, lists = await self.prefetched(rows, 3)
         fusion, scores = self.draw.choice(
             [
                 (m.FusionQuery(fusion=m.Fusion.RRF), model.rrf(lists)),
@@ -168,6 +170,56 @@ class Run:
         found = await rows.query(query, prefetch=prefetches, limit=1000, params=PARAMS[0])
         best = model.ranked(plain, self.distance, candidates)
         assert_same(found, best, 1000, 0, dict(best))
+
+    async def check_formula(self, rows):
+        prefetches, lists = await self.prefetched(rows, 2)
+        query = formula_model.query(self.draw, len(prefetches))
+        found = dict.fromkeys(point for one in lists for point, _ in one)
+        candidates = [formula_model.point_of(one, self.payloads[one]) for one in found]
+        given = self.draw.choice([query, msgspec.json.decode(msgspec.json.encode(query))])
+        try:
+            scores = formula_model.scored(query, candidates, lists)
+        except formula_model.Undefined:
+            with pytest.raises(asyncstore.InvalidArgumentError, match=r"^query\.formula"):
+                await rows.query(given, prefetch=prefetches)
+            return
+        best = sorted(scores.items(), key=lambda one: -one[1])
+        limit, offset = self.draw.choice([1, 10, 1000]), self.draw.choice([0, 0, 3])
+        found = await rows.query(given, prefetch=prefetches, limit=limit, offset=offset)
+        assert_same(found, best, limit, offset, scores)
+
+    async def check_diverse(self, rows):
+        vector = self.numbers.standard_normal(DIM).astype(np.float32)
+        candidates_limit, part = self.draw.choice([None, 1, 15, 40]), self.draw.choice([None, 1])
+        diversity = self.draw.choice([None, 0.0, 0.3, 0.9, 1.0])
+        limit, offset = self.draw.choice([1, 8, 20]), self.draw.choice([0, 0, 3])
+        admitted = {
+            point: vector
+            for point, vector in self.vectors.items()
+            if part in (None, self.parts[point])
+        }
+        best = model.ranked(m.NearestQuery(nearest=vector), self.distance, admitted)
+        candidates = dict(best[: candidates_limit or limit + offset])
+        relevance = 0.5 if diversity is None else 1 - diversity
+        chosen = model.diverse(
+            vector,
+            self.distance,
+            {point: self.vectors[point] for point in candidates},
+            relevance,
+            limit + offset,
+        )
+        mmr = m.Mmr(diversity=diversity, candidates_limit=candidates_limit)
+        found = await rows.query(
+            m.NearestQuery(nearest=vector, mmr=mmr),
+            filter=None if part is None else by_part(part),
+            params=self.draw.choice(PARAMS),
+            limit=limit,
+            offset=offset,
+        )
+        for hit in found:
+            np.testing.assert_allclose(hit.score, candidates[hit.id], rtol=2e-4, atol=2e-5)
+        if chosen is not None:
+            assert [hit.id for hit in found] == chosen[offset:]
 
     def query(self):
         """A query with ids, the same with vectors, and the ids."""

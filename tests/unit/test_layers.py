@@ -26,6 +26,7 @@ LAYERS = [
     {"handle"},
     {"reads", "writes", "payload_writes"},
     {"asked"},
+    {"hits"},
     {"payload_indexes", "queries"},
     {"groups", "matrix"},
     {"collection"},

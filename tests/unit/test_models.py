@@ -167,7 +167,6 @@ def test_all_wrong_settings_are_listed():
 @pytest.mark.parametrize(
     "given",
     [
-        {"sparse_vectors": {"s": m.SparseVectorParams(modifier=m.Modifier.IDF)}},
         {"sparse_vectors": {"s": m.SparseVectorParams(index=m.SparseIndexParams())}},
         {"hnsw_config": m.HnswConfigDiff(payload_m=8)},
         {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=1)},

@@ -16,7 +16,7 @@ MAY_USE = {
     "wal": {"io", "base"},
     "gridstore": {"io", "base"},
     "payload": {"base"},
-    "sparse": {"simd", "base"},
+    "sparse": {"io", "simd", "base"},
     "filter": {"payload", "points", "base"},
     "fields": {"filter", "payload", "points", "io", "base"},
     "points": {"io", "base"},
