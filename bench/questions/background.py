@@ -1,8 +1,13 @@
 """What searches and writes wait while the optimizer seals, links and merges behind them.
 
-A store is filled; then one search after the other and, beside them, a write of ten points every
-20 ms, first while `optimize()` makes one segment of everything, then for as long with nothing else
-going on. On a machine with few cores the optimizer takes its share of them, at a low priority.
+A store is filled; then one search after the other and, beside them, a write of ten points every 20
+ms: with nothing else going on, while `optimize()` makes one segment of everything, and with nothing
+else again. Before and during, searches scan all codes; afterwards they walk the graph. On a machine
+with few cores the optimizer takes its share of them, at a low priority.
+
+Both are done with every write synced, and without: a sync waits for the device, which is busy with
+what the optimizer has written (and with whatever other machines do with it); what a write waits for
+the engine itself is seen without.
 """
 
 import asyncio
@@ -20,15 +25,21 @@ LIMIT = 10
 POINTS_A_WRITE = 10
 WRITE_EVERY_S = 0.02
 BLOCK_ROWS = 50_000
+QUIET_S = 20.0
 
 
 def answer(setting: Setting) -> list[report.Row]:
-    return asyncio.run(_answer(setting))
-
-
-async def _answer(setting: Setting) -> list[report.Row]:
     vectors = grow(setting.data.vectors, setting.rows, seed=1)
-    async with opened(setting.folder / "background") as store:
+    return [
+        row
+        for durability in ("fsync", "none")
+        for row in asyncio.run(_answer(setting, vectors, durability))
+    ]
+
+
+async def _answer(setting: Setting, vectors: Floats, durability: str) -> list[report.Row]:
+    folder = setting.folder / f"background-{durability}"
+    async with opened(folder, durability=durability) as store:
         rows = await store.create_collection(
             "rows",
             vectors=m.VectorParams(size=vectors.shape[1], distance=m.Distance.COSINE),
@@ -37,16 +48,21 @@ async def _answer(setting: Setting) -> list[report.Row]:
         for begin in range(0, len(vectors), BLOCK_ROWS):
             block = vectors[begin : begin + BLOCK_ROWS]
             await rows.upsert_arrays(np.arange(begin, begin + len(block)), block)
+        quiet = asyncio.create_task(asyncio.sleep(QUIET_S))
+        before = await _both(rows, setting.data.queries, vectors, quiet)
         begin_s = time.perf_counter()
         optimizing = asyncio.create_task(rows.optimize())
-        busy = await _both(rows, setting.data.queries, vectors, optimizing)
+        during = await _both(rows, setting.data.queries, vectors, optimizing)
         took_s = time.perf_counter() - begin_s
-        quiet = await _both(
-            rows, setting.data.queries, vectors, asyncio.create_task(asyncio.sleep(took_s))
-        )
+        quiet = asyncio.create_task(asyncio.sleep(QUIET_S))
+        after = await _both(rows, setting.data.queries, vectors, quiet)
     return [
-        {"behind": "optimize()", "seconds": took_s, **busy},
-        {"behind": "nothing", "seconds": took_s, **quiet},
+        {"durability": durability, "behind": behind, "seconds": seconds, **latencies}
+        for behind, seconds, latencies in (
+            ("nothing, before", QUIET_S, before),
+            ("optimize()", took_s, during),
+            ("nothing, after", QUIET_S, after),
+        )
     ]
 
 
