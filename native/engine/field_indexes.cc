@@ -77,6 +77,15 @@ std::shared_ptr<PayloadIndex> FieldIndexes::find(const std::string& key) const {
   return found == all->end() ? nullptr : *found;
 }
 
+std::shared_ptr<const fields::FieldIndex> FieldIndexes::find(const payload::Path& path) const {
+  for (const auto& index : *list()) {
+    if (index->definition().schema.path == path) {
+      return index->content();
+    }
+  }
+  return nullptr;
+}
+
 void FieldIndexes::create(IndexDefinition definition) {
   const auto before = find(definition.schema.key);
   if (before && before->definition() == definition) {

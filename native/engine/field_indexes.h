@@ -72,6 +72,8 @@ class FieldIndexes {
   std::shared_ptr<const List> list() const;
   // Of a field, whether it has content or not; null when there is none.
   std::shared_ptr<PayloadIndex> find(const std::string& key) const;
+  // The content of one of the values at a path, where there is one.
+  std::shared_ptr<const fields::FieldIndex> find(const payload::Path& path) const;
 
   // --- writer ---
   // In place of another one of the field. Nothing happens when there is the same already.

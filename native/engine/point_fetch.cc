@@ -3,6 +3,8 @@
 #include <thread>
 #include <utility>
 
+#include "filter/group_keys.h"
+
 namespace asyncstore::engine {
 
 using base::Bytes;
@@ -30,6 +32,9 @@ PointFetch::PointFetch(std::shared_ptr<Collection> collection, const With& with,
     values_.emplace(collection_, points, k_value_index);
     if (with_payload_) {
       values_->add_store(0, &with.payload);
+      if (with.payload.kind == PayloadSelection::Kind::group_keys) {
+        group_index_ = collection_->indexes().find(with.payload.paths.front());
+      }
     }
     for (const uint32_t number : sparse_) {
       values_->add_store(1 + number, nullptr);
@@ -51,7 +56,9 @@ std::optional<uint64_t> PointFetch::add(size_t point, uint32_t slot, const Row* 
   }
   for (size_t column = 0; column < moment_.values.size(); ++column) {
     const auto& found = moment_.values[column];
-    if (!found.ok()) {
+    if (column == 0 && moment_.group_keys) {
+      values_->know(column, point, filter::group_keys(*moment_.group_keys));
+    } else if (!found.ok()) {
       values_->fail(found.error());
     } else if (found.value()) {
       values_->add(column, point, slot, *found.value());
@@ -70,6 +77,7 @@ void PointFetch::look(uint32_t slot) {
   for (const uint32_t field : dense_) {
     moment_.locations.push_back(collection_->table().location(slot, field));
   }
+  moment_.group_keys = group_index_ ? group_index_->group_keys(slot) : std::nullopt;
   for (size_t column = 0; values_ && column < values_->columns(); ++column) {
     moment_.values.push_back(values_->store(column).find(slot));
   }

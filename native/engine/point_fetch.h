@@ -52,6 +52,7 @@ class PointFetch {
     uint64_t version = 0;
     std::vector<points::Location> locations;                            // one for each dense field
     std::vector<base::Result<std::optional<gridstore::Entry>>> values;  // one for each store
+    std::optional<std::vector<filter::Scalar>> group_keys;              // where an index knows them
   };
   void look(uint32_t slot);
   bool find_rows(const Row* known);
@@ -62,6 +63,8 @@ class PointFetch {
   bool with_payload_;
   std::optional<VectorFetch> vectors_;
   std::optional<ValueFetch> values_;  // payload first, if wanted, then sparse_
+  // Knows what points are grouped by, where that is wanted of payloads; or null.
+  std::shared_ptr<const fields::FieldIndex> group_index_;
 
   // Of the point that is being added.
   Moment moment_;

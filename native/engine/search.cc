@@ -440,6 +440,7 @@ Task::Next SearchTask::answer(Worker& worker) {
     return Next::done;
   }
   std::vector<Rows> found;
+  found.reserve(queries_.size());
   for (const Query& query : queries_) {
     found.push_back(rows_of(query));
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "engine/collection.h"
@@ -38,6 +39,11 @@ class ValueFetch {
   // The value that result `point` has in the store added as number `column` is this one of its
   // slot.
   void add(size_t column, size_t point, uint32_t slot, const gridstore::Entry& entry);
+  // The same where what is wanted of the value is known already.
+  void know(size_t column, size_t point, std::vector<std::byte> selected) {
+    columns_[column].fetched.present[point] = 1;
+    columns_[column].fetched.values[point] = std::move(selected);
+  }
   void fail(base::Error error);
   void add_requests(std::vector<io::ReadRequest>& requests) const;
   // Whether the request is one of this fetch.

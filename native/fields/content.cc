@@ -87,6 +87,19 @@ Flags Content::flags(uint32_t slot) const {
   return flags;
 }
 
+filter::Scalar Content::value(uint64_t key) const {
+  switch (schema_.kind) {
+    case Kind::boolean:
+      return key != 0;
+    case Kind::integer:
+      return integer_of(key);
+    case Kind::uuid:
+      return uuid_text(terms_.text(static_cast<uint32_t>(key)));
+    default:
+      return std::string(terms_.text(static_cast<uint32_t>(key)));
+  }
+}
+
 uint64_t Content::ram_bytes() const {
   uint64_t bytes = column_.ram_bytes() + postings_.ram_bytes() + terms_.ram_bytes();
   for (const SlotMarks& marks : marks_) {

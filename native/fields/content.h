@@ -12,6 +12,7 @@
 #include "fields/slot_marks.h"
 #include "fields/terms.h"
 #include "fields/values.h"
+#include "filter/filter.h"
 
 namespace asyncstore::fields {
 
@@ -35,6 +36,8 @@ class Content {
   const SlotMarks& marked(Flag flag) const { return marks_[static_cast<size_t>(flag)]; }
   const Column& column() const { return column_; }
   const Postings& postings() const { return postings_; }
+  // The value that a key stands for: of keywords, uuids, integers and booleans.
+  filter::Scalar value(uint64_t key) const;
   const Terms& terms() const { return terms_; }
   Terms& terms() { return terms_; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 #include <shared_mutex>
+#include <span>
 #include <utility>
 
 #include "base/assert.h"
@@ -26,6 +27,26 @@ std::optional<Answer> FieldIndex::answer(const filter::Test& test, uint32_t slot
 std::optional<uint64_t> FieldIndex::estimate(const filter::Test& test) const {
   const std::shared_lock lock(mutex_);
   return fields::estimate(content_, test);
+}
+
+std::optional<std::vector<filter::Scalar>> FieldIndex::group_keys(uint32_t slot) const {
+  const bool is_integer = schema().kind == Kind::integer;
+  if (!is_integer && !has_terms(schema().kind)) {
+    return std::nullopt;
+  }
+  const std::shared_lock lock(mutex_);
+  // A number that is foreign among integers is none of 64 bits.
+  const Flags flags = content_.flags(slot);
+  const std::span<const uint64_t> keys = content_.column().keys(slot);
+  if (!flags.has(Flag::present) || flags.has(Flag::foreign_text) ||
+      (!is_integer && flags.has(Flag::foreign_number)) || keys.size() > 1) {
+    return std::nullopt;
+  }
+  std::vector<filter::Scalar> values;
+  for (const uint64_t key : keys) {
+    values.push_back(content_.value(key));
+  }
+  return values;
 }
 
 void FieldIndex::visit_in_order(const Order& order, const filter::SlotSet* among,

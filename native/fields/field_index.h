@@ -46,6 +46,10 @@ class FieldIndex {
   std::optional<Answer> answer(const filter::Test& test, uint32_t slots) const;
   std::optional<uint64_t> estimate(const filter::Test& test) const;
 
+  // What a point in the slot is grouped by (filter::group_keys()), where that is one value at most
+  // and the index holds it for sure: several have an order that it does not know.
+  std::optional<std::vector<filter::Scalar>> group_keys(uint32_t slot) const;
+
   // Where has_order(schema()). visit() must not use the index.
   void visit_in_order(const Order& order, const filter::SlotSet* among,
                       const VisitValue& visit) const;

@@ -80,19 +80,6 @@ bool is_before(const Content& content, uint64_t a, uint64_t b) {
          content.terms().text(static_cast<uint32_t>(b));
 }
 
-filter::Scalar value_of(const Content& content, uint64_t key) {
-  switch (content.schema().kind) {
-    case Kind::boolean:
-      return key != 0;
-    case Kind::integer:
-      return integer_of(key);
-    case Kind::uuid:
-      return uuid_text(content.terms().text(static_cast<uint32_t>(key)));
-    default:
-      return std::string(content.terms().text(static_cast<uint32_t>(key)));
-  }
-}
-
 }  // namespace
 
 bool has_order(const Schema& schema) {
@@ -134,7 +121,7 @@ std::vector<ValueCount> count_values(const Content& content, const SlotSet* amon
                     });
   std::vector<ValueCount> values;
   for (ptrdiff_t i = 0; i < wanted; ++i) {
-    values.push_back({value_of(content, counts[i].key), counts[i].slots});
+    values.push_back({content.value(counts[i].key), counts[i].slots});
   }
   return values;
 }

@@ -9,6 +9,7 @@
 #include "fields/field_index.h"
 #include "fields/keys.h"
 #include "fields_payloads.h"
+#include "filter/number.h"
 
 using namespace asyncstore;
 using namespace asyncstore::fields_test;
@@ -47,7 +48,56 @@ std::set<std::pair<uint64_t, uint32_t>> pairs_of(const fields::Schema& schema, c
   return pairs;
 }
 
+// The strings and the integers of 64 bits at the path.
+std::set<filter::Scalar> keys_of(const fields::Schema& schema, const std::string& payload) {
+  const auto outline =
+      payload::Outline::parse(base::bytes_of(payload), filter::levels_for(schema.path),
+                              payload::Outline::Root::object, "The payload");
+  std::vector<uint32_t> found;
+  filter::values_at(outline.value(), 0, schema.path, found);
+  std::set<filter::Scalar> keys;
+  filter::for_each_value(outline.value(), found, [&](uint32_t value) {
+    const auto text = outline.value().text(value);
+    if (filter::is_string(outline.value(), value)) {
+      keys.insert(payload::decode_string(text));
+    } else if (filter::is_number(outline.value(), value)) {
+      if (const auto number = filter::number_of(text)) {
+        if (const auto* integer = std::get_if<int64_t>(&*number)) {
+          keys.insert(*integer);
+        }
+      }
+    }
+  });
+  return keys;
+}
+
 }  // namespace
+
+TEST_CASE("field index: what a point is grouped by, as its payload says, or nothing") {
+  constexpr uint32_t k_slots = 200;
+  for (const Kind kind : k_all_kinds) {
+    for (const bool wild : {false, true}) {
+      Generator generator(kind, 300 + static_cast<uint64_t>(kind), wild);
+      FieldIndex index(schema_of(kind));
+      Model model;
+      change(index, model, generator, k_slots, 1000);
+      uint32_t known = 0;
+      for (uint32_t slot = 0; slot < k_slots + 10; ++slot) {
+        const auto keys = index.group_keys(slot);
+        if (keys) {
+          ++known;
+          REQUIRE(model.contains(slot));
+          CAPTURE(model[slot]);
+          CHECK(keys->size() <= 1);
+          CHECK(std::set<filter::Scalar>(keys->begin(), keys->end()) ==
+                keys_of(index.schema(), model[slot]));
+        }
+      }
+      const bool knows = kind == Kind::keyword || kind == Kind::integer || kind == Kind::uuid;
+      CHECK((known > 0) == knows);
+    }
+  }
+}
 
 TEST_CASE("field index: every answer fits the payloads, through changes") {
   for (const Kind kind : k_all_kinds) {
