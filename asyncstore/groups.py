@@ -274,7 +274,8 @@ class Groups(Queries):
         ids, scores, versions, _, texts = await self._ranked(
             asked, asked.sought, filter, (), selection
         )
-        assert texts is not None
+        if texts is None:
+            return []  # nothing was found
         pace = Pace()
         found: list[tuple[ScoredPoint, list[Key]]] = []
         for begin in range(0, len(ids), _SLICE):

@@ -40,11 +40,16 @@ Status Maintenance::checkpoint(Collection& collection, Saving saving) {
       work();
     }
   };
-  on_writer(take);
-  TRY(std::move(writable));
+  // In parts, between which writes come.
   bool more = true;
   while (more) {
-    on_writer([&] { more = collection.take_changes(*plan); });  // writes come between
+    on_writer([&] { more = collection.work_on_sparse(); });
+  }
+  on_writer(take);
+  TRY(std::move(writable));
+  more = true;
+  while (more) {
+    on_writer([&] { more = collection.take_changes(*plan); });
   }
   std::vector<std::string> superfluous;
   Status saved = save(*plan, collection, saving, superfluous);

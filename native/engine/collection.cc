@@ -18,6 +18,8 @@ namespace {
 constexpr uint64_t k_reread_part = 16;
 // The index of a sparse vector likewise; it is larger, and vectors are read in a row.
 constexpr uint64_t k_reread_sparse_part = 4;
+// About a millisecond of merging and coding.
+constexpr uint64_t k_sparse_part_elements = 1 << 17;
 }  // namespace
 
 Collection::Collection(std::shared_ptr<io::Storage> storage, std::string folder,
@@ -205,6 +207,14 @@ void Collection::forget_saved_index(uint64_t number) {
       sparse_indexes_.set_saved(sparse, {});
     }
   }
+}
+
+bool Collection::work_on_sparse() {
+  const bool worked = sparse_indexes_.work(k_sparse_part_elements);
+  if (worked) {
+    publish();
+  }
+  return worked;
 }
 
 CheckpointPlan Collection::plan_checkpoint(Saving saving) {

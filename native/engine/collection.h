@@ -134,6 +134,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // --- writer ---
   // Logs, applies, publishes and answers a group of jobs.
   void write(std::span<WriteJob> jobs, CompletionQueue& completions);
+  // A part of the work that changes of sparse vectors have left behind; false when none was.
+  bool work_on_sparse();
   CheckpointPlan plan_checkpoint(Saving saving);
   // Adds a part of the points that had changed by then, as they were then; false when all are
   // there.

@@ -77,6 +77,11 @@ void SparseIndexes::remove_slot(uint32_t slot) {
   }
 }
 
+bool SparseIndexes::work(uint64_t elements) {
+  return std::any_of(indexes_.begin(), indexes_.end(),
+                     [&](const auto& index) { return index->work(elements); });
+}
+
 SparseIndexes::Snapshots SparseIndexes::snapshots() {
   Snapshots snapshots;
   for (const auto& index : indexes_) {

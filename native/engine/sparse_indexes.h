@@ -41,6 +41,8 @@ class SparseIndexes {
   void apply(const Operation& operation, std::span<const uint32_t> slots);
   // There is no point in it any more.
   void remove_slot(uint32_t slot);
+  // Some of the work that changes have left behind (sparse::Index::work()); false when none was.
+  bool work(uint64_t elements);
   // As they are now.
   Snapshots snapshots();
   uint64_t changes(uint32_t number) const { return changes_[number]; }  // since it was saved

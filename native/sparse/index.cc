@@ -1,8 +1,10 @@
 #include "sparse/index.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
+#include "sparse/run_merge.h"
 #include "sparse/sparse_vector.h"
 
 namespace asyncstore::sparse {
@@ -13,10 +15,23 @@ constexpr uint32_t k_row_bits = 16;
 static_assert(k_window_rows == 1 << k_row_bits);
 // So many runs of one size become a larger one.
 constexpr size_t k_merged_runs = 4;
+// What a change does of the work that is left, as a multiple of what it makes: an element is moved
+// three times into larger runs and once into codes, now and then again when others have gone, and
+// each dimension counts as an element.
+constexpr uint64_t k_work_factor = 16;
 // A window drops what deleted rows had when these are such a part of the rows that it still has.
 constexpr uint32_t k_purged_part = 4;
 
 }  // namespace
+
+// Some runs of a window on their way to become one.
+struct Index::Task {
+  size_t first;  // of the runs
+  size_t count;
+  uint32_t level;    // of the run that they become
+  uint32_t deleted;  // rows, when it began: nothing of them is left in the end
+  RunMerge merge;
+};
 
 // The writer's side of a WindowView.
 struct Index::Window {
@@ -28,6 +43,7 @@ struct Index::Window {
   bool is_full = false;
   std::vector<std::shared_ptr<const Run>> runs;
   std::vector<uint32_t> levels;  // of the runs: how many times their rows were merged
+  std::unique_ptr<Task> task;
   uint32_t first_tail_row = 0;
   Growing<uint32_t> tail_ends;
   Growing<uint32_t> tail_indices;
@@ -38,6 +54,8 @@ struct Index::Window {
   std::shared_ptr<const WindowView> view;  // null: something has changed
 
   uint32_t deleted_rows() const { return rows - live; }
+  bool is_coded() const { return runs.size() == 1 && runs.front()->is_coded; }
+  uint64_t elements_a_row() const { return elements / std::max(rows, 1U) + 1; }
   uint64_t ram_bytes() const;
   std::shared_ptr<const WindowView> make_view() const;
 };
@@ -70,6 +88,7 @@ void Index::set(uint32_t slot, base::Bytes stored) {
   if (window.rows >= options_.window_rows || window.elements >= options_.window_elements) {
     finish(window);
   }
+  work((elements + 1) * k_work_factor);
 }
 
 void Index::remove(uint32_t slot) {
@@ -95,6 +114,8 @@ void Index::delete_row(uint32_t row) {
   --live_;
   window.view = nullptr;
   snapshot_ = nullptr;
+  begin_task(window);
+  work(window.elements_a_row() * k_work_factor);
 }
 
 // --- windows, tails and runs ---
@@ -138,42 +159,85 @@ void Index::gather_tail(Window& window) {
   window.tail_ends = {};
   window.tail_indices = {};
   window.tail_values = {};
-  merge(window);
+  begin_task(window);
 }
 
-// Runs of one level, at the end, become one of the next: an element is moved a few times in all.
-void Index::merge(Window& window) {
-  auto& runs = window.runs;
-  auto& levels = window.levels;
-  while (runs.size() >= k_merged_runs && levels[runs.size() - k_merged_runs] == levels.back()) {
-    const auto merged =
-        merge_runs(std::span(runs).last(k_merged_runs), window.deleted.get(), false);
-    const uint32_t level = levels.back() + 1;
-    runs.resize(runs.size() - k_merged_runs);
-    levels.resize(runs.size());
-    runs.push_back(merged);
-    levels.push_back(level);
-  }
-}
-
-// One run of codes; no row comes any more.
+// No row comes any more.
 void Index::finish(Window& window) {
   if (window.tail_ends.size() > 0) {
     gather_tail(window);
   }
-  window.runs = {merge_runs(window.runs, window.deleted.get(), true)};
-  window.levels = {0};
-  window.purged = window.deleted_rows();
   window.is_full = true;
-  window.view = nullptr;
+  window.task = nullptr;  // all of its runs become one
+  begin_task(window);
   open_ = k_no_row;
 }
 
-void Index::purge(Window& window) {
-  for (auto& run : window.runs) {
-    run = merge_runs(std::span(&run, 1), window.deleted.get(), run->is_coded);
+// --- the work behind ---
+
+// Of a window that is full all runs become one of codes. Of the others as many of one level, the
+// oldest ones, become one of the next, so that an element is moved a few times in all.
+void Index::begin_task(Window& window) {
+  if (window.task || window.runs.empty()) {
+    return;
   }
-  window.purged = window.deleted_rows();
+  size_t first = 0;
+  size_t count = 0;
+  uint32_t level = 0;
+  if (!window.is_full) {
+    const auto& levels = window.levels;
+    while (first + k_merged_runs <= levels.size() &&
+           levels[first] != levels[first + k_merged_runs - 1]) {
+      ++first;
+    }
+    if (first + k_merged_runs > levels.size()) {
+      return;
+    }
+    count = k_merged_runs;
+    level = levels[first] + 1;
+  } else if (!window.is_coded() ||
+             (window.deleted_rows() - window.purged) * k_purged_part > window.live) {
+    count = window.runs.size();
+  } else {
+    return;
+  }
+  const auto begin = window.runs.begin() + static_cast<ptrdiff_t>(first);
+  window.task = std::make_unique<Task>(
+      Task{first, count, level, window.deleted_rows(),
+           RunMerge({begin, begin + static_cast<ptrdiff_t>(count)}, window.is_full)});
+  busy_.push_back(window.number);
+}
+
+void Index::end_task(Window& window) {
+  const auto task = std::move(window.task);
+  const auto first = static_cast<ptrdiff_t>(task->first);
+  const auto last = first + static_cast<ptrdiff_t>(task->count);
+  window.runs[task->first] = task->merge.take();
+  window.levels[task->first] = task->level;
+  window.runs.erase(window.runs.begin() + first + 1, window.runs.begin() + last);
+  window.levels.erase(window.levels.begin() + first + 1, window.levels.begin() + last);
+  if (window.is_full) {
+    window.purged = task->deleted;
+  }
+  window.view = nullptr;
+  snapshot_ = nullptr;
+  begin_task(window);
+}
+
+bool Index::work(uint64_t elements) {
+  while (!busy_.empty()) {
+    Window* window = windows_[busy_.front()].get();
+    if (window == nullptr || !window->task) {
+      busy_.pop_front();  // it has gone
+      continue;
+    }
+    if (window->task->merge.step(elements, window->deleted.get())) {
+      busy_.pop_front();
+      end_task(*window);
+    }
+    return true;
+  }
+  return false;
 }
 
 // --- what searches see ---
@@ -217,10 +281,6 @@ std::shared_ptr<const Snapshot> Index::snapshot() {
       continue;
     }
     if (!window->view) {
-      if (window->is_full &&
-          (window->deleted_rows() - window->purged) * k_purged_part > window->live) {
-        purge(*window);
-      }
       window->view = window->make_view();
       window->is_shared = true;
     }
@@ -269,8 +329,11 @@ bool Index::load(std::vector<std::shared_ptr<const Run>> runs, const std::vector
     window.levels.push_back(static_cast<uint32_t>(runs.size() - i));
   }
   window.runs = std::move(runs);
+  window.is_full = window.is_full || window.rows >= options_.window_rows ||
+                   window.elements >= options_.window_elements;
   if (window.is_full) {
     open_ = k_no_row;
+    begin_task(window);
   }
   snapshot_ = nullptr;
   return true;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -37,9 +38,13 @@ class Index {
   bool has(uint32_t slot) const { return row_of(slot) != k_no_row; }
   uint32_t slot_count() const { return static_cast<uint32_t>(rows_.size()); }
 
-  // The rows as they are now: the same object while nothing changes. Drops what only deleted rows
-  // had, where that is much.
+  // The rows as they are now: the same object while nothing changes.
   std::shared_ptr<const Snapshot> snapshot();
+
+  // Rows that come and go leave work behind: runs to be merged, windows to be coded, what deleted
+  // rows had to be dropped. Every change does some of it, a few times as much as it makes; this
+  // does about so many elements more. False when nothing was left.
+  bool work(uint64_t elements);
 
   // Before anything else, in the order of the snapshot that was saved: a window's runs and the
   // slots of its rows, k_no_slot_of_row for those that were deleted. False when a slot comes twice.
@@ -47,18 +52,20 @@ class Index {
 
  private:
   struct Window;
+  struct Task;
 
   uint32_t row_of(uint32_t slot) const { return slot < rows_.size() ? rows_[slot] : k_no_row; }
   Window& open_window();
   void gather_tail(Window& window);
-  void merge(Window& window);
   void finish(Window& window);
   void delete_row(uint32_t row);
-  void purge(Window& window);
+  void begin_task(Window& window);
+  void end_task(Window& window);
 
   const IndexOptions options_;
   std::vector<uint32_t> rows_;                    // by slot: window << 16 | row
   std::vector<std::unique_ptr<Window>> windows_;  // by number; null: the number is free
+  std::deque<uint32_t> busy_;                     // numbers of those that have a task
   uint32_t open_ = k_no_row;                      // the number of the window that takes rows
   uint64_t live_ = 0;
   std::shared_ptr<const Snapshot> snapshot_;  // null: something has changed

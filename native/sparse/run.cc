@@ -2,18 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
-#include <utility>
 
-#include "base/assert.h"
+#include "sparse/run_builder.h"
 
 namespace asyncstore::sparse {
 
 namespace {
-
-// A piece is dense when so many times its rows are all the rows: then its codes take no more than
-// four thirds of what its list would, and are added up many at once.
-constexpr uint32_t k_dense_part = 4;
 
 // Orders by dimension, and leaves equal ones as they are: a pass for each byte that differs.
 void sort_by_dim(std::vector<Posting>& postings) {
@@ -35,86 +29,6 @@ void sort_by_dim(std::vector<Posting>& postings) {
     postings.swap(other);
   }
 }
-
-// Puts the pieces of one run behind each other.
-class RunBuilder {
- public:
-  RunBuilder(uint32_t first_row, uint32_t rows, bool coded) : run_(std::make_shared<Run>()) {
-    run_->first_row = first_row;
-    run_->rows = rows;
-    run_->is_coded = coded;
-  }
-
-  // Of weights that are known to the last bit.
-  void add(uint32_t dim, std::span<const uint16_t> rows, std::span<const float> weights) {
-    const auto [low, high] = std::minmax_element(weights.begin(), weights.end());
-    Piece& piece = begin(dim, rows, *low, *high);
-    if (!run_->is_coded) {
-      run_->weights.insert(run_->weights.end(), weights.begin(), weights.end());
-      return;
-    }
-    const Scale scale = Scale::of(piece);
-    codes_.resize(weights.size());
-    double error = 0;
-    for (size_t i = 0; i < weights.size(); ++i) {
-      codes_[i] = scale.code(weights[i]);
-      error = std::max(error, std::fabs(scale.weight(codes_[i]) - double{weights[i]}));
-    }
-    piece.error = error > 0 ? std::nextafter(static_cast<float>(error),
-                                             std::numeric_limits<float>::infinity())
-                            : 0;
-    put_codes(piece, rows, codes_);
-  }
-
-  // Of codes on the scale of another piece, which stays.
-  void add_codes(uint32_t dim, const Piece& before, std::span<const uint16_t> rows,
-                 std::span<const uint8_t> codes) {
-    Piece& piece = begin(dim, rows, before.low, before.high);
-    piece.error = before.error;
-    put_codes(piece, rows, codes);
-  }
-
-  std::shared_ptr<const Run> build() {
-    run_->dims.shrink_to_fit();
-    run_->pieces.shrink_to_fit();
-    run_->listed_rows.shrink_to_fit();
-    run_->weights.shrink_to_fit();
-    run_->codes.shrink_to_fit();
-    run_->dense.shrink_to_fit();
-    return std::move(run_);
-  }
-
- private:
-  Piece& begin(uint32_t dim, std::span<const uint16_t> rows, float low, float high) {
-    run_->dims.push_back(dim);
-    Piece& piece = run_->pieces.emplace_back();
-    piece.count = static_cast<uint32_t>(rows.size());
-    piece.low = low;
-    piece.high = high;
-    piece.is_dense = run_->is_coded && uint64_t{piece.count} * k_dense_part >= run_->rows ? 1 : 0;
-    piece.begin =
-        static_cast<uint32_t>(piece.is_dense != 0 ? run_->dense.size() : run_->listed_rows.size());
-    if (piece.is_dense == 0) {
-      run_->listed_rows.insert(run_->listed_rows.end(), rows.begin(), rows.end());
-    }
-    return piece;
-  }
-
-  void put_codes(const Piece& piece, std::span<const uint16_t> rows,
-                 std::span<const uint8_t> codes) {
-    if (piece.is_dense == 0) {
-      run_->codes.insert(run_->codes.end(), codes.begin(), codes.end());
-      return;
-    }
-    run_->dense.resize(run_->dense.size() + run_->rows);
-    for (size_t i = 0; i < rows.size(); ++i) {
-      run_->dense[piece.begin + rows[i] - run_->first_row] = codes[i];
-    }
-  }
-
-  std::shared_ptr<Run> run_;
-  std::vector<uint8_t> codes_;
-};
 
 }  // namespace
 
@@ -162,70 +76,6 @@ std::shared_ptr<const Run> make_run(uint32_t first_row, uint32_t rows,
       weights.push_back(postings[i].weight);
     }
     builder.add(dim, piece_rows, weights);
-  }
-  return builder.build();
-}
-
-std::shared_ptr<const Run> merge_runs(std::span<const std::shared_ptr<const Run>> runs,
-                                      const RowBits* deleted, bool coded) {
-  ASSERT(!runs.empty());
-  struct Source {
-    const Run* run;
-    uint32_t dim;
-    const Piece* piece;
-  };
-  std::vector<Source> sources;
-  uint32_t rows = 0;
-  for (const auto& run : runs) {
-    ASSERT(!run->is_coded || (coded && runs.size() == 1));
-    rows += run->rows;
-    for (size_t i = 0; i < run->pieces.size(); ++i) {
-      sources.push_back({run.get(), run->dims[i], &run->pieces[i]});
-    }
-  }
-  std::stable_sort(sources.begin(), sources.end(),
-                   [](const Source& a, const Source& b) { return a.dim < b.dim; });
-  RunBuilder builder(runs.front()->first_row, rows, coded);
-  std::vector<uint16_t> piece_rows;
-  std::vector<float> weights;
-  std::vector<uint8_t> codes;
-  for (size_t i = 0; i < sources.size();) {
-    const uint32_t dim = sources[i].dim;
-    const Piece& first = *sources[i].piece;
-    const bool has_codes = sources[i].run->is_coded;
-    piece_rows.clear();
-    weights.clear();
-    codes.clear();
-    for (; i < sources.size() && sources[i].dim == dim; ++i) {
-      const auto keep = [&](uint32_t row) {
-        const bool kept = !has_bit(deleted, row);
-        if (kept) {
-          piece_rows.push_back(static_cast<uint16_t>(row));
-        }
-        return kept;
-      };
-      if (has_codes) {
-        sources[i].run->visit_codes(*sources[i].piece, [&](uint32_t row, uint8_t code) {
-          if (keep(row)) {
-            codes.push_back(code);
-          }
-        });
-      } else {
-        sources[i].run->visit(*sources[i].piece, [&](uint32_t row, double weight) {
-          if (keep(row)) {
-            weights.push_back(static_cast<float>(weight));
-          }
-        });
-      }
-    }
-    if (piece_rows.empty()) {
-      continue;
-    }
-    if (has_codes) {
-      builder.add_codes(dim, first, piece_rows, codes);
-    } else {
-      builder.add(dim, piece_rows, weights);
-    }
   }
   return builder.build();
 }

@@ -114,8 +114,4 @@ struct Posting {
 // A run of floats. `postings` are in the order of rows and get that of dimensions.
 std::shared_ptr<const Run> make_run(uint32_t first_row, uint32_t rows,
                                     std::vector<Posting>& postings);
-// One run of several, which follow each other; without what `deleted` rows had.
-std::shared_ptr<const Run> merge_runs(std::span<const std::shared_ptr<const Run>> runs,
-                                      const RowBits* deleted, bool coded);
-
 }  // namespace asyncstore::sparse

@@ -186,6 +186,37 @@ TEST_CASE("sparse index: whatever is written, scores and counts are those of bru
   }
 }
 
+TEST_CASE("sparse index: merging and coding keep up with what is written, a part at a time") {
+  for (uint32_t seed = 0; seed < 4; ++seed) {
+    CAPTURE(seed);
+    Draw draw{std::mt19937(seed)};
+    Index index(k_small);
+    Scorer scorer;
+    std::map<uint32_t, Vector> vectors;
+    for (int round = 0; round < 60; ++round) {
+      write_some(index, vectors, draw, 2000, 100);
+      size_t uncoded = 0;
+      for (const auto& window : index.snapshot()->windows) {
+        CHECK(window->runs.size() <= 40);  // as many as come while a window is coded
+        const bool is_coded = window->runs.size() == 1 && window->runs.front()->is_coded;
+        uncoded += is_coded ? 0 : 1;
+      }
+      CHECK(uncoded <= 2);  // the one that takes rows, and the one before it
+    }
+    const auto before = index.snapshot();
+    while (index.work(1 + draw.random() % 200)) {
+      check(index, vectors, draw, scorer);
+    }
+    const auto after = index.snapshot();
+    REQUIRE(after->windows.size() == before->windows.size());
+    for (size_t i = 0; i + 1 < after->windows.size(); ++i) {
+      REQUIRE(after->windows[i]->runs.size() == 1);
+      CHECK(after->windows[i]->runs.front()->is_coded);
+    }
+    check_scores(*before, vectors, draw.query(20), 1, scorer);
+  }
+}
+
 TEST_CASE("sparse index: a snapshot stays as it was, whatever is written after it") {
   Draw draw{std::mt19937(5)};
   Index index(k_small);
