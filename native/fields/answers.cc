@@ -1,6 +1,7 @@
 #include "fields/answers.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -10,6 +11,7 @@
 
 #include "fields/geo_answer.h"
 #include "fields/keys.h"
+#include "fields/slots_within.h"
 
 namespace asyncstore::fields {
 
@@ -137,7 +139,7 @@ class Answering {
     const SlotSet excluded = with_one_of(keys);
     SlotSet others = content_.column().valued().slots(slots_);
     others -= excluded;
-    add_several(excluded, others,
+    add_several(content_, excluded, others,
                 [&](uint64_t key) { return !std::binary_search(keys.begin(), keys.end(), key); });
     Answer answer = exact(std::move(others));
     for (const Flag foreign : k_foreign) {
@@ -200,7 +202,7 @@ class Answering {
     if (content_.schema().kind != Kind::geo) {
       return std::nullopt;
     }
-    auto [sure, possible] = places_within(content_.postings(), shape, slots_);
+    auto [sure, possible] = places_within(content_, shape, slots_);
     return Answer{std::move(sure), std::move(possible)};
   }
 
@@ -213,27 +215,11 @@ class Answering {
     return exact(std::move(others));
   }
 
-  // Adds the slots of `candidates` that have several keys, one of which passes.
-  template <typename Passes>
-  void add_several(const SlotSet& candidates, SlotSet& set, const Passes& passes) const {
-    if (content_.column().several().count() == 0) {
-      return;
-    }
-    SlotSet several = content_.column().several().slots(slots_);
-    several &= candidates;
-    several.for_each([&](uint32_t slot) {
-      const auto keys = content_.column().keys(slot);
-      if (std::any_of(keys.begin(), keys.end(), passes)) {
-        set.add(slot);
-      }
-    });
-  }
-
   // Slots with one of the keys, which ascend.
   SlotSet with_one_of(const std::vector<uint64_t>& keys) const {
-    SlotSet set(slots_);
     constexpr uint64_t k_search_slots = 16;  // that are looked at in the time of finding a key
     if (keys.size() > content_.column().valued().count() / k_search_slots) {
+      SlotSet set(slots_);
       content_.column().valued().slots(slots_).for_each([&](uint32_t slot) {
         const auto held = content_.column().keys(slot);
         if (std::any_of(held.begin(), held.end(), [&](uint64_t key) {
@@ -244,35 +230,21 @@ class Answering {
       });
       return set;
     }
+    std::vector<KeyRange> ranges;
+    ranges.reserve(keys.size());
+    uint64_t inside = 0;
     for (const uint64_t key : keys) {
-      content_.postings().add_to(KeyRange::one(key), set);
+      ranges.push_back(KeyRange::one(key));
+      inside += content_.postings().count(ranges.back());
     }
-    return set;
+    return slots_within(content_, ranges, inside, slots_);
   }
 
-  // Slots with a key in the range, by way of the keys outside where these are fewer.
   SlotSet within(KeyRange range) const {
-    const Postings& postings = content_.postings();
-    const uint64_t inside = postings.count(range);
-    const uint64_t outside = postings.count() - inside;
-    constexpr uint64_t k_check_pairs = 8;  // that are added in the time of checking a slot
-    const uint64_t checked = std::min(outside, content_.column().several().count());
-    if (inside <= outside + k_check_pairs * checked) {
-      SlotSet set(slots_);
-      postings.add_to(range, set);
-      return set;
+    if (range.empty()) {
+      return SlotSet(slots_);
     }
-    SlotSet others(slots_);
-    if (range.first > 0) {
-      postings.add_to({0, range.first - 1}, others);
-    }
-    if (range.last < UINT64_MAX) {
-      postings.add_to({range.last + 1, UINT64_MAX}, others);
-    }
-    SlotSet set = content_.column().valued().slots(slots_);
-    set -= others;
-    add_several(others, set, [&](uint64_t key) { return range.contains(key); });
-    return set;
+    return slots_within(content_, std::span(&range, 1), content_.postings().count(range), slots_);
   }
 
   const Content& content_;

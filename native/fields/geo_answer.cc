@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "fields/geo_cell.h"
+#include "fields/slots_within.h"
 
 namespace asyncstore::fields {
 
@@ -17,34 +19,49 @@ constexpr size_t k_cells_min = 64;         // of a polygon with many corners
 constexpr size_t k_corners_max = 1 << 20;  // looked at for cells, about
 constexpr uint64_t k_few = 16;             // places that are looked at one by one
 
+// Keys of places within a shape, and of those that may be.
+struct Found {
+  std::vector<KeyRange> sure;
+  uint64_t sure_pairs = 0;
+  std::vector<KeyRange> unknown;
+
+  void add(Within verdict, KeyRange keys, uint64_t pairs) {
+    if (verdict == Within::all) {
+      sure.push_back(keys);
+      sure_pairs += pairs;
+    } else if (verdict == Within::unknown) {
+      unknown.push_back(keys);
+    }
+  }
+};
+
 // Each place of a cell by itself; places with one key lie in the same cell of level 0.
 template <typename Shape>
-void add_one_by_one(const Postings& postings, const Shape& shape, KeyRange keys,
-                    PlacesWithin& found) {
-  uint64_t last_key = 0;
-  Within last = Within::unknown;
-  bool first = true;
-  postings.ascending(keys, [&](uint64_t key, uint32_t slot) {
-    if (first || key != last_key) {
-      last_key = key;
-      last = within(shape, GeoCell{key, 0});
-      first = false;
+void add_one_by_one(const Postings& postings, const Shape& shape, KeyRange keys, Found& found) {
+  uint64_t at = 0;
+  uint64_t pairs = 0;  // with this key
+  const auto add = [&] {
+    if (pairs > 0) {
+      found.add(within(shape, GeoCell{at, 0}), KeyRange::one(at), pairs);
     }
-    if (last == Within::all) {
-      found.sure.add(slot);
-    } else if (last == Within::unknown) {
-      found.possible.add(slot);
+  };
+  postings.ascending(keys, [&](uint64_t key, uint32_t) {
+    if (key != at) {
+      add();
+      at = key;
+      pairs = 0;
     }
+    ++pairs;
     return true;
   });
+  add();
 }
 
 // From the whole map to its quarters and so on, all cells of a size before the next smaller ones,
 // so that the cells allowed are spent where they tell most.
 template <typename Shape>
-PlacesWithin search(const Postings& postings, const Shape& shape, uint32_t slots,
-                    size_t cells_max) {
-  PlacesWithin found{SlotSet(slots), SlotSet(slots)};
+Found search(const Postings& postings, const Shape& shape, size_t cells_max) {
+  Found found;
   std::vector<GeoCell> cells = {GeoCell{}};
   for (size_t i = 0; i < cells.size(); ++i) {
     const GeoCell cell = cells[i];
@@ -54,7 +71,7 @@ PlacesWithin search(const Postings& postings, const Shape& shape, uint32_t slots
       continue;
     }
     if (verdict == Within::all) {
-      postings.add_to(cell.keys(), found.sure);
+      found.add(verdict, cell.keys(), places);
     } else if (places <= k_few) {
       add_one_by_one(postings, shape, cell.keys(), found);
     } else if (cell.level > 0 && cells.size() + 4 <= cells_max) {
@@ -62,11 +79,23 @@ PlacesWithin search(const Postings& postings, const Shape& shape, uint32_t slots
         cells.push_back(cell.quarter(quarter));
       }
     } else {
-      postings.add_to(cell.keys(), found.possible);
+      found.add(verdict, cell.keys(), places);
     }
   }
-  found.possible |= found.sure;
   return found;
+}
+
+template <typename Shape>
+PlacesWithin places(const Content& content, const Shape& shape, uint32_t slots, size_t cells_max) {
+  Found found = search(content.postings(), shape, cells_max);
+  std::sort(found.sure.begin(), found.sure.end(),
+            [](const KeyRange& a, const KeyRange& b) { return a.first < b.first; });
+  SlotSet sure = slots_within(content, found.sure, found.sure_pairs, slots);
+  SlotSet possible = sure;
+  for (const KeyRange& keys : found.unknown) {
+    content.postings().add_to(keys, possible);
+  }
+  return {std::move(sure), std::move(possible)};
 }
 
 size_t corners_of(const filter::GeoPolygon& polygon) {
@@ -79,19 +108,19 @@ size_t corners_of(const filter::GeoPolygon& polygon) {
 
 }  // namespace
 
-PlacesWithin places_within(const Postings& postings, const filter::GeoBox& box, uint32_t slots) {
-  return search(postings, box, slots, k_cells_max);
+PlacesWithin places_within(const Content& content, const filter::GeoBox& box, uint32_t slots) {
+  return places(content, box, slots, k_cells_max);
 }
 
-PlacesWithin places_within(const Postings& postings, const filter::GeoRadius& circle,
+PlacesWithin places_within(const Content& content, const filter::GeoRadius& circle,
                            uint32_t slots) {
-  return search(postings, circle, slots, k_cells_max);
+  return places(content, circle, slots, k_cells_max);
 }
 
-PlacesWithin places_within(const Postings& postings, const filter::GeoPolygon& polygon,
+PlacesWithin places_within(const Content& content, const filter::GeoPolygon& polygon,
                            uint32_t slots) {
   const size_t corners = std::max<size_t>(corners_of(polygon), 1);
-  return search(postings, polygon, slots,
+  return places(content, polygon, slots,
                 std::clamp(k_corners_max / corners, k_cells_min, k_cells_max));
 }
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "fields/postings.h"
+#include "fields/content.h"
 #include "filter/geo.h"
 #include "filter/slot_set.h"
 
@@ -16,10 +16,9 @@ struct PlacesWithin {
 
 // The postings are of places (geo_cell.h). Work is bounded, whatever the shape: where that is not
 // enough, more is possible and less is sure.
-PlacesWithin places_within(const Postings& postings, const filter::GeoBox& box, uint32_t slots);
-PlacesWithin places_within(const Postings& postings, const filter::GeoRadius& circle,
-                           uint32_t slots);
-PlacesWithin places_within(const Postings& postings, const filter::GeoPolygon& polygon,
+PlacesWithin places_within(const Content& content, const filter::GeoBox& box, uint32_t slots);
+PlacesWithin places_within(const Content& content, const filter::GeoRadius& circle, uint32_t slots);
+PlacesWithin places_within(const Content& content, const filter::GeoPolygon& polygon,
                            uint32_t slots);
 
 }  // namespace asyncstore::fields
