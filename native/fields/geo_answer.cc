@@ -67,14 +67,10 @@ Found search(const Postings& postings, const Shape& shape, size_t cells_max) {
     const GeoCell cell = cells[i];
     const uint64_t places = postings.count(cell.keys());
     const Within verdict = places > 0 ? within(shape, cell) : Within::none;
-    if (verdict == Within::none) {
-      continue;
-    }
-    if (verdict == Within::all) {
-      found.add(verdict, cell.keys(), places);
-    } else if (places <= k_few) {
+    const bool is_unknown = verdict == Within::unknown;
+    if (is_unknown && places <= k_few) {
       add_one_by_one(postings, shape, cell.keys(), found);
-    } else if (cell.level > 0 && cells.size() + 4 <= cells_max) {
+    } else if (is_unknown && cell.level > 0 && cells.size() + 4 <= cells_max) {
       for (uint32_t quarter = 0; quarter < 4; ++quarter) {
         cells.push_back(cell.quarter(quarter));
       }
