@@ -331,6 +331,10 @@ class Engine:
         # examples, of which `query` is then the (examples, dim) matrix. None: the similarity.
         score: tuple[str, int] | None = None,
         excluded: Sequence[PointId] | NDArray[np.uint64] | None = None,  # points that are no results
+        # How many groups and how large, by the path of `with_payload`, ("group_keys", [path]): the
+        # best points of the best of them, as far as an index of the path and the points in sight
+        # tell, in the place of `limit`.
+        groups: tuple[int, int] | None = None,
     ) -> int:
         """→ Rows."""
     def submit_search_batch(

@@ -211,25 +211,31 @@ class Groups(Queries):
         """First which groups there are, best first; then the rest of their points."""
         restrictions = await self._candidates(asked)
         count = asked.limit
+        by_groups = True  # while that finds any
         while True:
             known = set(grouping.groups)
             beside = [_beside(list(known), group_by)] if known else []
             # Of the groups that are known only points come again that have another value besides:
             # not their best ones, so none is added.
             seen, is_new = await self._add(
-                asked, restrictions, beside, count, group_by, grouping, settled=known
+                asked, restrictions, beside, count, group_by, grouping, known, by_groups=by_groups
             )
-            if seen < count or grouping.is_complete:
+            if grouping.is_complete or (not by_groups and seen < count):
                 break
             # Where that other value is no key, or of a known group too, more are looked at.
-            count = count if is_new else 2 * count
+            count = count if is_new or by_groups else 2 * count
+            by_groups = by_groups and is_new
         # Groups of about one size fill up together; what has room then is looked for by itself.
         if open_keys := grouping.open_keys():
             count = min(_AHEAD * len(open_keys) * grouping.size, _HITS_MAX)
             among = [_among(open_keys, group_by)]
-            seen, _ = await self._add(asked, restrictions, among, count, group_by, grouping)
-            if seen < count:
+            await self._add(asked, restrictions, among, count, group_by, grouping, by_groups=True)
+            if not grouping.open_keys():
                 return
+            own = await lower_reading(among[0], self._fields, Pace())
+            theirs = all_of([*restrictions, *([] if own is None else [own])])
+            if theirs is not None and await self._count(theirs) <= count:
+                return  # all of them were looked at
         one = dataclasses.replace(asked, limit=grouping.size)
 
         async def fill(key: Key) -> None:
@@ -249,19 +255,29 @@ class Groups(Queries):
         group_by: str,
         grouping: Grouping,
         settled: Collection[Key] = (),
+        *,
+        by_groups: bool = False,
     ) -> tuple[int, bool]:
-        """Groups the best ``count`` points; how many there were, and whether any was of use."""
+        """Groups the best ``count`` points; how many there were, and whether any was of use.
+
+        ``by_groups``: the best points of the best groups, where the core can tell them.
+        """
         lowered = [await lower_reading(one, self._fields, Pace()) for one in among]
         filters = [*restrictions, *(one for one in lowered if one is not None)]
         part = dataclasses.replace(asked, limit=count)
-        hits = await self._keyed(part, all_of(filters), group_by)
+        groups = (grouping.limit, grouping.size) if by_groups else None
+        hits = await self._keyed(part, all_of(filters), group_by, groups)
         is_new = False
         for hit, keys in hits:
             is_new = grouping.add(hit, keys, settled) or is_new
         return len(hits), is_new
 
     async def _keyed(
-        self, asked: Asked, filter: NativeFilter | None, group_by: str
+        self,
+        asked: Asked,
+        filter: NativeFilter | None,
+        group_by: str,
+        groups: tuple[int, int] | None,
     ) -> list[tuple[ScoredPoint, list[Key]]]:
         """Points, best first, and the keys of their groups."""
         selection = ("group_keys", [group_by])
@@ -272,7 +288,7 @@ class Groups(Queries):
                 for hit in hits
             ]
         ids, scores, versions, _, texts = await self._ranked(
-            asked, asked.sought, filter, (), selection
+            asked, asked.sought, filter, (), selection, groups
         )
         if texts is None:
             return []  # nothing was found

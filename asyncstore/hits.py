@@ -55,6 +55,7 @@ class Hits(Reads):
         filter: NativeFilter | None,
         wanted: Sequence[AnyField],
         selection: PayloadSelection,
+        groups: tuple[int, int] | None = None,
     ) -> Rows:
         """By similarity."""
         assert asked.field is not None
@@ -70,6 +71,7 @@ class Hits(Reads):
             selection=selection,
             score=sought.score,
             excluded=sought.excluded,
+            groups=groups,
         )
 
     async def _diverse(

@@ -231,9 +231,7 @@ class Reads(Handle):
         if lowered is None:
             await self._engine.checkpoint()
             return self._native.count()
-        engine = self._engine
-        submit = partial(engine.native.submit_count, self._native, lowered, bool(exact))
-        return cast(int, await engine.call(engine.reads, submit))
+        return await self._count(lowered, exact=bool(exact))
 
     async def search(
         self,
@@ -362,6 +360,12 @@ class Reads(Handle):
         )
         return search_batch_of(cast("NativeBatch", batch))
 
+    async def _count(self, filter: NativeFilter, *, exact: bool = True) -> int:
+        """How many points pass."""
+        engine = self._engine
+        submit = partial(engine.native.submit_count, self._native, filter, exact)
+        return cast(int, await engine.call(engine.reads, submit))
+
     async def _nearest(
         self,
         field: AnyField,
@@ -376,6 +380,7 @@ class Reads(Handle):
         selection: PayloadSelection,
         score: tuple[str, int] | None = None,
         excluded: list[PointId] | None = None,
+        groups: tuple[int, int] | None = None,
     ) -> Rows:
         """By similarity to a vector or to several, which the core takes as they are."""
         engine = self._engine
@@ -410,6 +415,7 @@ class Reads(Handle):
                 filter=filter,
                 score=score,
                 excluded=excluded or None,
+                groups=groups,
             )
         return cast("Rows", await engine.call(engine.reads, submit))
 

@@ -20,6 +20,8 @@ namespace {
 // (and for few results some more) are kept for them to decide on.
 constexpr double k_candidates_per_result = 32;
 constexpr uint64_t k_candidates_min = 1024;
+// More than any similarity.
+constexpr float k_unknown_error = std::numeric_limits<float>::max();
 
 // Among how many candidates for each result the true ones are, nearly always: how far a walk over a
 // graph has to look.
@@ -249,12 +251,47 @@ void SearchTask::begin_rescoring() {
                     : *request_.score_threshold;
   }
   for (size_t i = 0; i < queries_.size(); ++i) {
-    const std::vector<Candidate> found = preselection_->take_unsorted(i);
+    std::vector<Candidate> found = preselection_->take_unsorted(i);
     candidates_ += found.size();
+    if (request_.groups) {
+      keep_groups(found);
+    }
     queries_[i].rescoring.emplace(
         found, wanted_count_, threshold, request_.early_stop, nearer,
         [&](const Candidate& one) { return preselection_->reach_at_most(i, one); });
   }
+}
+
+// Of the nearest by their codes those that may be the best of their groups; as many are wanted
+// then.
+void SearchTask::keep_groups(std::vector<Candidate>& found) {
+  const auto index = group_index();
+  if (!index || !request_.score.is_similarity()) {
+    return;
+  }
+  const NearerFirst nearer(field(), collection_->table());
+  std::erase_if(found, [&](const Candidate& candidate) {
+    return std::binary_search(excluded_.begin(), excluded_.end(), nearer.slot(candidate));
+  });
+  const auto sight = static_cast<ptrdiff_t>(std::min<uint64_t>(effort().ef, found.size()));
+  std::nth_element(found.begin(), found.begin() + sight, found.end(), nearer);
+  found.resize(static_cast<size_t>(sight));
+  std::vector<GroupCandidate> grouped;
+  grouped.reserve(found.size());
+  for (const Candidate& candidate : found) {
+    const float error = preselection_->reach(0, candidate) - candidate.similarity;
+    const auto [is_known, number] = index->group_number(nearer.slot(candidate));
+    grouped.push_back(
+        {candidate, std::isfinite(error) ? error : k_unknown_error, is_known, number});
+  }
+  found = best_of_groups(grouped, *request_.groups);
+  request_.limit = UINT32_MAX;
+  wanted_count_ = std::max<uint64_t>(found.size(), 1);
+}
+
+std::shared_ptr<const fields::FieldIndex> SearchTask::group_index() const {
+  const auto& paths = request_.with.payload.paths;
+  return paths.empty() ? nullptr : collection_->indexes().find(paths.front());
 }
 
 // Asks for the next wave of all queries; false when none has one.

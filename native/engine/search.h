@@ -11,6 +11,7 @@
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
 #include "engine/filtering.h"
+#include "engine/group_candidates.h"
 #include "engine/original_scan.h"
 #include "engine/point_fetch.h"
 #include "engine/preselection.h"
@@ -37,6 +38,11 @@ struct SearchRequest {
   bool exact = false;
   std::optional<float> score_threshold;
   std::shared_ptr<const filter::Filter> filter;  // null: all points
+  // The best of the best groups, by the path whose group keys `with` asks for, where an index of it
+  // tells the groups of candidates: in the place of `limit`, without an offset. They are looked for
+  // among so many candidates as a walk keeps in sight, so that groups may be missing, or points of
+  // a group.
+  std::optional<GroupCounts> groups;
   With with;
 };
 
@@ -73,6 +79,8 @@ class SearchTask : public Task {
   uint64_t wanted_count() const;
   Effort effort() const;
   void begin_rescoring();
+  std::shared_ptr<const fields::FieldIndex> group_index() const;
+  void keep_groups(std::vector<Candidate>& found);
   bool read_wave(Worker& worker);
   Next read_scan(Worker& worker);
   Next read_points(Worker& worker);

@@ -30,23 +30,36 @@ std::optional<uint64_t> FieldIndex::estimate(const filter::Test& test) const {
 }
 
 std::optional<std::vector<filter::Scalar>> FieldIndex::group_keys(uint32_t slot) const {
-  const bool is_integer = schema().kind == Kind::integer;
-  if (!is_integer && !has_terms(schema().kind)) {
+  const std::shared_lock lock(mutex_);
+  const auto [is_known, key] = sole_key(slot);
+  if (!is_known) {
     return std::nullopt;
   }
+  std::vector<filter::Scalar> values;
+  if (key) {
+    values.push_back(content_.value(*key));
+  }
+  return values;
+}
+
+FieldIndex::GroupNumber FieldIndex::group_number(uint32_t slot) const {
   const std::shared_lock lock(mutex_);
+  return sole_key(slot);
+}
+
+FieldIndex::GroupNumber FieldIndex::sole_key(uint32_t slot) const {
+  const bool is_integer = schema().kind == Kind::integer;
+  if (!is_integer && !has_terms(schema().kind)) {
+    return {};
+  }
   // A number that is foreign among integers is none of 64 bits.
   const Flags flags = content_.flags(slot);
   const std::span<const uint64_t> keys = content_.column().keys(slot);
   if (!flags.has(Flag::present) || flags.has(Flag::foreign_text) ||
       (!is_integer && flags.has(Flag::foreign_number)) || keys.size() > 1) {
-    return std::nullopt;
+    return {};
   }
-  std::vector<filter::Scalar> values;
-  for (const uint64_t key : keys) {
-    values.push_back(content_.value(key));
-  }
-  return values;
+  return {true, keys.empty() ? std::nullopt : std::optional(keys.front())};
 }
 
 void FieldIndex::visit_in_order(const Order& order, const filter::SlotSet* among,

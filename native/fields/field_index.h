@@ -49,6 +49,12 @@ class FieldIndex {
   // What a point in the slot is grouped by (filter::group_keys()), where that is one value at most
   // and the index holds it for sure: several have an order that it does not know.
   std::optional<std::vector<filter::Scalar>> group_keys(uint32_t slot) const;
+  // The same as a number for the value; equal numbers are equal values.
+  struct GroupNumber {
+    bool is_known = false;
+    std::optional<uint64_t> number = {};  // none: there is no value
+  };
+  GroupNumber group_number(uint32_t slot) const;
 
   // Where has_order(schema()). visit() must not use the index.
   void visit_in_order(const Order& order, const filter::SlotSet* among,
@@ -80,6 +86,7 @@ class FieldIndex {
   };
 
   void change(uint32_t slot, const Values& values);
+  GroupNumber sole_key(uint32_t slot) const;
 
   mutable FairMutex mutex_;
   Content content_;

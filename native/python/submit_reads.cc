@@ -133,9 +133,13 @@ uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& co
                        double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
                        bool ignore_codes, bool exact, std::optional<float> score_threshold,
                        std::vector<uint32_t> with_fields, nb::object with_payload,
-                       nb::object filter, nb::object score, nb::object excluded) {
+                       nb::object filter, nb::object score, nb::object excluded,
+                       std::optional<std::pair<uint32_t, uint32_t>> groups) {
   auto request = search_request(*collection, field, query, limit,
                                 {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
+  if (groups && groups->first > 0 && groups->second > 0) {
+    request.groups = {groups->first, groups->second};
+  }
   request.score = score_of(score, query.ndim() == 2 ? query.shape(0) : 1);
   if (!excluded.is_none()) {
     request.excluded = ids_of(excluded);
@@ -346,7 +350,7 @@ void bind_reads(nb::handle engine_class) {
            "limit"_a, "offset"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
            "ignore_codes"_a, "exact"_a, "score_threshold"_a.none(), "with_fields"_a,
            "with_payload"_a, "filter"_a.none() = nb::none(), "score"_a.none() = nb::none(),
-           "excluded"_a.none() = nb::none())
+           "excluded"_a.none() = nb::none(), "groups"_a.none() = nb::none())
       .def("submit_search_sparse", &submit_search_sparse, "collection"_a, "field"_a, "query"_a,
            nb::kw_only(), "limit"_a, "offset"_a, "idf"_a, "score_threshold"_a.none(),
            "with_fields"_a, "with_payload"_a, "filter"_a.none() = nb::none(),
