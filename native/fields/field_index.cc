@@ -42,7 +42,8 @@ std::vector<ValueCount> FieldIndex::count_values(const filter::SlotSet* among,
 
 uint64_t FieldIndex::points() const {
   const std::shared_lock lock(mutex_);
-  return content_.column().valued().count();
+  return schema().kind == Kind::text ? content_.marked(Flag::foreign_text).count()
+                                     : content_.column().valued().count();
 }
 
 uint64_t FieldIndex::ram_bytes() const {
