@@ -29,7 +29,7 @@ constexpr uint8_t k_keys_shift = 6;
 constexpr uint32_t k_several = 2;
 constexpr size_t k_uuid_bytes = 16;
 // A character in lower case may be longer by half than it was.
-constexpr size_t k_term_bytes_max = 2 * payload::k_payload_bytes_max;
+constexpr size_t k_term_bytes_max = 2 * size_t{payload::k_payload_bytes_max};
 
 uint64_t word_of(const Schema& schema) {
   return static_cast<uint64_t>(schema.kind) | (schema.lookup ? k_with_lookup : 0) |

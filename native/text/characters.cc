@@ -98,7 +98,11 @@ void append_folded(char32_t character, std::string& text) {
       append(character, text);
       return;
     }
-    form == nullptr ? append(part, letters) : static_cast<void>(letters += form);
+    if (form == nullptr) {
+      append(part, letters);
+    } else {
+      letters += form;
+    }
   }
   text += letters;
 }
@@ -203,8 +207,11 @@ std::string folded_to_ascii(std::string_view text) {
   std::string folded;
   while (!text.empty()) {
     const char32_t character = take_character(text);
-    character < k_ascii_end ? folded.push_back(static_cast<char>(character))
-                            : append_folded(character, folded);
+    if (character < k_ascii_end) {
+      folded.push_back(static_cast<char>(character));
+    } else {
+      append_folded(character, folded);
+    }
   }
   return folded;
 }

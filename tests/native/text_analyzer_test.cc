@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +50,34 @@ TEST_CASE("analyzer: words are runs of letters, numbers and marks") {
 
 TEST_CASE("analyzer: bytes that are no UTF-8 part words") {
   CHECK(tokens_of({}, "a\xFFz b\xC3") == Tokens{"a", "z", "b"});
+}
+
+TEST_CASE("analyzer: whatever the bytes are, tokens have their lengths") {
+  const uint64_t seed = 7;
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  const std::vector<std::string> languages = text::Stemmer::languages();
+  for (int i = 0; i < 2000; ++i) {
+    std::string bytes(random() % 40, ' ');
+    for (char& byte : bytes) {
+      // Half of them such as texts have, with characters of several bytes.
+      constexpr std::string_view k_usual = "aA1 \xC3\xA4\xCC\x81\xE6\x9D\xB1\xF0\x9F";
+      byte = random() % 2 == 0 ? k_usual[random() % k_usual.size()] : static_cast<char>(random());
+    }
+    Parameters parameters{.tokenizer = static_cast<Tokenizer>(random() % text::k_tokenizers),
+                          .min_token_len = static_cast<uint32_t>(random() % 3),
+                          .max_token_len = static_cast<uint32_t>(2 + random() % 4),
+                          .lowercase = random() % 2 == 0,
+                          .ascii_folding = random() % 2 == 0};
+    if (random() % 2 == 0) {
+      parameters.stemmer = languages[random() % languages.size()];
+    }
+    for (const std::string& token : tokens_of(parameters, bytes)) {
+      CHECK(!token.empty());
+      CHECK(text::count_characters(token) >= parameters.min_token_len);
+      CHECK(text::count_characters(token) <= parameters.max_token_len);
+    }
+  }
 }
 
 TEST_CASE("analyzer: white space alone parts the tokens of that tokenizer") {
