@@ -7,7 +7,8 @@ STAMPS := .stamps
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-PACKAGES := g++ make python3-dev python3-venv liburing-dev liblz4-dev doctest-dev libsimdjson-dev libroaring-dev
+PACKAGES := g++ make python3-dev python3-venv liburing-dev liblz4-dev doctest-dev libsimdjson-dev libroaring-dev \
+  libutf8proc-dev libstemmer-dev
 FUZZ_PACKAGES := clang libclang-rt-dev
 FUZZ := store log gridstore encoder manifest operation payload
 NATIVE := $(shell find native -name '*.cc' -o -name '*.h' -o -name CMakeLists.txt)

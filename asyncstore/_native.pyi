@@ -151,6 +151,9 @@ NativeFilter: TypeAlias = tuple[
     list[NativeCondition],
     tuple[list[NativeCondition], int] | None,
 ]
+# Of an index of text: tokenizer, least and greatest length of tokens, lowercase, ascii_folding,
+# the stemmer's language or "", stop words.
+NativeText: TypeAlias = tuple[str, int, int, bool, bool, str, list[str]]
 Completion: TypeAlias = tuple[int, object]  # ticket; the value, or a NativeError
 
 class Engine:
@@ -249,10 +252,12 @@ class Engine:
         self,
         collection: Collection,
         field: str,  # a JSON path
-        kind: str,  # "keyword" | "integer" | "float" | "bool" | "datetime" | "uuid" | "geo"
+        # "keyword" | "integer" | "float" | "bool" | "datetime" | "uuid" | "geo" | "text"
+        kind: str,
         lookup: bool,
         range: bool,
         params: bytes,  # kept as given
+        text: NativeText | None,  # of the kind "text" alone
     ) -> int:
         """→ operation id, once writes follow it; submit_build_index() waits until it is in use."""
     def submit_drop_index(self, collection: Collection, field: str) -> int:

@@ -124,8 +124,9 @@ def _type_sentence(message: str, plain: object, expected: type, path: str) -> st
     sentence = text[:1].lower() + text[1:]
     if found is not None and repr(found) not in text:
         sentence += f" (value {found!r})"
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        sentence += f", must be one of {', '.join(str(choice.value) for choice in hint)}"
+    for kind in (hint, *typing.get_args(hint)):
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            sentence += f", must be one of {', '.join(str(choice.value) for choice in kind)}"
     where = ".".join([path, *keys] if path else keys)
     return f"{where}: {sentence}" if where else sentence
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from asyncstore.bounds import checked
-from asyncstore.errors import InvalidArgumentError, UnsupportedError
+from asyncstore.errors import InvalidArgumentError
 from asyncstore.models import (
     BoolIndexParams,
     DatetimeIndexParams,
@@ -21,6 +22,10 @@ from asyncstore.models import (
     TextIndexParams,
     UuidIndexParams,
 )
+from asyncstore.text_schema import native_text
+
+if TYPE_CHECKING:
+    from asyncstore.engine import NativeText
 
 _PARAMS: dict[str, type[PayloadIndexParams]] = {
     "keyword": KeywordIndexParams,
@@ -43,26 +48,26 @@ class FieldSchema:
         kind: What the core calls the kind of its values.
         lookup: Whether an index of integers answers for single values.
         range: Whether it answers for ranges.
-        text: The JSON text of what was given, for :func:`index_info`.
+        text: Of an index of text, what it makes of texts.
+        given: The JSON text of what was given, for :func:`index_info`.
     """
 
     kind: str
     lookup: bool
     range: bool
-    text: bytes
+    text: NativeText | None
+    given: bytes
 
     @classmethod
     def of(cls, given: object) -> FieldSchema:
-        """Checks what was asked for.
+        """Checks what was asked for; reads files where stop words of a language are wanted.
 
         Raises:
             InvalidArgumentError: It is no kind of index, or a parameter is wrong.
-            UnsupportedError: An index of text is asked for.
+            UnsupportedError: Stop words of a language are wanted, and their package is not there.
         """
         params = _params(given)
         kind = given if params is None else params.type
-        if kind == "text":
-            raise UnsupportedError("field_schema: indexes of text are not supported yet")
         lookup = range_ = True
         if isinstance(params, IntegerIndexParams):
             lookup = params.lookup is not False
@@ -72,16 +77,20 @@ class FieldSchema:
                 "field_schema: Validation error: the 'lookup' and 'range' capabilities can't be "
                 "both disabled"
             )
-        text = msgspec.json.encode(kind if params is None else params)
-        return cls(str(kind), lookup, range_, text)
+        text = None
+        if kind == "text":
+            of_text = params if isinstance(params, TextIndexParams) else None
+            text = native_text(of_text or TextIndexParams(type="text"))
+        as_given = msgspec.json.encode(kind if params is None else params)
+        return cls(str(kind), lookup, range_, text, as_given)
 
 
-def index_info(kind: str, text: bytes, points: int | None) -> PayloadIndexInfo:
+def index_info(kind: str, given: bytes, points: int | None) -> PayloadIndexInfo:
     """What is told of an index: its parameters only where parameters were given."""
-    given = msgspec.json.decode(text)
+    decoded = msgspec.json.decode(given)
     params = None
-    if isinstance(given, dict):
-        params = msgspec.convert(given, _PARAMS[kind])
+    if isinstance(decoded, dict):
+        params = msgspec.convert(decoded, _PARAMS[kind])
     return PayloadIndexInfo(data_type=PayloadSchemaType(kind), params=params, points=points or 0)
 
 

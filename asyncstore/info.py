@@ -54,6 +54,6 @@ def collection_info(
             metadata=msgspec.UNSET if settings.metadata is None else settings.metadata,
         ),
         payload_schema={
-            field: index_info(kind, text, points) for field, kind, text, points in indexes
+            field: index_info(kind, given, points) for field, kind, given, points in indexes
         },
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import anyio.to_thread
 import msgspec
 
 from asyncstore.errors import InvalidArgumentError
@@ -38,14 +39,21 @@ class PayloadIndexes(Reads):
     ) -> UpdateResult:
         """Makes an index of a payload field, so that filters on it need not read payloads.
 
-        An index changes speed, never results. It is kept up to date by every write, also while it
-        is being made of the points that are there; filters test payloads until it is ready.
+        An index changes speed, never results, but for one of text. It is kept up to date by every
+        write, also while it is being made of the points that are there; filters test payloads
+        until it is ready.
+
+        With an index of text, ``text``, ``text_any`` and ``phrase`` on the field mean tokens in the
+        place of characters, in filters that are given after this call returned, ready or not: all
+        tokens are there, at least one is, they follow on each other. A text without tokens finds
+        nothing. All other matches mean what they do without it.
 
         Args:
-            field_name: The JSON path of the values, as conditions of filters name it.
-            field_schema: "keyword", "integer", "float", "bool", "datetime", "uuid" or "geo"; or
-                parameters, as :class:`~asyncstore.models.IntegerIndexParams`. None: what the
-                values call for that are there. In place of another index of the field.
+            field_name: The JSON path of the values, as conditions of filters name it; those inside
+                of nested conditions by the whole path, ``a[].b``.
+            field_schema: "keyword", "integer", "float", "bool", "datetime", "uuid", "geo" or
+                "text"; or parameters, as :class:`~asyncstore.models.IntegerIndexParams`. None:
+                what the values call for that are there. In place of another index of the field.
             wait: Whether to wait until it is ready.
             progress: As in :meth:`Collection.optimize`.
 
@@ -55,7 +63,7 @@ class PayloadIndexes(Reads):
         Raises:
             InvalidArgumentError: The path or the schema is wrong, or none was given and there are
                 no values.
-            UnsupportedError: An index of text is asked for.
+            UnsupportedError: Stop words of a language are wanted, and their package is not there.
             CorruptionError: A payload is damaged; the index is made when the store is opened next.
             StorageIOError: The disk is full or fails.
 
@@ -66,16 +74,25 @@ class PayloadIndexes(Reads):
             >>> async def fast_filters(collection):
             ...     await collection.create_payload_index("registry", "keyword")
             ...     await collection.create_payload_index("stats.stars", "integer")
+            ...     await collection.create_payload_index(
+            ...         "readme",
+            ...         {"type": "text", "stemmer": {"type": "snowball", "language": "english"}},
+            ...     )
         """
         check_path(field_name, "field_name")
-        schema = FieldSchema.of(
-            await self._kind_of_values(field_name) if field_schema is None else field_schema
-        )
+        given = await self._kind_of_values(field_name) if field_schema is None else field_schema
+        schema = await anyio.to_thread.run_sync(FieldSchema.of, given)
         engine, native = self._engine, self._engine.native
         operation_id = await engine.call(
             engine.writes,
             lambda: native.submit_create_index(
-                self._native, field_name, schema.kind, schema.lookup, schema.range, schema.text
+                self._native,
+                field_name,
+                schema.kind,
+                schema.lookup,
+                schema.range,
+                schema.given,
+                schema.text,
             ),
         )
         pending = await engine.begin(

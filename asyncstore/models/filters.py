@@ -43,19 +43,28 @@ class MatchExcept(msgspec.Struct, frozen=True, kw_only=True, rename={"except_": 
 
 
 class MatchText(msgspec.Struct, frozen=True, kw_only=True):
-    """The value is a string that holds this text, in the same case."""
+    """The value is a string that holds this text, in the same case.
+
+    With an index of text: all of its tokens are in the text of the field.
+    """
 
     text: str
 
 
 class MatchTextAny(msgspec.Struct, frozen=True, kw_only=True):
-    """The value is a string that holds at least one of the words of this text."""
+    """The value is a string that holds at least one of the words of this text.
+
+    With an index of text: at least one of its tokens is in the text of the field.
+    """
 
     text_any: str
 
 
 class MatchPhrase(msgspec.Struct, frozen=True, kw_only=True):
-    """The value is a string that holds this phrase, in the same case."""
+    """The value is a string that holds this phrase, in the same case.
+
+    With an index of text: its tokens are in the text of the field, one behind the other.
+    """
 
     phrase: str
 

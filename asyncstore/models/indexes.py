@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+
+from asyncstore.bounds import Bounds
 
 
 class PayloadSchemaType(StrEnum):
@@ -94,18 +96,72 @@ class BoolIndexParams(_IndexParams, frozen=True, kw_only=True):
     type: Literal["bool"]
 
 
+class TokenizerType(StrEnum):
+    """Where the tokens of a text begin and end."""
+
+    WORD = "word"
+    WHITESPACE = "whitespace"
+    PREFIX = "prefix"
+    MULTILINGUAL = "multilingual"
+
+
+class StopwordsSet(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Words that are left out.
+
+    Attributes:
+        languages: Names of languages, as "english". Their stop words are those of the package
+            stop-words that is installed when the index is made, which keeps them.
+        custom: Further words, 10,000 at most.
+    """
+
+    languages: list[str] | None = None
+    custom: list[str] | None = None
+
+
+class SnowballParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A stemmer of Snowball, which takes off endings: "searching" becomes "search".
+
+    Attributes:
+        language: Its name, as "english".
+    """
+
+    type: Literal["snowball"]
+    language: str
+
+
 class TextIndexParams(_IndexParams, frozen=True, kw_only=True):
-    """Words of texts; not supported yet."""
+    """Tokens of strings, for ``text``, ``text_any`` and ``phrase``, which then mean tokens.
+
+    All strings at the path count as one text. Each word goes through folding to ASCII, lower case,
+    stop words, the stemmer, and the limits of length, in this order; so does what is looked for.
+
+    Attributes:
+        tokenizer: ``word`` (as None): runs of letters and numbers, with the marks that belong to
+            them. ``whitespace``: what stands between white space. ``prefix``: as ``word``, and a
+            word is found by each of its beginnings of ``min_token_len`` to ``max_token_len``
+            characters. ``multilingual``: as ``word``, and each character of Han, Hiragana and
+            Katakana is a token of its own.
+        min_token_len: Characters; shorter tokens are left out.
+        max_token_len: Characters; longer tokens are left out. With ``prefix`` 128 at most, and
+            longer words are found by as many characters of theirs.
+        lowercase: None means yes.
+        ascii_folding: Letters of Latin script become those of ASCII: "ação" is "acao".
+        phrase_matching: Phrases are found whatever this says.
+        stopwords: A language, or a set.
+        stemmer: Which one; None means none.
+    """
 
     type: Literal["text"]
-    tokenizer: str | None = None
-    min_token_len: int | None = None
-    max_token_len: int | None = None
+    tokenizer: TokenizerType | None = None
+    min_token_len: Annotated[int, Bounds(0, 2**32 - 1)] | None = None
+    max_token_len: Annotated[int, Bounds(1, 2**32 - 1)] | None = None
     lowercase: bool | None = None
-    phrase_matching: bool | None = None
-    stopwords: object = None
-    stemmer: object = None
     ascii_folding: bool | None = None
+    phrase_matching: bool | None = None
+    stopwords: str | StopwordsSet | None = None
+    stemmer: SnowballParams | None = None
 
 
 PayloadIndexParams: TypeAlias = (

@@ -16,6 +16,9 @@ void put(base::ByteWriter& writer, const IndexDefinition& definition) {
   writer.put(static_cast<uint8_t>((schema.lookup ? k_lookup : 0) | (schema.range ? k_range : 0)));
   writer.put(static_cast<uint32_t>(definition.params.size()));
   writer.put_bytes(definition.params);
+  if (schema.analyzer) {
+    text::put(writer, schema.analyzer->parameters());
+  }
 }
 
 std::optional<IndexDefinition> take_definition(base::ByteReader& reader) {
@@ -27,9 +30,19 @@ std::optional<IndexDefinition> take_definition(base::ByteReader& reader) {
   if (!reader.ok() || !path.ok() || kind >= fields::k_kinds || flags > (k_lookup | k_range)) {
     return std::nullopt;
   }
-  return IndexDefinition{{std::move(path.value()), key, static_cast<fields::Kind>(kind),
-                          (flags & k_lookup) != 0, (flags & k_range) != 0},
-                         {params.begin(), params.end()}};
+  IndexDefinition definition{{std::move(path.value()), key, static_cast<fields::Kind>(kind),
+                              (flags & k_lookup) != 0, (flags & k_range) != 0},
+                             {params.begin(), params.end()}};
+  if (definition.schema.kind == fields::Kind::text) {
+    auto parameters = text::take_parameters(reader);
+    auto analyzer =
+        parameters ? std::optional(text::Analyzer::make(std::move(*parameters))) : std::nullopt;
+    if (!analyzer || !analyzer->ok()) {
+      return std::nullopt;
+    }
+    definition.schema.analyzer = std::move(analyzer->value());
+  }
+  return definition;
 }
 
 }  // namespace asyncstore::engine

@@ -23,10 +23,12 @@ namespace {
 
 // Tests of a text's inside look at every term; beyond so many that is left to others.
 constexpr uint32_t k_terms_read_max = 4096;
+// Slots whose keys are looked at in the time of finding the slots of one key.
+constexpr uint64_t k_search_slots = 16;
 
 // Kinds that hold all that a value set can name of their type.
 bool has_lookup(const Schema& schema) {
-  return has_terms(schema.kind) || schema.kind == Kind::boolean ||
+  return is_of_strings(schema.kind) || schema.kind == Kind::boolean ||
          (schema.kind == Kind::integer && schema.lookup);
 }
 
@@ -112,6 +114,28 @@ std::optional<std::vector<uint64_t>> terms_with(const Terms& terms, const MatchT
   return found;
 }
 
+// --- the tokens of a query, as the index sees them: ascending ---
+
+std::vector<uint64_t> keys_of_some(const Content& content, const std::vector<std::string>& tokens) {
+  std::vector<uint64_t> keys;
+  for (const std::string& token : tokens) {
+    if (const auto term = content.terms().find(token)) {
+      keys.push_back(*term);
+    }
+  }
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  return keys;
+}
+
+// None where a token is in no text, or there is no token.
+std::vector<uint64_t> keys_of_all(const Content& content, const std::vector<std::string>& tokens) {
+  const bool known = std::all_of(tokens.begin(), tokens.end(), [&](const std::string& token) {
+    return content.terms().find(token).has_value();
+  });
+  return known ? keys_of_some(content, tokens) : std::vector<uint64_t>();
+}
+
 // --- answers ---
 
 class Answering {
@@ -155,6 +179,22 @@ class Answering {
     const auto terms =
         content_.schema().kind == Kind::keyword ? terms_with(content_.terms(), test) : std::nullopt;
     return terms ? std::optional(exact(with_one_of(*terms))) : std::nullopt;
+  }
+
+  // Where the tokens of a phrase are in a text is not known.
+  std::optional<Answer> operator()(const filter::MatchTokens& test) const {
+    using Kind = text::Query::Kind;
+    if (content_.schema().analyzer != test.analyzer) {
+      return std::nullopt;
+    }
+    const bool any = test.kind == Kind::any;
+    const auto keys =
+        any ? keys_of_some(content_, test.tokens) : keys_of_all(content_, test.tokens);
+    Answer answer = exact(any ? with_one_of(keys) : with_all_of(keys));
+    if (test.kind == Kind::phrase && test.tokens.size() > 1) {
+      answer.sure = SlotSet(slots_);
+    }
+    return answer;
   }
 
   std::optional<Answer> operator()(const filter::NumberRange& test) const {
@@ -217,7 +257,6 @@ class Answering {
 
   // Slots with one of the keys, which ascend.
   SlotSet with_one_of(const std::vector<uint64_t>& keys) const {
-    constexpr uint64_t k_search_slots = 16;  // that are looked at in the time of finding a key
     if (keys.size() > content_.column().valued().count() / k_search_slots) {
       SlotSet set(slots_);
       content_.column().valued().slots(slots_).for_each([&](uint32_t slot) {
@@ -239,6 +278,40 @@ class Answering {
     }
     return slots_within(content_, ranges, inside, slots_);
   }
+
+  // Slots with every one of the keys, which ascend; none without keys. Where one key has few slots,
+  // these are looked at, else the slots of all keys.
+  SlotSet with_all_of(const std::vector<uint64_t>& keys) const {
+    SlotSet set(slots_);
+    if (keys.empty()) {
+      return set;
+    }
+    uint64_t rarest = keys.front();
+    uint64_t others = 0;
+    for (const uint64_t key : keys) {
+      others += count_of(key);
+      rarest = count_of(key) < count_of(rarest) ? key : rarest;
+    }
+    content_.postings().add_to(KeyRange::one(rarest), set);
+    if (count_of(rarest) * k_search_slots < others) {
+      SlotSet candidates = set;
+      candidates.for_each([&](uint32_t slot) {
+        const auto held = content_.column().keys(slot);
+        if (!std::includes(held.begin(), held.end(), keys.begin(), keys.end())) {
+          set.remove(slot);
+        }
+      });
+      return set;
+    }
+    for (const uint64_t key : keys) {
+      SlotSet with_key(slots_);
+      content_.postings().add_to(KeyRange::one(key), with_key);
+      set &= with_key;
+    }
+    return set;
+  }
+
+  uint64_t count_of(uint64_t key) const { return content_.postings().count(KeyRange::one(key)); }
 
   SlotSet within(KeyRange range) const {
     if (range.empty()) {
@@ -274,6 +347,22 @@ class Estimating {
     return has_lookup(content_.schema()) ? std::optional(present()) : std::nullopt;
   }
   std::optional<uint64_t> operator()(const MatchText&) const { return valued(Kind::keyword); }
+  std::optional<uint64_t> operator()(const filter::MatchTokens& test) const {
+    if (content_.schema().analyzer != test.analyzer) {
+      return std::nullopt;
+    }
+    const bool any = test.kind == text::Query::Kind::any;
+    const auto keys =
+        any ? keys_of_some(content_, test.tokens) : keys_of_all(content_, test.tokens);
+    uint64_t most = 0;
+    uint64_t least = keys.empty() ? 0 : present();
+    for (const uint64_t key : keys) {
+      const uint64_t count = content_.postings().count(KeyRange::one(key));
+      most += count;
+      least = std::min(least, count);
+    }
+    return any ? std::min(most, present()) : least;
+  }
   std::optional<uint64_t> operator()(const filter::NumberRange& test) const {
     if (content_.schema().kind == Kind::integer && content_.schema().range) {
       return std::min(present(), content_.postings().count(integer_keys(test.bounds)) +

@@ -28,6 +28,8 @@ constexpr uint32_t k_terms_end = UINT32_MAX;
 constexpr uint8_t k_keys_shift = 6;
 constexpr uint32_t k_several = 2;
 constexpr size_t k_uuid_bytes = 16;
+// A character in lower case may be longer by half than it was.
+constexpr size_t k_term_bytes_max = 2 * size_t{payload::k_payload_bytes_max};
 
 uint64_t word_of(const Schema& schema) {
   return static_cast<uint64_t>(schema.kind) | (schema.lookup ? k_with_lookup : 0) |
@@ -45,6 +47,13 @@ class FieldFileWriter {
 
   Status write() {
     buffer_.put_text(index_.schema().key);
+    if (index_.schema().analyzer) {
+      base::ByteWriter parameters;
+      text::put(parameters, index_.schema().analyzer->parameters());
+      buffer_.put_text(text::version());
+      buffer_.put(static_cast<uint32_t>(parameters.size()));
+      buffer_.put_bytes(parameters.bytes());
+    }
     if (has_terms(index_.schema().kind)) {
       TRY(write_terms());
     }
@@ -274,8 +283,29 @@ class FieldFileReader {
     if (!source_.ok() || !path.ok()) {
       return damaged("the path is damaged");
     }
-    return Schema{std::move(path.value()), key, static_cast<Kind>(word & UINT8_MAX),
+    Schema schema{std::move(path.value()), key, static_cast<Kind>(word & UINT8_MAX),
                   (word & k_with_lookup) != 0, (word & k_with_range) != 0};
+    if (schema.kind == Kind::text) {
+      TRY_ASSIGN(schema.analyzer, take_analyzer());
+    }
+    return schema;
+  }
+
+  Result<text::Analyzer> take_analyzer() {
+    const std::string version(source_.take_text(source_.take<uint32_t>()));
+    const std::string parameters(source_.take_text(source_.take<uint32_t>()));
+    if (source_.ok() && version != text::version()) {
+      return damaged("the index was made by other rules for texts than there are now");
+    }
+    base::ByteReader reader(base::bytes_of(parameters));
+    auto taken = text::take_parameters(reader);
+    if (source_.ok() && taken && reader.remaining() == 0) {
+      auto analyzer = text::Analyzer::make(std::move(*taken));
+      if (analyzer.ok()) {
+        return analyzer;
+      }
+    }
+    return damaged("the parameters of texts are damaged");
   }
 
   bool take_terms() {
@@ -284,9 +314,8 @@ class FieldFileReader {
          size = source_.take<uint32_t>()) {
       const std::string_view text = source_.take_text(size);
       const bool ascends = terms_ == 0 || last < text;
-      const bool fits = content_->schema().kind == Kind::uuid
-                            ? size == k_uuid_bytes
-                            : size <= payload::k_payload_bytes_max;
+      const bool fits =
+          content_->schema().kind == Kind::uuid ? size == k_uuid_bytes : size <= k_term_bytes_max;
       if (!source_.ok() || !ascends || !fits) {
         return false;
       }
@@ -336,6 +365,7 @@ class FieldFileReader {
     switch (content_->schema().kind) {
       case Kind::keyword:
       case Kind::uuid:
+      case Kind::text:
         return keys_.back() < terms_;
       case Kind::boolean:
         return keys_.back() <= 1;

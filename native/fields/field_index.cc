@@ -49,7 +49,7 @@ FieldIndex::GroupNumber FieldIndex::group_number(uint32_t slot) const {
 
 FieldIndex::GroupNumber FieldIndex::sole_key(uint32_t slot) const {
   const bool is_integer = schema().kind == Kind::integer;
-  if (!is_integer && !has_terms(schema().kind)) {
+  if (!is_integer && !is_of_strings(schema().kind)) {
     return {};
   }
   // A number that is foreign among integers is none of 64 bits.
@@ -76,7 +76,8 @@ std::vector<ValueCount> FieldIndex::count_values(const filter::SlotSet* among,
 
 uint64_t FieldIndex::points() const {
   const std::shared_lock lock(mutex_);
-  return content_.column().valued().count();
+  return schema().kind == Kind::text ? content_.marked(Flag::foreign_text).count()
+                                     : content_.column().valued().count();
 }
 
 uint64_t FieldIndex::ram_bytes() const {

@@ -62,7 +62,7 @@ class FieldIndex {
   // Where has_counts(schema()).
   std::vector<ValueCount> count_values(const filter::SlotSet* among, uint64_t limit) const;
 
-  uint64_t points() const;  // with a value of the index's kind
+  uint64_t points() const;  // with a value of the index's kind; of text, with a string
   uint64_t ram_bytes() const;
 
   // --- on disk ---

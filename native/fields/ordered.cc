@@ -106,7 +106,7 @@ void visit_in_order(const Content& content, const Order& order, const SlotSet* a
 }
 
 bool has_counts(const Schema& schema) {
-  return has_terms(schema.kind) || schema.kind == Kind::boolean ||
+  return is_of_strings(schema.kind) || schema.kind == Kind::boolean ||
          (schema.kind == Kind::integer && schema.lookup);
 }
 

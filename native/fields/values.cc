@@ -61,11 +61,13 @@ std::optional<uint64_t> key_at(Kind kind, const Outline& outline, uint32_t value
     }
     case Kind::keyword:
     case Kind::uuid:
+    case Kind::text:
       break;
   }
   return std::nullopt;
 }
 
+// Of kinds whose values have one each.
 std::optional<std::string> term_at(Kind kind, const Outline& outline, uint32_t value) {
   if (!filter::is_string(outline, value)) {
     return std::nullopt;
@@ -76,6 +78,23 @@ std::optional<std::string> term_at(Kind kind, const Outline& outline, uint32_t v
   }
   std::string term = uuid_term(text);
   return term.empty() ? std::nullopt : std::optional(std::move(term));
+}
+
+// Whether the index holds the value; then it is among the values afterwards. No text is held as it
+// stands.
+bool take_value(Kind kind, const Outline& outline, uint32_t value, Values& values) {
+  if (is_of_strings(kind)) {
+    if (auto term = term_at(kind, outline, value)) {
+      values.terms.push_back(*std::move(term));
+      return true;
+    }
+    return false;
+  }
+  const auto key = key_at(kind, outline, value);
+  if (key) {
+    values.keys.push_back(*key);
+  }
+  return key.has_value();
 }
 
 Flag foreign_kind(const Outline& outline, uint32_t value) {
@@ -99,20 +118,14 @@ Values extract(const Schema& schema, const Outline& outline) {
     values.flags.add(Flag::has_null);
   }
   filter::for_each_value(outline, found, [&](uint32_t value) {
-    if (filter::is_null(outline, value)) {
-      return;
+    if (!filter::is_null(outline, value) && !take_value(schema.kind, outline, value, values)) {
+      values.flags.add(foreign_kind(outline, value));
     }
-    if (has_terms(schema.kind)) {
-      if (auto term = term_at(schema.kind, outline, value)) {
-        values.terms.push_back(*std::move(term));
-        return;
-      }
-    } else if (const auto key = key_at(schema.kind, outline, value)) {
-      values.keys.push_back(*key);
-      return;
-    }
-    values.flags.add(foreign_kind(outline, value));
   });
+  if (schema.kind == Kind::text) {
+    values.terms = filter::text_of(*schema.analyzer, outline, found).take_tokens();
+    return values;
+  }
   sort_unique(values.keys);
   sort_unique(values.terms);
   return values;

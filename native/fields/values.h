@@ -15,7 +15,7 @@ enum class Flag : uint8_t {
   present,         // there is a point
   has_null,        // as IsNull means it
   is_empty,        // as IsEmpty means it
-  foreign_text,    // a string
+  foreign_text,    // a string; of an index of text, which holds its tokens, every string
   foreign_number,  // a number that a double reaches
   foreign_other,   // a boolean, an object, an array, any other number
 };
@@ -33,7 +33,8 @@ class Flags {
   uint8_t bits_ = 0;
 };
 
-// A uuid is 16 bytes, a keyword its characters; they get their numbers in the index.
+// A uuid is 16 bytes, a keyword its characters, a text has its tokens; they get their numbers in
+// the index.
 struct Values {
   Flags flags;
   std::vector<uint64_t> keys;      // ascending, each once; of kinds without terms

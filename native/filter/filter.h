@@ -13,6 +13,7 @@
 #include "filter/number.h"
 #include "payload/path.h"
 #include "points/point_id.h"
+#include "text/query.h"
 
 namespace asyncstore::filter {
 
@@ -55,6 +56,9 @@ struct MatchText {  // of a string
   std::string text;
   std::vector<std::string> words = {};  // of `any`: between whitespace
 };
+// Of all strings at the path together, where an index of text says how: bind_texts() puts it in
+// place of a MatchText.
+using MatchTokens = text::Query;
 struct NumberRange {
   Bounds<Number> bounds;
 };
@@ -74,8 +78,8 @@ struct IsNull {  // one is null
   bool wanted = true;
 };
 
-using Test = std::variant<MatchAny, MatchExcept, MatchText, NumberRange, DatetimeRange, GeoBox,
-                          GeoRadius, GeoPolygon, ValuesCount, IsEmpty, IsNull>;
+using Test = std::variant<MatchAny, MatchExcept, MatchText, MatchTokens, NumberRange, DatetimeRange,
+                          GeoBox, GeoRadius, GeoPolygon, ValuesCount, IsEmpty, IsNull>;
 
 // --- conditions ---
 

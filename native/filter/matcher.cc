@@ -215,7 +215,9 @@ bool Matcher::holds(const Test& test, const std::vector<uint32_t>& found) const 
   return std::visit(
       [&](const auto& one) {
         using Kind = std::decay_t<decltype(one)>;
-        if constexpr (std::is_same_v<Kind, ValuesCount>) {
+        if constexpr (std::is_same_v<Kind, MatchTokens>) {
+          return text_of(one.analyzer, *outline_, found).has(one);
+        } else if constexpr (std::is_same_v<Kind, ValuesCount>) {
           return passes_all(one, *outline_, found);
         } else if constexpr (std::is_same_v<Kind, IsEmpty>) {
           return all_empty(*outline_, found) == one.wanted;

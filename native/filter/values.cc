@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "filter/number.h"
+#include "payload/token.h"
 
 namespace asyncstore::filter {
 
@@ -74,6 +75,17 @@ bool any_null(const Outline& outline, const std::vector<uint32_t>& found) {
     }
   }
   return false;
+}
+
+text::Document text_of(const text::Analyzer& analyzer, const Outline& outline,
+                       const std::vector<uint32_t>& found) {
+  text::Document document(analyzer);
+  for_each_value(outline, found, [&](uint32_t value) {
+    if (is_string(outline, value)) {
+      document.add(payload::decode_string(outline.text(value)));
+    }
+  });
+  return document;
 }
 
 std::optional<GeoPoint> geo_point_of(const Outline& outline, uint32_t value) {

@@ -8,6 +8,7 @@
 #include "filter/geo.h"
 #include "payload/outline.h"
 #include "payload/path.h"
+#include "text/document.h"
 
 namespace asyncstore::filter {
 
@@ -53,6 +54,10 @@ inline bool is_number(const payload::Outline& outline, uint32_t value) {
 inline bool is_string(const payload::Outline& outline, uint32_t value) {
   return outline.text(value).front() == '"';
 }
+
+// The strings among the values that tests look at, as one text.
+text::Document text_of(const text::Analyzer& analyzer, const payload::Outline& outline,
+                       const std::vector<uint32_t>& found);
 
 // The point of an object {"lon": …, "lat": …}; nothing when the value is something else or no place
 // on earth.

@@ -247,13 +247,10 @@ T parsed(const std::string& text, const char* what, const std::pair<const char*,
 }
 
 constexpr std::pair<const char*, fields::Kind> k_index_kinds[] = {
-    {"keyword", fields::Kind::keyword},
-    {"integer", fields::Kind::integer},
-    {"float", fields::Kind::real},
-    {"bool", fields::Kind::boolean},
-    {"datetime", fields::Kind::datetime},
-    {"uuid", fields::Kind::uuid},
-    {"geo", fields::Kind::geo}};
+    {"keyword", fields::Kind::keyword},   {"integer", fields::Kind::integer},
+    {"float", fields::Kind::real},        {"bool", fields::Kind::boolean},
+    {"datetime", fields::Kind::datetime}, {"uuid", fields::Kind::uuid},
+    {"geo", fields::Kind::geo},           {"text", fields::Kind::text}};
 constexpr std::pair<const char*, segment::Distance> k_distances[] = {
     {"Cosine", segment::Distance::cosine},
     {"Dot", segment::Distance::dot},

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/collection.h"
+#include "engine/text_binding.h"
 #include "python/convert.h"
 
 namespace nb = nanobind;
@@ -311,6 +312,7 @@ std::shared_ptr<const Filter> filter_of(const engine::Collection& collection, nb
   if (!add_to_key(given, filter->key)) {
     filter->key.clear();
   }
+  engine::bind_texts(*filter, collection.indexes());
   return filter;
 }
 

@@ -13,6 +13,7 @@
 #include "python/engine_handle.h"
 #include "python/filter_input.h"
 #include "python/submit.h"
+#include "python/text_input.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -235,13 +236,13 @@ uint64_t submit_change_payload(EngineHandle& self, const CollectionHandle& colle
 
 uint64_t submit_create_index(EngineHandle& self, const CollectionHandle& collection,
                              nb::handle field, const std::string& kind, bool lookup, bool range,
-                             nb::object params) {
-  const base::Bytes text = bytes_of(params);
+                             nb::object params, nb::handle text) {
+  const base::Bytes given = bytes_of(params);
   WriteJob job;
   job.operation.kind = Kind::create_index;
-  job.operation.payload_index = {
-      {path_of(field), nb::cast<std::string>(field), index_kind_of(kind), lookup, range},
-      {text.begin(), text.end()}};
+  job.operation.payload_index = {{path_of(field), nb::cast<std::string>(field), index_kind_of(kind),
+                                  lookup, range, analyzer_of(kind, text)},
+                                 {given.begin(), given.end()}};
   return submit(self, collection, std::move(job), nb::none());
 }
 
@@ -269,7 +270,7 @@ void bind_writes(nb::handle engine_class) {
            "payloads"_a.none() = nb::none(), "mode"_a = "upsert",
            "update_filter"_a.none() = nb::none())
       .def("submit_create_index", &submit_create_index, "collection"_a, "field"_a, "kind"_a,
-           "lookup"_a, "range"_a, "params"_a)
+           "lookup"_a, "range"_a, "params"_a, "text"_a.none())
       .def("submit_drop_index", &submit_drop_index, "collection"_a, "field"_a)
       .def("submit_build_index", &submit_build_index, "collection"_a, "field"_a)
       .def("submit_delete", &submit_delete, "collection"_a, "ids"_a,

@@ -111,11 +111,6 @@ class TestBadInput:
             await docs.create_payload_index(field, schema)
         assert await schema_of(docs) == {}
 
-    @pytest.mark.anyio
-    async def test_text_is_not_supported_yet(self, docs):
-        with pytest.raises(asyncstore.UnsupportedError, match="text"):
-            await docs.create_payload_index("k", "text")
-
 
 @pytest.mark.anyio
 async def test_writes_of_every_kind_are_followed(docs):

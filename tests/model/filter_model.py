@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
+import msgspec
+
 from asyncstore import models as m
 
 EARTH_RADIUS_M = 6_371_008.8
@@ -31,12 +33,16 @@ class Point:
     payload: dict
 
 
-def passes(filter, point, root=None):
-    """Whether the point passes; paths begin at ``root``, an element, or at the payload."""
+def passes(filter, point, texts=(), root=None, place=()):
+    """Whether the point passes; paths begin at ``root``, an element, or at the payload.
+
+    Fields with an index of text are among ``texts``, pairs of their path and its TextRules; the
+    steps to ``root`` are ``place``.
+    """
     root = point.payload if root is None else root
 
     def holds(condition):
-        return condition_holds(condition, point, root)
+        return condition_holds(condition, point, texts, root, place)
 
     if not all(map(holds, conditions_of(filter.must))):
         return False
@@ -65,10 +71,10 @@ def parts(filter):
             yield from parts(condition)
 
 
-def condition_holds(condition, point, root):
+def condition_holds(condition, point, texts, root, place):
     match condition:
         case m.Filter():
-            return passes(condition, point, root)
+            return passes(condition, point, texts, root, place)
         case m.HasIdCondition(has_id=ids):
             return any(point.id == (one if isinstance(one, int) else str(one)) for one in ids)
         case m.HasVectorCondition(has_vector=name):
@@ -79,18 +85,26 @@ def condition_holds(condition, point, root):
             return is_null(values_at(root, field.key))
         case m.NestedCondition(nested=nested):
             elements = flattened(values_at(root, nested.key))
+            steps = (*place, *steps_of(nested.key))
+            inside = steps if steps[-1][1] is not None else (*steps, (None, ""))
             return any(
-                passes(nested.filter, point, element)
+                passes(nested.filter, point, texts, element, inside)
                 for element in elements
                 if isinstance(element, dict)
             )
         case m.FieldCondition():
-            return field_holds(condition, values_at(root, condition.key))
+            steps = [*place, *steps_of(condition.key)]
+            rules = [rules for path, rules in texts if steps_of(path) == steps]
+            return field_holds(condition, values_at(root, condition.key), *rules)
     raise NotImplementedError(condition)
 
 
-def field_holds(condition, found):
+def field_holds(condition, found, rules=None):
     tests = []
+    if rules and isinstance(condition.match, m.MatchText | m.MatchTextAny | m.MatchPhrase):
+        strings = [value for value in flattened(found) if isinstance(value, str)]
+        tests.append(rules.holds(condition.match, strings))
+        condition = msgspec.structs.replace(condition, match=None)
     for name, test in (
         ("match", match_holds),
         ("range", range_holds),

@@ -206,3 +206,38 @@ conditions = equally(
     of_payload, of_payload, of_points, nested_in(inside), filters_of(of_payload | of_points)
 )
 filters = filters_of(conditions)
+
+# ---- texts, and what is looked for in them ------------------------------------------------------
+
+VOCABULARY = ["red", "Red", "RED", "reddish", "blue", "Blue", "x", "29", "02", "ö", "Öl", "öl"]
+VOCABULARY += ["don't", "ΟΔΟΣ", "οδος", "İz", "o\u0308l", "\u0301red", "½", "東京", "C++", "🜁"]
+words = st.sampled_from(VOCABULARY)
+texts = st.builds(
+    lambda parts, between: between.join(parts),
+    st.lists(words, max_size=5),
+    st.sampled_from([" ", " ", "-", ", ", "\u00a0", "_"]),
+)
+wanted_texts = st.lists(words | st.sampled_from(["re", "RE", "d", "o", "redd"]), max_size=3).map(
+    " ".join
+)
+text_matches = equally(
+    wanted_texts.map(lambda text: m.MatchText(text=text)),
+    wanted_texts.map(lambda text: m.MatchTextAny(text_any=text)),
+    wanted_texts.map(lambda text: m.MatchPhrase(phrase=text)),
+    wanted_texts.map(lambda text: m.MatchPrefix(prefix=text)),
+)
+text_values = equally(texts, texts, st.lists(texts | scalars, max_size=3), values)
+text_rows = st.lists(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(["a", "b"], text_values)), max_size=3
+)
+text_payloads = st.fixed_dictionaries(
+    {"a": text_values | text_rows}, optional=dict.fromkeys(["b", "c", "a.b"], text_values)
+)
+of_texts = st.builds(
+    lambda key, match, more: m.FieldCondition(key=key, match=match, **more),
+    st.sampled_from(["a", "b", "a[]", "a[].b", "a[].a", "c"]),
+    text_matches,
+    st.just({}) | st.just({}) | st.fixed_dictionaries({"is_null": st.booleans()}),
+)
+nested_texts = nested_in(equally(of_texts, of_texts, inside))
+text_filters = filters_of(equally(of_texts, of_texts, of_texts, nested_texts, conditions))

@@ -95,7 +95,7 @@ def value_of(expression, point, scores, defaults):
             return midpoint_of(fall) ** distance_of(fall, value)
         case m.GaussDecayExpression(gauss_decay=fall):
             return midpoint_of(fall) ** distance_of(fall, value) ** 2
-    return float(condition_holds(expression, point, point.payload))
+    return float(condition_holds(expression, point, (), point.payload, ()))
 
 
 def at(point, path, defaults, convert):

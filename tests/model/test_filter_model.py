@@ -17,8 +17,9 @@ import pytest
 import asyncstore
 from asyncstore import models as m
 from filter_model import Point, parts, passes
-from filter_strategies import IDS, filters, payloads
+from filter_strategies import IDS, filters, payloads, text_filters, text_payloads
 from model_runs import examples, first_seed, run_data_sets
+from text_model import TextRules
 
 CASES = 5_200  # of each reader, with and without indexes
 POINTS, FILTERS, WRITES = 200, 260, 12  # of a data set
@@ -35,8 +36,8 @@ VECTORS = {
 }
 QUERIES = np.random.default_rng(7).standard_normal((3, DIM)).astype(np.float32)
 EXACT = m.SearchParams(exact=True)
-# Payload indexes that a collection is given: each data set takes one schema for each key. They
-# change no result.
+# Payload indexes that a collection is given: each data set takes another schema for each key. They
+# change no result, but for those of texts.
 INDEXED = [
     ("a", ["keyword", "integer", "float", "datetime", "bool", "uuid", "geo"]),
     ("a[]", ["integer", "keyword", "float"]),
@@ -45,26 +46,41 @@ INDEXED = [
     ("a.b", ["keyword", "integer", "float", "bool"]),
     ("a[].b", ["integer", "keyword", "datetime"]),
 ]
+TEXTS = [
+    TextRules(),
+    TextRules(stopwords=("RED", "29")),
+    TextRules(tokenizer="whitespace", lowercase=False),
+    TextRules(tokenizer="prefix", max_token_len=3),
+    TextRules(tokenizer="prefix", min_token_len=2),
+    TextRules(min_token_len=2, max_token_len=4),
+]
+INDEXED_TEXTS = [(key, TEXTS) for key in ["a", "b", "a[]", "a[].b", "a[].a", "c"]]
 FIRST = first_seed()  # of both readers
-INDEXES = [pytest.param([], id="plain"), pytest.param(INDEXED, id="indexed")]
+ALL_KINDS = (payloads, filters)
+INDEXES = [
+    pytest.param(ALL_KINDS, [], id="plain"),
+    pytest.param(ALL_KINDS, INDEXED, id="indexed"),
+    pytest.param((text_payloads, text_filters), INDEXED_TEXTS, id="texts"),
+]
 
 
-@pytest.mark.parametrize("field_schemas", INDEXES)
+@pytest.mark.parametrize(("drawn", "field_schemas"), INDEXES)
 @pytest.mark.parametrize("async_scorer", ["auto", False])
-def test_filters(tmp_path, async_scorer, field_schemas):
+def test_filters(tmp_path, async_scorer, drawn, field_schemas):
     performance = {"workers": 1, "prewarm": False}
     storage = {"async_scorer": async_scorer, "durability": "flush", "performance": performance}
-    run = Run(tmp_path / "store", {"storage": storage}, field_schemas)
+    run = Run(tmp_path / "store", {"storage": storage}, drawn, field_schemas)
     run_data_sets(run, cases=CASES, first=FIRST)
 
 
 @functools.cache
-def data_of(number):
+def data_of(number, drawn):
     """Points, filters (of those that all points or none pass, half at most), and a cache.
 
-    The cache is for :meth:`Run._passes`.
+    ``drawn`` are the strategies of payloads and of filters. The cache is for :meth:`Run._passes`.
     """
     draw = random.Random(number)
+    payloads, filters = drawn
     points = {
         point_id: Point(point_id, _some_vectors(draw), payload)
         for point_id, payload in zip(IDS, examples(payloads, POINTS, number), strict=False)
@@ -85,13 +101,15 @@ def _some_vectors(draw):
 class Run:
     """One store, and a collection for each data set."""
 
-    def __init__(self, folder, config, field_schemas):
+    def __init__(self, folder, config, drawn, field_schemas):
         self.cases = 0
-        self._folder, self._config, self._field_schemas = folder, config, field_schemas
+        self._folder, self._config, self._drawn = folder, config, drawn
+        self._field_schemas = field_schemas
 
     async def data_set(self, number):
-        points, self._filters, self._judged = data_of(number)
+        points, self._filters, self._judged = data_of(number, self._drawn)
         self._points = dict(points)
+        self._number, self._texts = number, ()
         self._draw = random.Random(number)
         name = f"of-{number}"
         async with asyncstore.open_store(self._folder, config=self._config) as store:
@@ -118,7 +136,11 @@ class Run:
         """Half of the indexes before there are points, half of them afterwards."""
         for place, (key, schemas) in enumerate(self._field_schemas):
             if place % 2 == first:
-                await self._docs.create_payload_index(key, self._draw.choice(schemas))
+                schema = schemas[(self._number + place) % len(schemas)]
+                if isinstance(schema, TextRules):
+                    self._texts = (*self._texts, (key, schema))
+                    schema = schema.schema
+                await self._docs.create_payload_index(key, schema)
 
     # ---- reads ----------------------------------------------------------------------------------
 
@@ -147,9 +169,10 @@ class Run:
 
     def _passes(self, number, point):
         """As :func:`passes`; points do not change, the ids in ``self._points`` get other ones."""
-        judged = self._judged.get((number, point))
+        key = number, point, self._texts
+        judged = self._judged.get(key)
         if judged is None:
-            judged = self._judged[number, point] = passes(self._filters[number], point)
+            judged = self._judged[key] = passes(self._filters[number], point, self._texts)
         return judged
 
     async def _check_other_reads(self, turn, filter, passing, ranking):
@@ -195,7 +218,7 @@ class Run:
     async def _write(self):
         """One write by filter, and the same done to the model."""
         filter = self._draw.choice(self._filters)
-        passing = {one for one, point in self._points.items() if passes(filter, point)}
+        passing = {one for one, point in self._points.items() if passes(filter, point, self._texts)}
         some = self._draw.choice(list(self._points.values())).payload if self._points else {}
         kinds = ["set", "overwrite", "remove", "clear", "vectors", "upsert", "update"]
         if len(passing) < POINTS // 4:
@@ -290,9 +313,11 @@ class Run:
             part = m.Filter(must=part)
             records, _ = await self._docs.scroll(filter=part, limit=ALL)
             is_found = wrong in [record.id for record in records]
-            if is_found != passes(part, point) and len(repr(part)) < len(repr(smallest)):
+            if is_found != passes(part, point, self._texts) and len(repr(part)) < len(
+                repr(smallest)
+            ):
                 smallest = part
-        verb = "passes" if passes(smallest, point) else "does not pass"
+        verb = "passes" if passes(smallest, point, self._texts) else "does not pass"
         return f"{state}: {point!r} {verb} {smallest!r}, a part of {filter!r}"
 
 

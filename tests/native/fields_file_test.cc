@@ -192,7 +192,7 @@ TEST_CASE("field file: terms that went during a snapshot are given back after it
 
 TEST_CASE("field file: damaged, cut and foreign files are corruption") {
   const TemporaryFolder folder;
-  for (const Kind kind : {Kind::keyword, Kind::integer, Kind::uuid}) {
+  for (const Kind kind : {Kind::keyword, Kind::integer, Kind::uuid, Kind::text}) {
     write_small(folder / "a", kind);
     CHECK(load_field(*g_storage, folder / "a", k_owner).ok());
     CHECK(load_field(*g_storage, folder / "a", k_owner + 1).error().code == Code::corruption);

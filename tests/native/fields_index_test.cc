@@ -162,7 +162,8 @@ TEST_CASE("field index: values of its own kind alone are answered exactly") {
     uint64_t valued = 0;
     for (const auto& [slot, payload] : model) {
       const auto values = values_of(index.schema(), payload);
-      valued += !values.keys.empty() || !values.terms.empty();
+      valued += kind == Kind::text ? values.flags.has(Flag::foreign_text)
+                                   : !values.keys.empty() || !values.terms.empty();
     }
     CHECK(index.points() == valued);
   }
@@ -362,4 +363,51 @@ TEST_CASE("field index: readers and the writer at once") {
   stop = true;
   first.join();
   second.join();
+}
+
+TEST_CASE("field index: tokens are answered for the index's own rules alone") {
+  FieldIndex index(schema_of(Kind::text));
+  index.set(0, values_of(index.schema(), R"({"a":["red fox",7]})"));
+  index.set(1, values_of(index.schema(), R"({"a":"fox red"})"));
+  using QueryKind = text::Query::Kind;
+  const auto query = [](QueryKind kind, const char* text) {
+    return filter::MatchTokens::of(test_analyzer(), kind, text);
+  };
+  const auto phrase = index.answer(query(QueryKind::phrase, "red fox"), 2);
+  REQUIRE(phrase.has_value());
+  CHECK(phrase->possible.count() == 2);
+  CHECK(phrase->sure.count() == 0);
+  CHECK(index.answer(query(QueryKind::phrase, "fox"), 2)->sure.count() == 2);
+  CHECK(index.answer(query(QueryKind::phrase, "fox fox"), 2)->possible.count() == 2);
+  CHECK(index.answer(query(QueryKind::all, "fox cat"), 2)->possible.count() == 0);
+  CHECK(index.answer(query(QueryKind::any, ""), 2)->possible.count() == 0);
+  CHECK(index.estimate(query(QueryKind::any, "fox red")) == 2);
+  CHECK(index.estimate(query(QueryKind::all, "fox cat")) == 0);
+  const auto others = text::Analyzer::make({.lowercase = false}).value();
+  CHECK(!index.answer(filter::MatchTokens::of(others, QueryKind::all, "fox"), 2).has_value());
+  CHECK(!index.answer(filter::MatchText{filter::MatchText::Kind::whole, "fox"}, 2).has_value());
+  CHECK(!index.answer(filter::MatchAny{filter::ValueSet({std::string("fox")})}, 2).has_value());
+  CHECK(index.points() == 2);
+}
+
+TEST_CASE("field index: all tokens of a query, whichever way they are looked up") {
+  FieldIndex index(schema_of(Kind::text));
+  Model model;
+  for (uint32_t slot = 0; slot < 4000; ++slot) {
+    std::string text = "every";
+    text += slot % 2 == 0 ? " even" : " odd";
+    text += slot % 3 == 0 ? " third" : "";
+    text += slot % 1000 == 7 ? " rare" : "";
+    model[slot] = R"({"a":")" + text + "\"}";
+    index.set(slot, values_of(index.schema(), model[slot]));
+  }
+  for (const char* wanted : {"every", "every even", "even third", "rare odd", "rare every even odd",
+                             "even odd", "rare third every", "rare rare"}) {
+    for (const auto kind : {text::Query::Kind::all, text::Query::Kind::any}) {
+      const auto test = filter::MatchTokens::of(test_analyzer(), kind, wanted);
+      const Checked checked = check_answer(index, model, test, 4000);
+      CHECK(checked.answered);
+      CHECK(checked.unsure == 0);
+    }
+  }
 }

@@ -25,10 +25,19 @@ using fields::Flag;
 using fields::Kind;
 
 inline constexpr Kind k_all_kinds[] = {Kind::keyword,  Kind::integer, Kind::real, Kind::boolean,
-                                       Kind::datetime, Kind::uuid,    Kind::geo};
+                                       Kind::datetime, Kind::uuid,    Kind::geo,  Kind::text};
+
+inline const text::Analyzer& test_analyzer() {
+  static const text::Analyzer analyzer = text::Analyzer::make({.stopwords = {"22"}}).value();
+  return analyzer;
+}
 
 inline fields::Schema schema_of(Kind kind, const std::string& path = "a") {
-  return {payload::path_of(path), path, kind};
+  fields::Schema schema{payload::path_of(path), path, kind};
+  if (kind == Kind::text) {
+    schema.analyzer = test_analyzer();
+  }
+  return schema;
 }
 
 inline fields::Values values_of(const fields::Schema& schema, const std::string& payload) {
@@ -103,6 +112,8 @@ class Generator {
         return filter::DatetimeRange{bounds<int64_t>([&] { return time(); })};
       case Kind::geo:
         return shape();
+      case Kind::text:
+        return tokens_test(below(2) == 0 ? text::Query::Kind::all : text::Query::Kind::any);
       default:
         return below(2) == 0 ? filter::Test(filter::MatchAny{filter::ValueSet(scalars())})
                              : filter::Test(filter::MatchExcept{filter::ValueSet(scalars())});
@@ -130,6 +141,8 @@ class Generator {
         return datetime_text();
       case Kind::uuid:
         return '"' + uuid() + '"';
+      case Kind::text:
+        return payload::encode_string(word() + "-" + word());
       case Kind::geo:
         break;
     }
@@ -237,7 +250,17 @@ class Generator {
     }
     return scalars;
   }
+  filter::Test tokens_test(text::Query::Kind kind) {
+    std::string text = word();
+    for (uint64_t more = below(3); more > 0; --more) {
+      text += " " + word();
+    }
+    return filter::MatchTokens::of(test_analyzer(), kind, text);
+  }
   filter::Test text_test() {
+    if (below(2) == 0) {
+      return tokens_test(static_cast<text::Query::Kind>(below(3)));
+    }
     constexpr filter::MatchText::Kind k_kinds[] = {
         filter::MatchText::Kind::whole, filter::MatchText::Kind::any,
         filter::MatchText::Kind::phrase, filter::MatchText::Kind::prefix};

@@ -41,7 +41,7 @@ Test any(std::vector<Scalar> values) {
 Test except(std::vector<Scalar> values) {
   return MatchExcept{ValueSet(values)};
 }
-std::string text(const char* value) {
+std::string string_of(const char* value) {
   return value;
 }
 Test count(std::optional<int64_t> gte, std::optional<int64_t> lte) {
@@ -56,8 +56,8 @@ TEST_CASE("filter: values match without being taken for another kind") {
   CHECK_FALSE(holds("a", any({int64_t{5}}), R"({"a": "5"})"));
   CHECK_FALSE(holds("a", any({int64_t{1}}), R"({"a": true})"));
   CHECK(holds("a", any({true}), R"({"a": true})"));
-  CHECK(holds("a", any({text("é\"")}), R"({"a": "\u00e9\""})"));
-  CHECK_FALSE(holds("a", any({text("x")}), R"({"b": "x"})"));
+  CHECK(holds("a", any({string_of("é\"")}), R"({"a": "\u00e9\""})"));
+  CHECK_FALSE(holds("a", any({string_of("x")}), R"({"b": "x"})"));
   CHECK_FALSE(holds("a", any({}), R"({"a": 1})"));
   CHECK_FALSE(holds("a", any({int64_t{5}}), R"({"a": 99999999999999999999999})"));
 }
@@ -74,12 +74,12 @@ TEST_CASE("filter: arrays are flattened one level") {
 }
 
 TEST_CASE("filter: except wants a value that is not null and not listed") {
-  CHECK(holds("a", except({text("x")}), R"({"a": "y"})"));
-  CHECK(holds("a", except({text("x")}), R"({"a": 3})"));
-  CHECK(holds("a", except({text("x")}), R"({"a": ["x", "y"]})"));
-  CHECK_FALSE(holds("a", except({text("x")}), R"({"a": ["x", null]})"));
-  CHECK_FALSE(holds("a", except({text("x")}), R"({"a": null})"));
-  CHECK_FALSE(holds("a", except({text("x")}), R"({})"));
+  CHECK(holds("a", except({string_of("x")}), R"({"a": "y"})"));
+  CHECK(holds("a", except({string_of("x")}), R"({"a": 3})"));
+  CHECK(holds("a", except({string_of("x")}), R"({"a": ["x", "y"]})"));
+  CHECK_FALSE(holds("a", except({string_of("x")}), R"({"a": ["x", null]})"));
+  CHECK_FALSE(holds("a", except({string_of("x")}), R"({"a": null})"));
+  CHECK_FALSE(holds("a", except({string_of("x")}), R"({})"));
   CHECK(holds("a", except({}), R"({"a": {}})"));
 }
 

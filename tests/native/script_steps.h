@@ -158,15 +158,17 @@ class Steps {
   // A payload index is made, or in place of another one, or dropped.
   void index(Step& step) {
     using fields::Kind;
-    static const std::pair<const char*, Kind> k_indexes[] = {{"id", Kind::keyword},
-                                                             {"mixed", Kind::real},
-                                                             {"mixed", Kind::integer},
-                                                             {"list[].x", Kind::integer},
-                                                             {"text", Kind::keyword}};
+    static const std::pair<const char*, Kind> k_indexes[] = {
+        {"id", Kind::keyword},       {"mixed", Kind::real},   {"mixed", Kind::integer},
+        {"list[].x", Kind::integer}, {"text", Kind::keyword}, {"text", Kind::text}};
     const auto& [field, kind] = k_indexes[indexes_ % std::size(k_indexes)];
     const bool drop = indexes_++ % 4 == 3;
     step.job.operation.kind = drop ? engine::Kind::drop_index : engine::Kind::create_index;
-    step.job.operation.payload_index = {{payload::Path::parse(field).value(), field, kind}, {}};
+    fields::Schema schema{payload::Path::parse(field).value(), field, kind};
+    if (kind == Kind::text) {
+      schema.analyzer = text::Analyzer::make({.ascii_folding = true, .stopwords = {"a"}}).value();
+    }
+    step.job.operation.payload_index = {std::move(schema), {}};
   }
 
   // Of the payload: overwritten, merged into, also at a path, replaced at a path, keys removed.

@@ -254,11 +254,18 @@ inline void check_indexes(Store& store, const std::shared_ptr<engine::Collection
     const auto& schema = index->definition().schema;
     REQUIRE(ok(store.build_index(collection, schema.key)));
     REQUIRE(index->content() != nullptr);
-    const filter::Test tests[] = {
+    std::vector<filter::Test> tests = {
         filter::IsEmpty{}, filter::IsNull{false},
         filter::NumberRange{{int64_t{1} << 61, {}, {}, {}}},
         filter::MatchExcept{filter::ValueSet({std::string("short")})},
         filter::MatchAny{filter::ValueSet({std::string("short"), std::string("7"), int64_t{5}})}};
+    if (schema.analyzer) {
+      using Kind = text::Query::Kind;
+      for (const Kind kind : {Kind::all, Kind::any, Kind::phrase}) {
+        tests.push_back(filter::MatchTokens::of(*schema.analyzer, kind, "Short"));
+        tests.push_back(filter::MatchTokens::of(*schema.analyzer, kind, "lorem ipsum dolor"));
+      }
+    }
     for (const filter::Test& test : tests) {
       const auto wanted = std::make_shared<const filter::Filter>(
           filter::Filter{{{filter::FieldCondition{schema.path, {test}}}}, {}, {}, {}});

@@ -17,8 +17,9 @@ MAY_USE = {
     "gridstore": {"io", "base"},
     "payload": {"base"},
     "sparse": {"io", "simd", "base"},
-    "filter": {"payload", "points", "base"},
-    "fields": {"filter", "payload", "points", "io", "base"},
+    "text": {"base"},
+    "filter": {"text", "payload", "points", "base"},
+    "fields": {"filter", "text", "payload", "points", "io", "base"},
     "points": {"io", "base"},
     "segment": {"points", "index", "quantize", "io", "simd", "base"},
     "engine": {
@@ -26,6 +27,7 @@ MAY_USE = {
         "gridstore",
         "fields",
         "filter",
+        "text",
         "payload",
         "sparse",
         "points",
@@ -70,6 +72,13 @@ def test_only_payload_uses_simdjson():
 def test_only_the_slot_bitmap_uses_croaring():
     users = {path.name for path in FILES if "roaring/roaring.h" in includes_of(path)}
     assert users == {"slot_bitmap.cc"}
+
+
+def test_only_text_uses_utf8proc_and_snowball():
+    users = {path.name for path in FILES if "utf8proc.h" in includes_of(path)}
+    assert users == {"characters.cc"}
+    users = {path.name for path in FILES if "libstemmer.h" in includes_of(path)}
+    assert users == {"stemmer.cc"}
 
 
 def test_only_gridstore_uses_lz4():
