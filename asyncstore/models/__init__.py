@@ -103,6 +103,7 @@ from asyncstore.models.indexes import (
     UuidIndexParams,
 )
 from asyncstore.models.points import (
+    MultiVectorInput,
     PayloadSelectorExclude,
     PayloadSelectorInclude,
     PointId,
@@ -285,6 +286,7 @@ __all__ = [
     "MultExpression",
     "MultiVectorComparator",
     "MultiVectorConfig",
+    "MultiVectorInput",
     "NearestQuery",
     "NegExpression",
     "Nested",

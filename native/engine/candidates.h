@@ -37,6 +37,21 @@ class NearerFirst {
   const points::PointTable* table_;
 };
 
+// The same where Candidate::row is a slot.
+class NearerSlot {
+ public:
+  explicit NearerSlot(const points::PointTable& table) : table_(&table) {}
+  bool operator()(const Candidate& a, const Candidate& b) const {
+    if (a.similarity != b.similarity) {
+      return a.similarity > b.similarity;
+    }
+    return table_->id(a.row) < table_->id(b.row);
+  }
+
+ private:
+  const points::PointTable* table_;
+};
+
 // Keeps the `limit` nearest of all that were pushed. Up to twice as many are gathered before the
 // farther half is dropped, so that a push costs O(1); memory follows what was pushed, not the
 // limit.

@@ -80,9 +80,9 @@ struct CollectionStatistics {
   uint64_t appendable_rows = 0;
   uint64_t indexed_vectors = 0;
   uint64_t ram_codes = 0, ram_graph = 0, ram_ids = 0, ram_payload = 0, ram_sparse = 0,
-           ram_fields = 0, ram_filters = 0;
+           ram_multivectors = 0, ram_fields = 0, ram_filters = 0;
   uint64_t disk_vectors = 0, disk_codes = 0, disk_graph = 0, disk_rows = 0, disk_points = 0,
-           disk_payload = 0, disk_sparse = 0, disk_fields = 0;
+           disk_payload = 0, disk_sparse = 0, disk_multivectors = 0, disk_fields = 0;
   uint64_t wal_bytes = 0;
   uint64_t operation_id = 0;
   OptimizerProgress optimizer;
@@ -107,7 +107,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   const std::string& folder() const { return folder_; }
   const std::vector<segment::Field>& fields() const { return file_.fields; }
   const std::vector<std::string>& sparse_names() const { return file_.sparse; }
-  Schema schema() const { return {file_.fields, static_cast<uint32_t>(file_.sparse.size())}; }
+  const std::vector<segment::Field>& multivectors() const { return file_.multivectors; }
+  Schema schema() const {
+    return {file_.fields, static_cast<uint32_t>(file_.sparse.size()), file_.multivectors};
+  }
   const std::vector<std::byte>& config() const { return file_.config; }
   // What COLLECTION holds.
   const CollectionFile& file() const { return file_; }
@@ -288,7 +291,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   SparseIndexes sparse_indexes_;
   FilterCache filter_cache_;
   std::unique_ptr<wal::Log> log_;
-  std::vector<segment::RowCodec> codecs_;
+  std::vector<segment::RowCodec> codecs_;  // of the fields, then of the multivectors
   std::vector<FieldState> states_;
   std::optional<GroupPoints> group_points_;  // once a job of the group looked at points
   uint64_t pending_points_ = 0;              // that the group may add to the table, not yet applied

@@ -44,7 +44,7 @@ bool Collection::load_saved_sparse(uint32_t number, const ManifestSparse& saved)
 
 // Vectors that changed since the index was saved are read again; all of them, where it was not.
 Status Collection::follow_sparse(uint32_t number) {
-  const gridstore::Gridstore& store = values_->sparse(number);
+  const gridstore::Gridstore& store = values_->kept(number);
   const SavedIndex saved = sparse_indexes_.saved(number);
   uint64_t lost = 0;
   for (uint32_t slot = 0; slot < table_->slot_count(); ++slot) {

@@ -50,10 +50,9 @@ void SparseIndexes::remove(uint32_t number, uint32_t slot) {
 void SparseIndexes::apply(const Operation& operation, std::span<const uint32_t> slots) {
   const bool whole = operation.kind == Kind::upsert;
   for (uint32_t number = 0; number < count(); ++number) {
-    const auto given =
-        std::find_if(operation.sparse.begin(), operation.sparse.end(),
-                     [&](const SparseValues& values) { return values.sparse == number; });
-    if (given == operation.sparse.end()) {
+    const auto given = std::find_if(operation.kept.begin(), operation.kept.end(),
+                                    [&](const KeptVectors& kept) { return kept.number == number; });
+    if (given == operation.kept.end()) {
       for (size_t i = 0; i < slots.size() && whole; ++i) {
         remove(number, slots[i]);
       }

@@ -140,11 +140,11 @@ class Store {
       return true;
     });
   }
-  // All vectors, also sparse ones, and the payload.
+  // All vectors, of all kinds, and the payload.
   static engine::With everything(const engine::Collection& collection) {
     engine::With with;
     const engine::Schema schema = collection.schema();
-    for (uint32_t number = 0; number < schema.dense() + schema.sparse; ++number) {
+    for (uint32_t number = 0; number < schema.vectors(); ++number) {
       with.fields.push_back(number);
     }
     with.payload.kind = engine::PayloadSelection::Kind::all;
