@@ -391,6 +391,10 @@ class Engine:
         *,
         limit: int,
         offset: int,
+        oversampling: float,
+        rescore: bool,
+        early_stop: bool,
+        ignore_codes: bool,
         score_threshold: float | None,
         with_fields: Sequence[int],
         with_payload: PayloadSelection,
@@ -406,6 +410,10 @@ class Engine:
         queries: MultivectorQueries,
         *,
         limit: int,
+        oversampling: float,
+        rescore: bool,
+        early_stop: bool,
+        ignore_codes: bool,
         filter: NativeFilter | None = None,
     ) -> int:
         """→ Batch."""

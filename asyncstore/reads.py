@@ -367,6 +367,7 @@ class Reads(Handle):
                     self._native,
                     field.number,
                     await multivector_queries(vectors, field),
+                    **plan.code_arguments,
                 )
             case _:
                 submit = partial(
@@ -403,7 +404,9 @@ class Reads(Handle):
             case SparseField():
                 search = partial(native.submit_search_sparse, idf=field.idf)
             case MultivectorField():
-                search = partial(native.submit_search_multivector, score=score)
+                search = partial(
+                    native.submit_search_multivector, **plan.code_arguments, score=score
+                )
             case _:
                 search = partial(native.submit_search, **plan.arguments, score=score)
         submit = partial(

@@ -130,14 +130,14 @@ def is_multivector(params: VectorParams) -> bool:
 
 
 def _native_multivector(name: str, params: VectorParams) -> NativeField:
-    """Without codes and graph."""
+    """Without a graph, and with codes only where it has its own."""
     return NativeField(
         name=name,
         dim=params.size,
         distance=params.distance.value,
         datatype=(params.datatype or Datatype.FLOAT32).value,
-        quantization="none",
         graph_m=0,
+        **_native_codes(params.quantization_config),
     )
 
 
@@ -290,6 +290,10 @@ def _checked_params(params: object, path: str) -> VectorParams:
     codes: object = params.quantization_config  # whatever the caller gave
     if codes != AUTO:
         return checked(params, VectorParams, path, dec_hook=decode_quantization)
+    if is_multivector(params):
+        raise UnsupportedError(
+            f"{path}.quantization_config: auto is not supported yet for multivectors"
+        )
     rest = msgspec.structs.replace(params, quantization_config=None)
     return _with_automatic_codes(checked(rest, VectorParams, path, dec_hook=decode_quantization))
 
@@ -343,9 +347,9 @@ def _refuse_unsupported(params: VectorParams, path: str) -> None:
             raise UnsupportedError(
                 f"{path}.hnsw_config: multivectors have no graph yet, m must be 0"
             )
-        if params.quantization_config is not None:
+        if isinstance(params.quantization_config, ProductQuantization):
             raise UnsupportedError(
-                f"{path}.quantization_config: codes of multivectors are not supported yet"
+                f"{path}.quantization_config: product codes of multivectors are not supported yet"
             )
     if params.on_disk is False:
         raise UnsupportedError(

@@ -37,6 +37,28 @@ class NearerFirst {
   const points::PointTable* table_;
 };
 
+// The same where Candidate::segment is the place of a window in a snapshot, and row one of its
+// rows.
+template <typename Snapshot>
+class NearerInWindows {
+ public:
+  NearerInWindows(const Snapshot& snapshot, const points::PointTable& table)
+      : snapshot_(&snapshot), table_(&table) {}
+  bool operator()(const Candidate& a, const Candidate& b) const {
+    if (a.similarity != b.similarity) {
+      return a.similarity > b.similarity;
+    }
+    return table_->id(slot(a)) < table_->id(slot(b));
+  }
+  uint32_t slot(const Candidate& candidate) const {
+    return snapshot_->windows[candidate.segment]->slot(candidate.row);
+  }
+
+ private:
+  const Snapshot* snapshot_;
+  const points::PointTable* table_;
+};
+
 // The same where Candidate::row is a slot.
 class NearerSlot {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "multivector/code_index.h"
 #include "sparse/window.h"
 
 namespace asyncstore::engine {
@@ -28,6 +29,7 @@ Collection::Collection(std::shared_ptr<io::Storage> storage, std::string folder,
       file_(std::move(file)),
       table_(std::make_unique<points::PointTable>(static_cast<uint32_t>(file_.fields.size()))),
       sparse_indexes_(static_cast<uint32_t>(file_.sparse.size())),
+      multivector_indexes_(file_.multivectors),
       states_(file_.fields.size()) {
   for (const auto* fields : {&file_.fields, &file_.multivectors}) {
     for (const auto& field : *fields) {
@@ -137,6 +139,9 @@ CollectionStatistics Collection::statistics() const {
     statistics.ram_sparse += now->sparse[number]->ram_bytes;
     statistics.disk_sparse += sparse_indexes_.saved(number).bytes;
   }
+  for (const auto& codes : now->multivectors) {
+    statistics.ram_multivectors += codes ? codes->ram_bytes : 0;
+  }
   statistics.ram_filters = filter_cache_.bytes();
   for (const auto& index : *indexes_.list()) {
     const auto content = index->content();
@@ -174,6 +179,8 @@ void Collection::close() {
     sparse_indexes_.clear(number);
   }
   nothing->sparse = sparse_indexes_.snapshots();
+  multivector_indexes_.clear();
+  nothing->multivectors = multivector_indexes_.snapshots();
   saved_deleted_.clear();
   for (FieldState& state : states_) {
     state = FieldState();

@@ -13,9 +13,10 @@
 
 namespace asyncstore::engine {
 
-// Numbers of all examples of a query: a stored row is compared with them in a fraction of a
-// millisecond.
+// Numbers and rows of all examples of a query: a stored row is compared with them in a fraction of
+// a millisecond.
 inline constexpr uint64_t k_query_elements_max = 1 << 22;
+inline constexpr uint64_t k_query_rows_max = 1 << 14;
 
 struct MultivectorQuery {
   std::vector<std::vector<float>> examples;  // rows of dim finite numbers, at least one
@@ -28,6 +29,11 @@ struct MultivectorSearchRequest {
   std::vector<points::PointId> excluded;  // points that are no results
   uint64_t limit = 10;                    // ≥ 1
   uint64_t offset = 0;
+  // How to use codes, if there are any; as of SearchRequest.
+  double oversampling = 0;
+  bool rescore = true;
+  bool early_stop = true;
+  bool ignore_codes = false;
   std::optional<float> score_threshold;
   std::shared_ptr<const filter::Filter> filter;  // null: all points
   With with;

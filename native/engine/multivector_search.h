@@ -11,8 +11,10 @@
 #include "engine/candidates.h"
 #include "engine/collection.h"
 #include "engine/filtering.h"
+#include "engine/multivector_preselection.h"
 #include "engine/multivector_request.h"
 #include "engine/point_fetch.h"
+#include "engine/rescoring.h"
 #include "engine/task.h"
 #include "engine/value_fetch.h"
 #include "multivector/max_sim.h"
@@ -20,8 +22,8 @@
 namespace asyncstore::engine {
 
 // Answers one query, or a part of a batch: then the queries are number first_query and on. Reads
-// the multivectors of all points that pass, some hundred at a time, and scores each when it is
-// there; so it takes each point as it is when it is read.
+// the multivectors of those points that may be among the best by their codes, or of all that pass
+// the filter, some hundred at a time, and scores each when it is there.
 class MultivectorSearchTask : public Task {
  public:
   MultivectorSearchTask(uint64_t ticket, std::shared_ptr<Collection> collection,
@@ -33,17 +35,22 @@ class MultivectorSearchTask : public Task {
   void abandon(const base::Error& error) override;
 
  private:
-  enum class Stage : uint8_t { start, filter, read, points };
+  enum class Stage : uint8_t { start, filter, prepare, preselect, read, points };
   struct Query {
     std::vector<multivector::MaxSim> examples;
     uint64_t elements = 0;  // of all of them
-    TopCandidates<NearerSlot> best;
+    std::optional<Rescoring<NearerSlot>> rescoring;
+    std::vector<Candidate> results;  // Candidate::row is a slot
+  };
+  struct Wanted {  // to be scored
+    uint32_t slot;
+    uint32_t query;
   };
   // A multivector that was read and is being scored.
   struct Scored {
-    uint32_t slot;
+    size_t next;  // in wanted_, what is scored next, up to `end`
+    size_t end;
     std::vector<std::byte> rows;
-    size_t query = 0;  // that it is compared with
     uint64_t row = 0;  // that is next
   };
 
@@ -51,12 +58,20 @@ class MultivectorSearchTask : public Task {
   void start();
   Next filter(Worker& worker);
   void begin();
+  void prepare();
+  uint64_t wanted_count() const;
+  uint64_t candidates_count() const;
+  bool goes_by_codes() const;
+  void begin_rescoring();
+  void find_wanted();
   bool read_wave(Worker& worker);
+  uint64_t read(uint32_t slot);
   void take(size_t point);
   void score_some();
-  void end_row(Scored& scored);
+  void end_scoring(Scored& scored);
+  void take_results();
   Next read_points(Worker& worker);
-  Rows rows_of(Query& query);
+  Rows rows_of(const Query& query);
   Next answer(Worker& worker);
   void fail(base::Error error);
 
@@ -72,18 +87,25 @@ class MultivectorSearchTask : public Task {
   std::vector<uint32_t> excluded_;  // slots, ascending
   std::optional<Filtering> filtering_;
   FilterCache::Passing passing_;
-  uint32_t next_slot_ = 0;  // of passing_: where to go on
   std::vector<Query> queries_;
-  std::vector<float> similarities_;  // of the multivector at hand to the examples of a query
-  std::vector<uint32_t> wave_;       // slots whose multivectors are read
+  std::optional<MultivectorPreselection> preselection_;
+  uint32_t next_slot_ = 0;      // of passing_: where reading all goes on
+  std::vector<Wanted> wanted_;  // by slot
+  size_t next_wanted_ = 0;      // to be read
+  std::vector<Scored> wave_;    // that are read
   std::optional<ValueFetch> values_;
-  std::deque<Scored> scored_;
+  std::deque<Scored> scored_;        // that are there
+  std::vector<float> similarities_;  // of the multivector at hand to the examples of a query
+  bool has_changed_ = false;         // one that was read is not the one that was found by codes
+  uint32_t repeats_ = 0;
 
   std::vector<Rows> results_;
   std::vector<uint32_t> slots_;  // of the last of them
   std::optional<PointFetch> fetch_;
   std::optional<base::Error> error_;
+  uint64_t found_count_ = 0;
   uint64_t read_count_ = 0;
+  uint64_t skipped_ = 0;
 };
 
 }  // namespace asyncstore::engine

@@ -152,6 +152,28 @@ struct Operation {
   std::optional<Values> payload;
   std::optional<IndexDefinition> payload_index;  // of drop_index only the field counts
 };
+// What an operation does to the vectors of one name that are kept as values; a slot a point.
+// `set(slot, stored)` is called for each point that gets one, `remove(slot)` for those that have
+// none any more.
+template <typename Set, typename Remove>
+void change_kept(const Operation& operation, uint32_t number, std::span<const uint32_t> slots,
+                 const Set& set, const Remove& remove) {
+  const Values* given = nullptr;
+  for (const KeptVectors& kept : operation.kept) {
+    given = kept.number == number ? &kept.values : given;
+  }
+  const bool whole = operation.kind == Kind::upsert;
+  const bool removes = whole || (given != nullptr && operation.kind == Kind::delete_vectors);
+  size_t next = 0;
+  for (uint32_t i = 0; i < slots.size() && (given != nullptr || removes); ++i) {
+    if (given != nullptr && given->present.has(i)) {
+      set(slots[i], given->value[next++]);
+    } else if (removes) {
+      remove(slots[i]);
+    }
+  }
+}
+
 // Sizes and numbers are verified: a payload that passed its checksum but does not parse is an
 // error.
 base::Result<Operation> parse_operation(const Schema& schema, uint32_t kind, base::Bytes payload);

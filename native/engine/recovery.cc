@@ -98,6 +98,7 @@ Status Collection::recover() {
   TRY(rebuild_codes(manifest, std::move(codes)));
   TRY(load_indexes(manifest));
   TRY(load_sparse(manifest));
+  TRY(load_multivectors());
   TRY(replay());
   publish();
   remove_orphans();

@@ -185,6 +185,7 @@ void Collection::publish() {
     }
   }
   next->sparse = sparse_indexes_.snapshots();
+  next->multivectors = multivector_indexes_.snapshots();
   wal_bytes_.store(log_ ? log_->size_bytes() : 0, std::memory_order_relaxed);
   std::shared_ptr<const View> before;
   {

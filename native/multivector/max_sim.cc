@@ -14,6 +14,14 @@ namespace {
 constexpr float k_farthest = -std::numeric_limits<float>::infinity();
 }  // namespace
 
+float sum_of_best(std::span<const float> best) {
+  double sum = -0.0;  // so that a distance of 0 is not -0
+  for (const float one : best) {
+    sum += one;
+  }
+  return std::isnan(sum) ? k_farthest : static_cast<float>(sum);
+}
+
 MaxSim::MaxSim(const segment::Field& field, std::span<const float> query)
     : codec_(field), dim_(field.dim), row_bytes_(segment::row_bytes(field)) {
   ASSERT(!query.empty() && query.size() % dim_ == 0);
@@ -24,10 +32,12 @@ MaxSim::MaxSim(const segment::Field& field, std::span<const float> query)
             : field.distance == Distance::manhattan ? kernels.l1_f32
                                                     : kernels.dot_f32;
   sign_ = is_distance ? -1.0F : 1.0F;
-  query_.reserve(query.size());
-  for (size_t row = 0; row < query.size() / dim_; ++row) {
-    const segment::ExactScorer of_row(field, query.data() + row * dim_);
-    query_.insert(query_.end(), of_row.query(), of_row.query() + dim_);
+  segment::Field as_float32 = field;
+  as_float32.datatype = segment::Datatype::float32;
+  segment::RowCodec scaling(as_float32);
+  query_.resize(query.size());
+  for (size_t at = 0; at < query.size(); at += dim_) {
+    scaling.encode(query.data() + at, reinterpret_cast<std::byte*>(query_.data() + at));
   }
   best_.resize(query.size() / dim_);
   begin();
@@ -48,14 +58,6 @@ void MaxSim::add(const std::byte* rows, size_t count) {
       query += dim_;
     }
   }
-}
-
-float MaxSim::similarity() const {
-  double sum = -0.0;  // so that a distance of 0 is not -0
-  for (const float best : best_) {
-    sum += best;
-  }
-  return std::isnan(sum) ? k_farthest : static_cast<float>(sum);
 }
 
 }  // namespace asyncstore::multivector

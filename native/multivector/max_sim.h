@@ -12,6 +12,10 @@
 
 namespace asyncstore::multivector {
 
+// Of the best similarity to each row of a query; minus infinity where that is no number, which has
+// no place in an order.
+float sum_of_best(std::span<const float> best);
+
 // The similarity of a multivector to the rows of a query: the sum, over these, of the similarity to
 // the nearest of its rows. Similarities are those of segment::ExactScorer (Euclid: minus the square
 // of the distance, so the score that a user sees is the root of a sum of squares).
@@ -28,13 +32,14 @@ class MaxSim {
 
   // What a row costs: products, or differences.
   uint64_t elements() const { return query_.size(); }
+  // The rows of the query, of unit length with cosine.
+  std::span<const float> query() const { return query_; }
   // Before the first row of a multivector.
   void begin();
   // `count` stored rows of it, one after the other, at any address.
   void add(const std::byte* rows, size_t count);
-  // Of all rows since begin(), one at least. Larger is nearer; never NaN, which has no place in an
-  // order: minus infinity.
-  float similarity() const;
+  // Of all rows since begin(), one at least. Larger is nearer; never NaN.
+  float similarity() const { return sum_of_best(best_); }
 
  private:
   using Kernel = float (*)(const float*, const float*, size_t);

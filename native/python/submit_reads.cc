@@ -259,7 +259,9 @@ std::vector<std::vector<float>> examples_of(nb::handle given, const segment::Fie
   return examples;
 }
 
-engine::MultivectorSearchRequest multivector_request(const Collection& collection, uint32_t field) {
+engine::MultivectorSearchRequest multivector_request(const Collection& collection, uint32_t field,
+                                                     double oversampling, bool rescore,
+                                                     bool early_stop, bool ignore_codes) {
   const engine::Schema schema = collection.schema();
   const uint32_t first = schema.dense() + schema.sparse;
   if (field < first || field - first >= schema.multivectors.size()) {
@@ -267,19 +269,25 @@ engine::MultivectorSearchRequest multivector_request(const Collection& collectio
   }
   engine::MultivectorSearchRequest request;
   request.multivector = field - first;
+  request.oversampling = oversampling;
+  request.rescore = rescore;
+  request.early_stop = early_stop;
+  request.ignore_codes = ignore_codes;
   return request;
 }
 
-void add_query(engine::MultivectorSearchRequest& request,
+void add_query(engine::MultivectorSearchRequest& request, uint32_t dim,
                std::vector<std::vector<float>> examples) {
   uint64_t elements = 0;
   for (const auto& rows : examples) {
     elements += rows.size();
   }
-  if (elements > engine::k_query_elements_max) {
-    raise(base::invalid_argument("the examples of a query have " + std::to_string(elements) +
-                                 " numbers, at most " +
-                                 std::to_string(engine::k_query_elements_max) + " are possible"));
+  const uint64_t rows = elements / dim;
+  if (elements > engine::k_query_elements_max || rows > engine::k_query_rows_max) {
+    raise(base::invalid_argument(
+        "the examples of a query have " + std::to_string(rows) + " rows of " + std::to_string(dim) +
+        " numbers, at most " + std::to_string(engine::k_query_rows_max) + " rows and " +
+        std::to_string(engine::k_query_elements_max) + " numbers are possible"));
   }
   request.queries.push_back({std::move(examples)});
 }
@@ -287,13 +295,16 @@ void add_query(engine::MultivectorSearchRequest& request,
 uint64_t submit_search_multivector(EngineHandle& self,
                                    const std::shared_ptr<Collection>& collection, uint32_t field,
                                    nb::object query, uint64_t limit, uint64_t offset,
-                                   std::optional<float> score_threshold,
+                                   double oversampling, bool rescore, bool early_stop,
+                                   bool ignore_codes, std::optional<float> score_threshold,
                                    std::vector<uint32_t> with_fields, nb::object with_payload,
                                    nb::object filter, nb::object score, nb::object excluded) {
-  auto request = multivector_request(*collection, field);
-  auto examples = examples_of(query, collection->multivectors()[request.multivector]);
+  auto request =
+      multivector_request(*collection, field, oversampling, rescore, early_stop, ignore_codes);
+  const segment::Field& described = collection->multivectors()[request.multivector];
+  auto examples = examples_of(query, described);
   request.score = score_of(score, examples.size());
-  add_query(request, std::move(examples));
+  add_query(request, described.dim, std::move(examples));
   complete(request, *collection, limit, offset, score_threshold, std::move(with_fields),
            with_payload, filter, excluded);
   const uint64_t ticket = self.get().next_ticket();
@@ -303,10 +314,13 @@ uint64_t submit_search_multivector(EngineHandle& self,
 uint64_t submit_search_multivector_batch(EngineHandle& self,
                                          const std::shared_ptr<Collection>& collection,
                                          uint32_t field, nb::object queries, uint64_t limit,
-                                         nb::object filter) {
-  auto request = multivector_request(*collection, field);
-  for (auto& query : examples_of(queries, collection->multivectors()[request.multivector])) {
-    add_query(request, {std::move(query)});
+                                         double oversampling, bool rescore, bool early_stop,
+                                         bool ignore_codes, nb::object filter) {
+  auto request =
+      multivector_request(*collection, field, oversampling, rescore, early_stop, ignore_codes);
+  const segment::Field& described = collection->multivectors()[request.multivector];
+  for (auto& query : examples_of(queries, described)) {
+    add_query(request, described.dim, {std::move(query)});
   }
   check_batch(request.queries.size(), limit);
   request.limit = limit;
@@ -419,11 +433,13 @@ void bind_reads(nb::handle engine_class) {
       .def("submit_search_sparse_batch", &submit_search_sparse_batch, "collection"_a, "field"_a,
            "queries"_a, nb::kw_only(), "limit"_a, "idf"_a, "filter"_a.none() = nb::none())
       .def("submit_search_multivector", &submit_search_multivector, "collection"_a, "field"_a,
-           "query"_a, nb::kw_only(), "limit"_a, "offset"_a, "score_threshold"_a.none(),
-           "with_fields"_a, "with_payload"_a, "filter"_a.none() = nb::none(),
-           "score"_a.none() = nb::none(), "excluded"_a.none() = nb::none())
+           "query"_a, nb::kw_only(), "limit"_a, "offset"_a, "oversampling"_a, "rescore"_a,
+           "early_stop"_a, "ignore_codes"_a, "score_threshold"_a.none(), "with_fields"_a,
+           "with_payload"_a, "filter"_a.none() = nb::none(), "score"_a.none() = nb::none(),
+           "excluded"_a.none() = nb::none())
       .def("submit_search_multivector_batch", &submit_search_multivector_batch, "collection"_a,
-           "field"_a, "queries"_a, nb::kw_only(), "limit"_a, "filter"_a.none() = nb::none())
+           "field"_a, "queries"_a, nb::kw_only(), "limit"_a, "oversampling"_a, "rescore"_a,
+           "early_stop"_a, "ignore_codes"_a, "filter"_a.none() = nb::none())
       .def("submit_search_batch", &submit_search_batch, "collection"_a, "field"_a, "queries"_a,
            nb::kw_only(), "limit"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
            "ignore_codes"_a, "exact"_a, "filter"_a.none() = nb::none());

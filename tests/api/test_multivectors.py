@@ -1,5 +1,6 @@
 """Multivectors: written in every way, returned, searched by max_sim, refused when wrong."""
 
+import anyio
 import numpy as np
 import pytest
 
@@ -240,10 +241,10 @@ async def test_wrong_columns(open_store, unnamed, rows):
 
 
 async def test_wrong_settings_are_refused(open_store):
-    scalar = m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8))
+    product = m.ProductQuantizationConfig(compression=m.CompressionRatio.X16)
     async with open_store() as store:
         for more in (
-            {"quantization_config": scalar},
+            {"quantization_config": m.ProductQuantization(product=product)},
             {"quantization_config": "auto"},
             {"hnsw_config": m.HnswConfigDiff(m=16)},
             {"hnsw_config": m.HnswConfigDiff(ef_construct=50)},
@@ -422,3 +423,122 @@ async def test_writes_while_a_search_reads_many_waves(open_store):
         await docs.delete(points=list(range(0, 3000, 2)))
         hits = await docs.search(query, limit=5000)
         assert {hit.id for hit in hits} == set(range(1, 3000, 2))
+
+
+SCALAR = m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8))
+
+
+async def many(store, count=1500, **more):
+    """Points of one to eight rows, and what they are."""
+    rng = np.random.default_rng(7)
+    rows = [rng.standard_normal((rng.integers(1, 9), 24), np.float32) for _ in range(count)]
+    params = multi(size=24, quantization_config=SCALAR, **more)
+    docs = await store.create_collection("docs", vectors=params)
+    await docs.upsert_arrays(np.arange(count, dtype=np.uint64), rows)
+    return docs, rows, rng
+
+
+def ranked(rows, query):
+    """Ids and scores of all points by brute force, best first."""
+    scores = {one: (query @ part.T).max(axis=1).sum() for one, part in enumerate(rows)}
+    return sorted(scores.items(), key=lambda one: -one[1])
+
+
+async def test_codes_tell_which_to_read(open_store):
+    async with open_store() as store:
+        docs, rows, rng = await many(store)
+        assert docs.statistics().ram_bytes["multivectors"] > sum(part.size for part in rows)
+    async with open_store() as store:
+        docs = await store.get_collection("docs")  # with codes that were made of the vectors
+        for _ in range(10):
+            query = rng.standard_normal((4, 24), np.float32)
+            expected = ranked(rows, query)[:10]
+            before = store.statistics()
+            hits = await docs.search(query)
+            assert [hit.id for hit in hits] == [point for point, _ in expected]
+            np.testing.assert_allclose(
+                [hit.score for hit in hits], [score for _, score in expected], rtol=1e-5
+            )
+            after = store.statistics()
+            assert after.candidates - before.candidates == 320
+            assert after.rows_rescored - before.rows_rescored < 60
+            for quantization, read in (
+                (m.QuantizationSearchParams(early_stop=False), 320),
+                (m.QuantizationSearchParams(oversampling=2.5, early_stop=False), 25),
+                (m.QuantizationSearchParams(ignore=True), 1500),
+                (m.QuantizationSearchParams(rescore=False), 0),
+            ):
+                before = store.statistics().rows_rescored
+                params = m.SearchParams(quantization=quantization)
+                others = await docs.search(query, params=params)
+                assert store.statistics().rows_rescored - before == read
+                if quantization.rescore is None:
+                    assert others == hits
+                else:
+                    assert {hit.id for hit in others} & {hit.id for hit in hits}
+                    np.testing.assert_allclose(
+                        [hit.score for hit in others], [hit.score for hit in hits], rtol=0.02
+                    )
+        batch = await docs.search_batch(rng.standard_normal((7, 2, 24), np.float32), limit=3)
+        assert batch.counts.tolist() == [3] * 7
+        query = rng.standard_normal((4, 24), np.float32)
+        best = ranked(rows, query)
+        threshold = float(best[2][1] + best[3][1]) / 2
+        hits = await docs.search(query, score_threshold=threshold, offset=1)
+        assert [hit.id for hit in hits] == [point for point, _ in best[1:3]]
+        # Few points are read without a look at their codes.
+        few = m.Filter(must=[m.HasIdCondition(has_id=list(range(200)))])
+        before = store.statistics()
+        hits = await docs.search(query, filter=few, limit=5)
+        assert [hit.id for hit in hits] == [one for one, _ in ranked(rows[:200], query)[:5]]
+        after = store.statistics()
+        assert (after.candidates - before.candidates, after.rows_rescored) == (
+            0,
+            before.rows_rescored + 200,
+        )
+
+
+async def test_codes_follow_writes(open_store):
+    async with open_store() as store:
+        docs, rows, rng = await many(store, 900)
+        for _ in range(6):
+            query = rng.standard_normal((3, 24), np.float32)
+            best = [point for point, _ in ranked(rows, query)]
+            await docs.delete(points=best[:3])
+            await docs.delete_vectors([""], points=best[3:5])
+            worst = best[-1]
+            rows[worst] = query * 2
+            await docs.update_vectors([m.PointVectors(id=worst, vector=rows[worst])])
+            hits = await docs.search(query, limit=4)
+            assert [hit.id for hit in hits] == [worst, *best[5:8]]
+            for gone in best[:5]:
+                await docs.upsert([m.PointStruct(id=gone, vector=rows[gone])])
+            hits = await docs.search(query, limit=4)
+            assert [hit.id for hit in hits] == [worst, *best[:3]]
+
+
+async def test_searches_by_codes_while_points_are_written(open_store):
+    """What a search finds is what a point had when it began, or what it has got since."""
+    async with open_store() as store:
+        docs, rows, rng = await many(store, 800)
+        query = rng.standard_normal((3, 24), np.float32)
+        others = [part * np.float32(0.5) for part in rows]
+        done = False
+
+        async def write():
+            for parts in (others, rows) * 3:
+                for first in range(0, 800, 100):
+                    ids = np.arange(first, first + 100, dtype=np.uint64)
+                    await docs.upsert_arrays(ids, parts[first : first + 100])
+            nonlocal done
+            done = True
+
+        possible = [dict(ranked(parts, query)) for parts in (rows, others)]
+        async with anyio.create_task_group() as group:
+            group.start_soon(write)
+            while not done:
+                for hit in await docs.search(query, limit=20):
+                    scores = [of[hit.id] for of in possible]
+                    assert np.isclose(hit.score, scores, rtol=1e-4).any()
+        hits = await docs.search(query, limit=20)
+        assert [hit.id for hit in hits] == [point for point, _ in ranked(rows, query)[:20]]

@@ -190,10 +190,11 @@ def test_all_wrong_settings_are_listed():
                 {"multivector_config": MAX_SIM, "hnsw_config": m.HnswConfigDiff(m=16)},
                 {
                     "multivector_config": MAX_SIM,
-                    "quantization_config": m.ScalarQuantization(
-                        scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8)
+                    "quantization_config": m.ProductQuantization(
+                        product=m.ProductQuantizationConfig(compression=m.CompressionRatio.X16)
                     ),
                 },
+                {"multivector_config": MAX_SIM, "quantization_config": "auto"},
             )
         ),
     ],

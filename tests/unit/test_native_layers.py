@@ -21,7 +21,7 @@ MAY_USE = {
     "fields": {"filter", "payload", "points", "io", "base"},
     "points": {"io", "base"},
     "segment": {"points", "index", "quantize", "io", "simd", "base"},
-    "multivector": {"segment", "simd", "base"},
+    "multivector": {"segment", "quantize", "simd", "base"},
     "engine": {
         "multivector",
         "segment",
