@@ -49,8 +49,9 @@ void CodeIndex::set(uint32_t slot, base::Bytes stored) {
   Window& window = open_window();
   uint8_t* code = window.codes.extend(size_t{rows} * quantizer_->code_bytes());
   for (uint32_t row = 0; row < rows; ++row) {
-    quantizer_->encode(codec_.search_vector(stored.data() + row * segment::row_bytes(field_)),
-                       code + size_t{row} * quantizer_->code_bytes());
+    quantizer_->encode(
+        codec_.search_vector(stored.data() + size_t{row} * segment::row_bytes(field_)),
+        code + size_t{row} * quantizer_->code_bytes());
   }
   window.ends.append((window.ends.size() == 0 ? 0 : window.ends[window.ends.size() - 1]) + rows);
   add_point(window, slot);
