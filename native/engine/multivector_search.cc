@@ -59,8 +59,9 @@ Task::Next MultivectorSearchTask::step(Worker& worker) {
         stage_ = Stage::start;
         return Next::again;
       }
-      take_results();              // 4 the best, ties by id
-      return read_points(worker);  // 5 vectors and payloads, if asked for
+      take_results();  // 4 the best, ties by id
+      stage_ = Stage::points;
+      return read_points(worker, request_.with);  // 5 vectors and payloads, if asked for
     case Stage::points:
       return answer(worker);
   }
@@ -72,22 +73,16 @@ MultivectorSearchTask::MultivectorSearchTask(uint64_t ticket,
                                              MultivectorSearchRequest request,
                                              CompletionQueue& completions,
                                              std::shared_ptr<BatchJoin> join, uint64_t first_query)
-    : ticket_(ticket),
-      collection_(std::move(collection)),
-      request_(std::move(request)),
-      completions_(completions),
-      join_(std::move(join)),
-      first_query_(first_query) {}
+    : KeptSearchTask(ticket, std::move(collection), completions, std::move(join), first_query),
+      request_(std::move(request)) {}
 
 const segment::Field& MultivectorSearchTask::field() const {
   return collection_->multivectors()[request_.multivector];
 }
 
 void MultivectorSearchTask::start() {
-  view_ = collection_->view();  // slots found from here on keep their points
-  excluded_ = collection_->table().slots_of(request_.excluded);
-  if (request_.filter) {
-    filtering_.emplace(collection_, request_.filter);
+  look(request_.excluded, request_.filter);
+  if (filtering_) {
     stage_ = Stage::filter;
     return;
   }
@@ -98,15 +93,10 @@ void MultivectorSearchTask::start() {
 }
 
 Task::Next MultivectorSearchTask::filter(Worker& worker) {
-  const Next next = filtering_->step(*this, worker, view_->lsn);
-  if (next != Next::done) {
-    return next;
+  const Next next = find_passing(worker);
+  if (next != Next::done || error_) {
+    return error_ ? answer(worker) : next;
   }
-  if (filtering_->error()) {
-    fail(*filtering_->error());
-    return answer(worker);
-  }
-  passing_ = filtering_->passing();
   begin();
   return Next::again;
 }
@@ -190,7 +180,7 @@ void MultivectorSearchTask::begin_rescoring() {
   }
   for (size_t i = 0; i < queries_.size(); ++i) {
     auto found = preselection_->take(i);
-    found_count_ += found.candidates.size();
+    candidates_count_ += found.candidates.size();
     if (request_.rescore) {
       queries_[i].rescoring.emplace(
           found.candidates, wanted_count(), threshold, request_.early_stop,
@@ -307,7 +297,7 @@ void MultivectorSearchTask::take(size_t point) {
                           "what is kept for slot " + std::to_string(slot) + " is no multivector"));
     return;
   }
-  ++read_count_;
+  ++rescored_;
   scored_.push_back(std::move(scored));
 }
 
@@ -375,63 +365,10 @@ Rows MultivectorSearchTask::rows_of(const Query& query) {
       break;  // those that follow are worse
     }
     if (place++ >= request_.offset) {
-      slots_.push_back(found.row);
-      rows.ids.push_back(collection_->table().id(found.row));
-      rows.scores.push_back(score);
-      rows.versions.push_back(collection_->table().version(found.row));
+      add_hit(rows, found.row, score);
     }
   }
   return rows;
-}
-
-// --- 5 vectors and payloads, answer ---
-
-Task::Next MultivectorSearchTask::read_points(Worker& worker) {
-  stage_ = Stage::points;
-  if (request_.with.nothing() || join_) {
-    return answer(worker);
-  }
-  fetch_.emplace(collection_, request_.with, slots_.size());
-  for (size_t point = 0; point < slots_.size(); ++point) {
-    fetch_->add(point, slots_[point]);
-  }
-  return fetch_->read(*this, worker) ? Next::wait : answer(worker);
-}
-
-Task::Next MultivectorSearchTask::answer(Worker& worker) {
-  if (fetch_ && fetch_->error() && !error_) {
-    error_ = fetch_->error();
-  }
-  auto& counters = worker.counters();
-  counters.searches.fetch_add(request_.queries.size(), std::memory_order_relaxed);
-  counters.candidates.fetch_add(found_count_, std::memory_order_relaxed);
-  counters.rows_rescored.fetch_add(read_count_, std::memory_order_relaxed);
-  counters.rows_skipped.fetch_add(skipped_, std::memory_order_relaxed);
-  if (error_) {
-    abandon(*error_);
-  } else if (join_) {
-    join_->add(first_query_, results_);
-  } else {
-    if (fetch_) {
-      fetch_->take(results_.front());
-    }
-    completions_.complete(ticket_, std::move(results_.front()));
-  }
-  return Next::done;
-}
-
-void MultivectorSearchTask::fail(Error error) {
-  if (!error_) {
-    error_ = std::move(error);
-  }
-}
-
-void MultivectorSearchTask::abandon(const Error& error) {
-  if (join_) {
-    join_->fail(error);
-  } else {
-    completions_.fail(ticket_, error);
-  }
 }
 
 }  // namespace asyncstore::engine

@@ -7,15 +7,11 @@
 #include <optional>
 #include <vector>
 
-#include "engine/batch_join.h"
 #include "engine/candidates.h"
-#include "engine/collection.h"
-#include "engine/filtering.h"
+#include "engine/kept_search.h"
 #include "engine/multivector_preselection.h"
 #include "engine/multivector_request.h"
-#include "engine/point_fetch.h"
 #include "engine/rescoring.h"
-#include "engine/task.h"
 #include "engine/value_fetch.h"
 #include "multivector/max_sim.h"
 
@@ -24,7 +20,7 @@ namespace asyncstore::engine {
 // Answers one query, or a part of a batch: then the queries are number first_query and on. Reads
 // the multivectors of those points that may be among the best by their codes, or of all that pass
 // the filter, some hundred at a time, and scores each when it is there.
-class MultivectorSearchTask : public Task {
+class MultivectorSearchTask final : public KeptSearchTask {
  public:
   MultivectorSearchTask(uint64_t ticket, std::shared_ptr<Collection> collection,
                         MultivectorSearchRequest request, CompletionQueue& completions,
@@ -32,7 +28,6 @@ class MultivectorSearchTask : public Task {
 
   Next step(Worker& worker) override;
   void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
-  void abandon(const base::Error& error) override;
 
  private:
   enum class Stage : uint8_t { start, filter, prepare, preselect, read, points };
@@ -70,23 +65,11 @@ class MultivectorSearchTask : public Task {
   void score_some();
   void end_scoring(Scored& scored);
   void take_results();
-  Next read_points(Worker& worker);
   Rows rows_of(const Query& query);
-  Next answer(Worker& worker);
-  void fail(base::Error error);
 
-  uint64_t ticket_;
-  std::shared_ptr<Collection> collection_;
   MultivectorSearchRequest request_;
-  CompletionQueue& completions_;
-  std::shared_ptr<BatchJoin> join_;
-  uint64_t first_query_ = 0;
 
   Stage stage_ = Stage::start;
-  std::shared_ptr<const View> view_;
-  std::vector<uint32_t> excluded_;  // slots, ascending
-  std::optional<Filtering> filtering_;
-  FilterCache::Passing passing_;
   std::vector<Query> queries_;
   std::optional<MultivectorPreselection> preselection_;
   uint32_t next_slot_ = 0;      // of passing_: where reading all goes on
@@ -98,14 +81,6 @@ class MultivectorSearchTask : public Task {
   std::vector<float> similarities_;  // of the multivector at hand to the examples of a query
   bool has_changed_ = false;         // one that was read is not the one that was found by codes
   uint32_t repeats_ = 0;
-
-  std::vector<Rows> results_;
-  std::vector<uint32_t> slots_;  // of the last of them
-  std::optional<PointFetch> fetch_;
-  std::optional<base::Error> error_;
-  uint64_t found_count_ = 0;
-  uint64_t read_count_ = 0;
-  uint64_t skipped_ = 0;
 };
 
 }  // namespace asyncstore::engine
