@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 PointId: TypeAlias = int | str
 
 # Of the n points of a write, by the number of the vector: dense (n, dim) float32 C-contiguous; sparse
-# offsets (n + 1,) uint64, indices uint32 and values float32, as in a CSR matrix, indices ascending.
-VectorsOfPoints: TypeAlias = dict[
-    int,
-    NDArray[np.float32] | tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.float32]],
-]
+# offsets (n + 1,) uint64, indices uint32 and values float32, as in a CSR matrix, indices ascending;
+# multivectors offsets and rows (m, dim) float32.
+VectorsOfPoints: TypeAlias = dict[int, NDArray[np.float32] | tuple[NDArray[Any], ...]]
 # Sparse queries, likewise: query i is elements offsets[i] … offsets[i + 1] - 1.
 SparseQueries: TypeAlias = tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.float32]]
+# Multivectors likewise: query or example i is rows offsets[i] … offsets[i + 1] - 1.
+MultivectorQueries: TypeAlias = tuple[NDArray[np.uint64], NDArray[np.float32]]
 # Of the n points of a reply: dense (present (n,) bool, values (n, dim)); sparse (present, offsets
-# (n + 1,), indices, values).
+# (n + 1,), indices, values); multivectors (present, offsets, rows (m, dim)).
 NativeVectors: TypeAlias = dict[int, tuple[NDArray[Any], ...]]
 
 class NativeError(Exception):
@@ -91,6 +91,8 @@ class Collection:
     @property
     def sparse(self) -> list[str]:
         """The names of the sparse vectors."""
+    @property
+    def multivectors(self) -> list[Field]: ...
     def indexes(self) -> list[tuple[str, str, bytes, int | None]]:
         """Of each payload index: field, kind, params as given, points with a value (None while it is
         being made)."""
@@ -194,9 +196,14 @@ class Engine:
         inflight_max."""
 
     def submit_create_collection(
-        self, name: str, config: bytes, fields: list[Field], sparse: list[str] = ...
+        self,
+        name: str,
+        config: bytes,
+        fields: list[Field],
+        sparse: list[str] = ...,
+        multivectors: list[Field] = ...,
     ) -> int:
-        """→ Collection. Vectors are numbered: the fields from 0, then the sparse ones."""
+        """→ Collection. Vectors are numbered: the fields from 0, the sparse ones, the multivectors."""
     def submit_delete_collection(self, name: str) -> int:
         """→ bool: whether there was one."""
     def submit_check_vectors(self, vectors: NDArray[np.float32]) -> int:
@@ -382,6 +389,40 @@ class Engine:
         *,
         limit: int,
         idf: bool,
+        filter: NativeFilter | None = None,
+    ) -> int:
+        """→ Batch."""
+    def submit_search_multivector(
+        self,
+        collection: Collection,
+        field: int,
+        query: MultivectorQueries,  # as many examples as `score` says; copied, here and below
+        *,
+        limit: int,
+        offset: int,
+        oversampling: float,
+        rescore: bool,
+        early_stop: bool,
+        ignore_codes: bool,
+        score_threshold: float | None,
+        with_fields: Sequence[int],
+        with_payload: PayloadSelection,
+        filter: NativeFilter | None = None,
+        score: tuple[str, int] | None = None,  # as of submit_search
+        excluded: Sequence[PointId] | NDArray[np.uint64] | None = None,
+    ) -> int:
+        """→ Rows."""
+    def submit_search_multivector_batch(
+        self,
+        collection: Collection,
+        field: int,
+        queries: MultivectorQueries,
+        *,
+        limit: int,
+        oversampling: float,
+        rescore: bool,
+        early_stop: bool,
+        ignore_codes: bool,
         filter: NativeFilter | None = None,
     ) -> int:
         """→ Batch."""

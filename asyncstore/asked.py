@@ -31,12 +31,12 @@ from asyncstore.models import (
 from asyncstore.pace import Pace
 from asyncstore.query import (
     Diverse,
-    Examples,
     Formula,
     Fuse,
     Order,
     Sought,
     Source,
+    examples_of,
     fuse_of,
     lower_formula,
     lower_query,
@@ -46,7 +46,7 @@ from asyncstore.query import (
 from asyncstore.reads import Reads
 from asyncstore.search_plan import SearchPlan, check_limit, check_threshold
 from asyncstore.settings import UNNAMED
-from asyncstore.vectors import AnyField, SparseField, find_field
+from asyncstore.vectors import AnyField, SparseField, VectorField, find_field
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
@@ -148,11 +148,12 @@ class QueryLowering:
         path: str,
     ) -> Sought | Diverse:
         mmr = query.mmr if isinstance(query, NearestQuery) else None
+        if mmr is not None and not isinstance(field, VectorField):
+            kind = "sparse vectors" if isinstance(field, SparseField) else "multivectors"
+            raise UnsupportedError(f"{path}query.mmr: not supported yet for {kind}")
         if isinstance(field, SparseField):
-            if mmr is not None:
-                raise UnsupportedError(f"{path}query.mmr: not supported yet for sparse vectors")
             return await lower_sparse_query(query, source, self._pace, f"{path}query")
-        examples = Examples(field, source)
+        examples = examples_of(field, source)
         sought = await lower_query(query, examples, self._pace, f"{path}query")
         return sought if mmr is None else Diverse.of(mmr, sought, f"{path}query.mmr")
 
@@ -186,10 +187,10 @@ class QueryLowering:
         other_field = find_field(
             other._fields, field.name if given.vector is None else given.vector
         )
-        if isinstance(other_field, SparseField) is not isinstance(field, SparseField):
+        if type(other_field) is not type(field):
             raise InvalidArgumentError(
                 f"lookup_from.vector: '{other_field.name}' of '{other.name}' and '{field.name}' of "
-                f"'{collection.name}' must both be dense or both be sparse"
+                f"'{collection.name}' must both be dense, both be sparse or both be multivectors"
             )
         return Source(
             other_field,

@@ -16,13 +16,16 @@ from asyncstore.engine import WRITE_BYTES_MAX, WRITE_POINTS_MAX
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.ids import LIST_IDS_MAX, Ids, IdsInput, point_ids
 from asyncstore.models import PointIdInput, PointStruct, PointVectors
+from asyncstore.multivectors import multivector_builder, multivector_column, rows_of
 from asyncstore.pace import Pace
 from asyncstore.payload import PayloadColumn
+from asyncstore.ragged import RaggedArrays, RaggedBuilder, RaggedColumn
 from asyncstore.settings import UNNAMED
-from asyncstore.sparse import SparseArrays, SparseBuilder, SparseColumn
+from asyncstore.sparse import elements_of, sparse_builder, sparse_column
 from asyncstore.vectors import (
     AnyField,
     Matrix,
+    MultivectorField,
     SparseField,
     VectorColumn,
     VectorField,
@@ -39,7 +42,7 @@ class Chunk:
     """What one native write takes; vectors and masks by the number of their field."""
 
     ids: Ids
-    vectors: dict[int, Matrix | SparseArrays]
+    vectors: dict[int, Matrix | RaggedArrays]
     present: dict[int, NDArray[np.bool_]]
     payloads: list[bytes | None] | None
 
@@ -51,14 +54,14 @@ class Batch:
     Attributes:
         ids: The n ids.
         columns: The dense vectors by the number of their field, n rows each.
-        sparse: The sparse ones.
+        ragged: The sparse ones and the multivectors.
         present: Which points have the vector; a field that is not named: all have it.
         payloads: None: no point has any.
     """
 
     ids: Ids
     columns: dict[int, VectorColumn]
-    sparse: dict[int, SparseColumn] = field(default_factory=dict)
+    ragged: dict[int, RaggedColumn] = field(default_factory=dict)
     present: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
     payloads: PayloadColumn | None = None
 
@@ -92,7 +95,7 @@ class Batch:
         A single point that alone is beyond the limit makes a chunk of its own.
         """
         points_max, point_bytes = self.chunk_points_max, self.point_bytes
-        sizes_bytes = [column.sizes_bytes for column in self.sparse.values()]
+        sizes_bytes = [column.sizes_bytes for column in self.ragged.values()]
         if self.payloads is not None:
             points_max = min(points_max, PAYLOADS_MAX)
             sizes_bytes.append(self.payloads.sizes_bytes)
@@ -124,8 +127,8 @@ class Batch:
 
     async def chunk(self, cut: slice, pace: Pace) -> Chunk:
         """The chunk of a cut; its converted numbers live as long as it does."""
-        vectors: dict[int, Matrix | SparseArrays] = {
-            number: column.rows(cut.start, cut.stop) for number, column in self.sparse.items()
+        vectors: dict[int, Matrix | RaggedArrays] = {
+            number: column.rows(cut.start, cut.stop) for number, column in self.ragged.items()
         }
         for number, dense in self.columns.items():
             vectors[number] = await dense.float32_rows(cut.start, cut.stop, pace)
@@ -154,12 +157,12 @@ async def batch_of_arrays(
     by_name = vectors if isinstance(vectors, Mapping) else {UNNAMED: vectors}
     for name, of_name in by_name.items():
         known = find_field(fields, name)
-        column: SparseColumn | VectorColumn
-        if isinstance(known, SparseField):
-            column = batch.sparse[known.number] = await SparseColumn.of(of_name, known, pace)
-            batch.present[known.number] = column.present
-        else:
+        column: RaggedColumn | VectorColumn
+        if isinstance(known, VectorField):
             column = batch.columns[known.number] = await VectorColumn.of(of_name, known, pace)
+        else:
+            column = batch.ragged[known.number] = await _ragged_column(of_name, known, pace)
+            batch.present[known.number] = column.present
         if len(column) != len(checked_ids):
             raise InvalidArgumentError(
                 f"{known.path}: has {len(column)} rows, must be as many as there are ids, "
@@ -181,7 +184,6 @@ async def batch_of_points(
     Raises:
         InvalidArgumentError: An id, a vector or a payload is wrong, or the batch is empty.
         DimensionMismatchError: A vector has another number of dimensions.
-        UnsupportedError: A vector is of a kind that is not supported yet.
     """
     batch = await _batch_of_vectors(points, PointStruct, fields, pace)
     payloads = (point.payload for point in points)
@@ -200,7 +202,6 @@ async def batch_of_vectors(
         InvalidArgumentError: An id or a vector is wrong, a point has no vector, or the batch is
             empty.
         DimensionMismatchError: A vector has another number of dimensions.
-        UnsupportedError: A vector is of a kind that is not supported yet.
     """
     return await _batch_of_vectors(points, PointVectors, fields, pace)
 
@@ -242,14 +243,15 @@ class _Columns:
     def __init__(self, points: int) -> None:
         self._points = points
         self._dense: dict[VectorField, tuple[Matrix, NDArray[np.bool_]]] = {}
-        self._sparse: dict[SparseField, SparseBuilder] = {}
+        self._ragged: dict[SparseField | MultivectorField, RaggedBuilder] = {}
 
     async def put(self, row: int, known: AnyField, vector: object, pace: Pace) -> None:
         """Sets one vector of a point."""
-        if isinstance(known, SparseField):
-            if known not in self._sparse:
-                self._sparse[known] = SparseBuilder(self._points)
-            await self._sparse[known].put(row, vector, f"points[{row}].vector.{known.name}", pace)
+        if not isinstance(known, VectorField):
+            if known not in self._ragged:
+                self._ragged[known] = _ragged_builder(self._points, known)
+            where = f"points[{row}].vector" + (f".{known.name}" if known.name else "")
+            self._ragged[known].put(row, await _ragged_parts(vector, known, where, pace))
             return
         if known not in self._dense:
             matrix = np.zeros((self._points, known.dim), np.float32)
@@ -262,13 +264,35 @@ class _Columns:
         """All of them, with the ids of the points."""
         batch = Batch(ids, {})
         for known, (matrix, mask) in self._dense.items():
-            batch.columns[known.number] = VectorColumn(matrix, known, is_checked=True)
+            batch.columns[known.number] = VectorColumn(matrix, known.path, is_checked=True)
             if not mask.all():
                 batch.present[known.number] = mask
-        for sparse, builder in self._sparse.items():
-            column = batch.sparse[sparse.number] = await builder.column(pace)
-            batch.present[sparse.number] = column.present
+        for ragged, builder in self._ragged.items():
+            column = batch.ragged[ragged.number] = await builder.column(pace)
+            batch.present[ragged.number] = column.present
         return batch
+
+
+async def _ragged_column(
+    vectors: object, known: SparseField | MultivectorField, pace: Pace
+) -> RaggedColumn:
+    if isinstance(known, SparseField):
+        return await sparse_column(vectors, known, pace)
+    return await multivector_column(vectors, known, pace)
+
+
+def _ragged_builder(points: int, known: SparseField | MultivectorField) -> RaggedBuilder:
+    if isinstance(known, SparseField):
+        return sparse_builder(points)
+    return multivector_builder(points, known)
+
+
+async def _ragged_parts(
+    vector: object, known: SparseField | MultivectorField, where: str, pace: Pace
+) -> RaggedArrays:
+    if isinstance(known, SparseField):
+        return await elements_of(vector, where, pace)
+    return (await rows_of(vector, known, where, pace),)
 
 
 def _payloads(payloads: object, points: int) -> Sequence[object]:

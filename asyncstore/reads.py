@@ -14,6 +14,7 @@ from asyncstore.ids import Ids, IdsInput, point_id, point_ids
 from asyncstore.models import (
     FacetHit,
     FilterInput,
+    MultiVectorInput,
     OrderByInput,
     PointId,
     PointIdInput,
@@ -22,8 +23,12 @@ from asyncstore.models import (
     SearchBatch,
     SearchParams,
     SparseVectorInput,
-    VectorInput,
     WithPayload,
+)
+from asyncstore.multivectors import (
+    MultivectorArrays,
+    multivector_queries,
+    multivector_query,
 )
 from asyncstore.names import check_name
 from asyncstore.pace import Pace
@@ -35,6 +40,7 @@ from asyncstore.sparse import SparseArrays, sparse_queries, sparse_query
 from asyncstore.vectors import (
     AnyField,
     Matrix,
+    MultivectorField,
     SparseField,
     VectorField,
     find_field,
@@ -235,7 +241,7 @@ class Reads(Handle):
 
     async def search(
         self,
-        vector: VectorInput | SparseVectorInput,
+        vector: MultiVectorInput | SparseVectorInput,
         *,
         limit: int = 10,
         offset: int = 0,
@@ -251,7 +257,9 @@ class Reads(Handle):
         Args:
             vector: (dim,) finite numbers; a float32 array costs nothing to pass. Of a sparse
                 vector a ``SparseVector`` or the dict of one: the score is the sum of the products
-                at indices that both have, and points without any are not found.
+                at indices that both have, and points without any are not found. Of a multivector
+                (rows, dim), or one row: the score is the sum, over its rows, of how near the
+                nearest row of the point is.
             limit: How many points, at least 1.
             offset: How many of the best to leave out.
             using: The vector's name; "" for the unnamed one.
@@ -282,11 +290,14 @@ class Reads(Handle):
         field = find_field(self._fields, using)
         wanted = self._wanted(with_vectors) if with_vectors else ()
         lowered = None if filter is None else await lower_reading(filter, self._fields, Pace())
-        query: Matrix | SparseArrays
-        if isinstance(field, SparseField):
-            query = await sparse_query(vector)
-        else:
-            query = await query_vector(vector, field)
+        query: Matrix | SparseArrays | MultivectorArrays
+        match field:
+            case SparseField():
+                query = await sparse_query(vector)
+            case MultivectorField():
+                query = await multivector_query(vector, field)
+            case _:
+                query = await query_vector(vector, field)
         rows = await self._nearest(
             field,
             query,
@@ -313,7 +324,8 @@ class Reads(Handle):
 
         Args:
             vectors: (q, dim) float32, finite; other numbers are converted. Of a sparse vector a
-                sequence of ``SparseVector``, or a matrix in SciPy's CSR form.
+                sequence of ``SparseVector``, or a matrix in SciPy's CSR form. Of a multivector a
+                sequence of them, or an array (q, rows, dim).
             limit: How many points for each, 1 to 1,048,576.
             using: As in :meth:`search`.
             filter: As in :meth:`scroll`; points that do not match are not found.
@@ -336,27 +348,35 @@ class Reads(Handle):
         plan = SearchPlan.of(params)
         field = find_field(self._fields, using)
         lowered = await lower_reading(filter, self._fields, Pace())
-        engine = self._engine
-        if isinstance(field, SparseField):
-            sparse, idf = await sparse_queries(vectors, field), field.idf
-            found = await engine.call(
-                engine.reads,
-                lambda: engine.native.submit_search_sparse_batch(
-                    self._native, field.number, sparse, limit=limit, idf=idf, filter=lowered
-                ),
-            )
-            return search_batch_of(cast("NativeBatch", found))
-        queries = await query_matrix(vectors, field)
-        batch = await engine.call(
-            engine.reads,
-            lambda: engine.native.submit_search_batch(
-                self._native,
-                field.number,
-                queries,
-                limit=limit,
-                **plan.arguments,
-                filter=lowered,
-            ),
+        native = self._engine.native
+        submit: Callable[..., int]
+        match field:
+            case SparseField():
+                submit = partial(
+                    native.submit_search_sparse_batch,
+                    self._native,
+                    field.number,
+                    await sparse_queries(vectors, field),
+                    idf=field.idf,
+                )
+            case MultivectorField():
+                submit = partial(
+                    native.submit_search_multivector_batch,
+                    self._native,
+                    field.number,
+                    await multivector_queries(vectors, field),
+                    **plan.code_arguments,
+                )
+            case _:
+                submit = partial(
+                    native.submit_search_batch,
+                    self._native,
+                    field.number,
+                    await query_matrix(vectors, field),
+                    **plan.arguments,
+                )
+        batch = await self._engine.call(
+            self._engine.reads, partial(submit, limit=limit, filter=lowered)
         )
         return search_batch_of(cast("NativeBatch", batch))
 
@@ -369,7 +389,7 @@ class Reads(Handle):
     async def _nearest(
         self,
         field: AnyField,
-        examples: Matrix | SparseArrays,
+        examples: Matrix | SparseArrays | MultivectorArrays,
         plan: SearchPlan,
         *,
         limit: int,
@@ -383,41 +403,31 @@ class Reads(Handle):
         groups: tuple[int, int] | None = None,
     ) -> Rows:
         """By similarity to a vector or to several, which the core takes as they are."""
-        engine = self._engine
-        submit: Callable[[], int]
-        if isinstance(field, SparseField):
-            submit = partial(
-                engine.native.submit_search_sparse,
-                self._native,
-                field.number,
-                cast(SparseArrays, examples),
-                limit=self._cut(limit),
-                offset=self._cut(offset),
-                idf=field.idf,
-                score_threshold=threshold,
-                with_fields=[one.number for one in wanted],
-                with_payload=selection,
-                filter=filter,
-                excluded=excluded or None,
-            )
-        else:
-            submit = partial(
-                engine.native.submit_search,
-                self._native,
-                field.number,
-                cast(Matrix, examples),
-                limit=self._cut(limit),
-                offset=self._cut(offset),
-                **plan.arguments,
-                score_threshold=threshold,
-                with_fields=[one.number for one in wanted],
-                with_payload=selection,
-                filter=filter,
-                score=score,
-                excluded=excluded or None,
-                groups=groups,
-            )
-        return cast("Rows", await engine.call(engine.reads, submit))
+        native = self._engine.native
+        search: Callable[..., int]
+        match field:
+            case SparseField():
+                search = partial(native.submit_search_sparse, idf=field.idf)
+            case MultivectorField():
+                search = partial(
+                    native.submit_search_multivector, **plan.code_arguments, score=score
+                )
+            case _:
+                search = partial(native.submit_search, **plan.arguments, score=score, groups=groups)
+        submit = partial(
+            search,
+            self._native,
+            field.number,
+            examples,
+            limit=self._cut(limit),
+            offset=self._cut(offset),
+            score_threshold=threshold,
+            with_fields=[one.number for one in wanted],
+            with_payload=selection,
+            filter=filter,
+            excluded=excluded or None,
+        )
+        return cast("Rows", await self._engine.call(self._engine.reads, submit))
 
     async def _records(
         self, ids: Ids, wanted: Sequence[AnyField], selection: PayloadSelection
@@ -471,7 +481,7 @@ class Reads(Handle):
     async def _vectors_of(self, field: AnyField, ids: Sequence[PointId]) -> dict[PointId, Any]:
         """A vector of some points by their ids; None for those that lack it.
 
-        A dense vector is an array, a sparse one indices and values.
+        A dense vector is an array, a sparse one indices and values, a multivector its rows.
         """
         engine = self._engine
         submit = partial(
@@ -482,11 +492,13 @@ class Reads(Handle):
         if isinstance(field, VectorField):
             rows = numbers[0]
             return {point: rows[row] if present[row] else None for row, point in enumerate(found)}
-        offsets, indices, values = numbers
+        offsets, *parts = numbers
         cuts = [slice(int(offsets[row]), int(offsets[row + 1])) for row in range(len(found))]
+        own = [tuple(part[cut] for part in parts) for cut in cuts]
+        is_sparse = isinstance(field, SparseField)
         return {
-            point: (indices[cut], values[cut]) if is_there else None
-            for point, cut, is_there in zip(found, cuts, present, strict=True)
+            point: (one if is_sparse else one[0]) if is_there else None
+            for point, one, is_there in zip(found, own, present, strict=True)
         }
 
     def _sibling(self, name: object) -> Reads:

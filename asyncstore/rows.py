@@ -12,7 +12,7 @@ from asyncstore.models import PointId, Record, ScoredPoint, SearchBatch, SparseV
 from asyncstore.pace import Pace
 from asyncstore.payload import decode_payload
 from asyncstore.settings import UNNAMED
-from asyncstore.vectors import AnyField, SparseField
+from asyncstore.vectors import AnyField, SparseField, VectorField
 
 if TYPE_CHECKING:
     from asyncstore.engine import Batch, NativeVectors, Rows
@@ -96,19 +96,20 @@ def _vector(
     is_unnamed: bool,
 ) -> VectorOutput:
     """A plain list for a sole unnamed vector, else a dict by name; ``{}`` where there is none."""
-    named: dict[str, list[float] | SparseVector] = {}
+    named: dict[str, list[float] | list[list[float]] | SparseVector] = {}
     for field in wanted:
         present, *numbers = vectors[field.number]
         if not present[row]:
             continue
-        if isinstance(field, SparseField):
-            offsets, indices, values = numbers
-            begin, end = int(offsets[row]), int(offsets[row + 1])
-            named[field.name] = SparseVector(
-                indices=indices[begin:end].tolist(), values=values[begin:end].tolist()
-            )
-        else:
+        if isinstance(field, VectorField):
             named[field.name] = numbers[0][row].tolist()
+            continue
+        offsets, *parts = numbers
+        own = [part[int(offsets[row]) : int(offsets[row + 1])].tolist() for part in parts]
+        if isinstance(field, SparseField):
+            named[field.name] = SparseVector(indices=own[0], values=own[1])
+        else:
+            named[field.name] = own[0]
     if is_unnamed and list(named) == [UNNAMED]:
-        return cast("list[float]", named[UNNAMED])
+        return cast("list[float] | list[list[float]]", named[UNNAMED])
     return named

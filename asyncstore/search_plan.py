@@ -14,14 +14,19 @@ from asyncstore.models import QuantizationSearchParams, SearchParams
 _NOTHING_SAID = QuantizationSearchParams()
 
 
-class PlanArguments(TypedDict):
-    """What the core's searches take of a plan."""
+class CodeArguments(TypedDict):
+    """What the core's searches without a graph take of a plan."""
 
     oversampling: float
-    hnsw_ef: int
     rescore: bool
     early_stop: bool
     ignore_codes: bool
+
+
+class PlanArguments(CodeArguments):
+    """What the core's searches take of a plan."""
+
+    hnsw_ef: int
     exact: bool
 
 
@@ -56,6 +61,16 @@ class SearchPlan:
             "early_stop": self.early_stop,
             "ignore_codes": self.ignore_codes,
             "exact": self.exact,
+        }
+
+    @property
+    def code_arguments(self) -> CodeArguments:
+        """Those of searches without a graph, which are exact but for what codes do."""
+        return {
+            "oversampling": self.oversampling,
+            "rescore": self.rescore,
+            "early_stop": self.early_stop,
+            "ignore_codes": self.ignore_codes or self.exact,
         }
 
     @classmethod

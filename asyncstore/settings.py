@@ -33,7 +33,7 @@ from asyncstore.models import (
     WalConfigDiff,
 )
 from asyncstore.models.quantization import decode_quantization
-from asyncstore.vectors import AnyField, SparseField, VectorField
+from asyncstore.vectors import AnyField, MultivectorField, SparseField, VectorField
 
 VectorsInput: TypeAlias = VectorParams | Mapping[str, VectorParams] | None
 
@@ -70,24 +70,39 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
         return list(self.vectors) == [UNNAMED]
 
     def native_fields(self) -> list[NativeField]:
-        """One field for each vector, in the order given; the index is the field's number.
+        """One field for each dense vector, in the order given; the index is the field's number.
 
         Raises:
             UnsupportedError: Settings of a vector do not go together.
         """
         with translating():
-            return [self._native_field(name, params) for name, params in self.vectors.items()]
+            return [self._native_field(name, params) for name, params in self._dense.items()]
+
+    def native_multivectors(self) -> list[NativeField]:
+        """One field for each multivector, likewise."""
+        with translating():
+            return [_native_multivector(*one) for one in self._multivectors.items()]
 
     def fields_by_name(self, collection: str) -> dict[str, AnyField]:
-        """The vectors as the core numbers them: dense ones from 0, then sparse ones."""
+        """The vectors as the core numbers them: dense ones, sparse ones, multivectors."""
         fields: dict[str, AnyField] = {
             name: VectorField(collection, number, name, params.size)
-            for number, (name, params) in enumerate(self.vectors.items())
+            for number, (name, params) in enumerate(self._dense.items())
         }
         for number, (name, sparse) in enumerate(self.sparse_vectors.items(), start=len(fields)):
             idf = sparse.modifier is Modifier.IDF
             fields[name] = SparseField(collection, number, name, idf)
+        for number, (name, params) in enumerate(self._multivectors.items(), start=len(fields)):
+            fields[name] = MultivectorField(collection, number, name, params.size)
         return fields
+
+    @property
+    def _dense(self) -> dict[str, VectorParams]:
+        return {name: one for name, one in self.vectors.items() if not is_multivector(one)}
+
+    @property
+    def _multivectors(self) -> dict[str, VectorParams]:
+        return {name: one for name, one in self.vectors.items() if is_multivector(one)}
 
     @property
     def graph(self) -> HnswConfig:
@@ -107,6 +122,23 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
             full_scan_threshold_kb=graph.full_scan_threshold,
             **_native_codes(params.quantization_config or self.quantization_config),
         )
+
+
+def is_multivector(params: VectorParams) -> bool:
+    """Whether a vector is a list of rows."""
+    return params.multivector_config is not None
+
+
+def _native_multivector(name: str, params: VectorParams) -> NativeField:
+    """Without a graph, and with codes only where it has its own."""
+    return NativeField(
+        name=name,
+        dim=params.size,
+        distance=params.distance.value,
+        datatype=(params.datatype or Datatype.FLOAT32).value,
+        graph_m=0,
+        **_native_codes(params.quantization_config),
+    )
 
 
 def _graph_of(*diffs: HnswConfigDiff | None) -> HnswConfig:
@@ -184,7 +216,7 @@ def checked_settings(
         # Each vector its own: what is right for one is not for another.
         quantization_config = None
         for name, params in dense.items():
-            if params.quantization_config is None:
+            if params.quantization_config is None and not is_multivector(params):
                 dense[name] = _with_automatic_codes(params)
     settings = CollectionSettings(
         vectors=dense,
@@ -258,6 +290,10 @@ def _checked_params(params: object, path: str) -> VectorParams:
     codes: object = params.quantization_config  # whatever the caller gave
     if codes != AUTO:
         return checked(params, VectorParams, path, dec_hook=decode_quantization)
+    if is_multivector(params):
+        raise UnsupportedError(
+            f"{path}.quantization_config: auto is not supported yet for multivectors"
+        )
     rest = msgspec.structs.replace(params, quantization_config=None)
     return _with_automatic_codes(checked(rest, VectorParams, path, dec_hook=decode_quantization))
 
@@ -305,9 +341,16 @@ def _checked_metadata(metadata: Mapping[str, object] | None) -> dict[str, object
 
 
 def _refuse_unsupported(params: VectorParams, path: str) -> None:
-    if params.multivector_config is not None:
-        raise UnsupportedError(f"{path}.multivector_config: multivectors are not supported yet")
-    _checked_graph(params.hnsw_config, f"{path}.hnsw_config")
+    graph = _checked_graph(params.hnsw_config, f"{path}.hnsw_config")
+    if is_multivector(params):
+        if graph is not None and graph.m != 0:
+            raise UnsupportedError(
+                f"{path}.hnsw_config: multivectors have no graph yet, m must be 0"
+            )
+        if isinstance(params.quantization_config, ProductQuantization):
+            raise UnsupportedError(
+                f"{path}.quantization_config: product codes of multivectors are not supported yet"
+            )
     if params.on_disk is False:
         raise UnsupportedError(
             f"{path}.on_disk: false is not supported yet, originals are always on disk"

@@ -7,7 +7,7 @@ The vectors of one name of a batch are three arrays, as in a CSR matrix: the ele
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import anyio.to_thread
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.models import SparseVector
 from asyncstore.pace import LIST_ELEMENTS_MAX, Pace
+from asyncstore.ragged import RaggedBuilder, RaggedColumn
 
 if TYPE_CHECKING:
     from asyncstore.vectors import SparseField
@@ -28,55 +29,35 @@ SparseArrays: TypeAlias = tuple[NDArray[np.uint64], Indices, Values]
 # Elements of one vector.
 ELEMENTS_MAX = 1 << 20
 _INDEX_MAX = 2**32 - 1
-_ELEMENT_BYTES = 8
 # Elements that are sorted in about 0.2 ms; longer vectors are sorted on a thread.
 _SORTED_INLINE = 4096
 
 
-class SparseColumn:
-    """The sparse vectors of one name of a batch, checked.
+async def sparse_column(vectors: object, field: SparseField, pace: Pace) -> RaggedColumn:
+    """Takes a sequence of vectors and None, or a matrix in SciPy's CSR form.
 
-    Attributes:
-        present: (n,) which points have a vector; one without elements is a vector.
+    Raises:
+        InvalidArgumentError: It is none, or an element is wrong.
     """
+    if all(hasattr(vectors, name) for name in ("indptr", "indices", "data")):
+        arrays = await anyio.to_thread.run_sync(_checked_csr, vectors, field.path)
+        return RaggedColumn(arrays, np.ones(len(arrays[0]) - 1, np.bool_))
+    if isinstance(vectors, str | bytes | Mapping) or not isinstance(vectors, Sequence):
+        raise InvalidArgumentError(
+            f"{field.path}: must be a sequence of SparseVector and None, or a CSR matrix, got "
+            f"{type(vectors).__name__}"
+        )
+    builder = sparse_builder(len(vectors))
+    for row, vector in enumerate(vectors):
+        if vector is not None:
+            builder.put(row, await elements_of(vector, f"{field.path}[{row}]", pace))
+        await pace.breathe()
+    return await builder.column(pace)
 
-    def __init__(self, arrays: SparseArrays, present: NDArray[np.bool_]) -> None:
-        self._offsets, self._indices, self._values = arrays
-        self.present = present
 
-    @classmethod
-    async def of(cls, vectors: object, field: SparseField, pace: Pace) -> SparseColumn:
-        """Takes a sequence of vectors and None, or a matrix in SciPy's CSR form.
-
-        Raises:
-            InvalidArgumentError: It is none, or an element is wrong.
-        """
-        if all(hasattr(vectors, name) for name in ("indptr", "indices", "data")):
-            arrays = await anyio.to_thread.run_sync(_checked_csr, vectors, field.path)
-            return cls(arrays, np.ones(len(arrays[0]) - 1, np.bool_))
-        if isinstance(vectors, str | bytes | Mapping) or not isinstance(vectors, Sequence):
-            raise InvalidArgumentError(
-                f"{field.path}: must be a sequence of SparseVector and None, or a CSR matrix, got "
-                f"{type(vectors).__name__}"
-            )
-        builder = SparseBuilder(len(vectors))
-        for row, vector in enumerate(vectors):
-            if vector is not None:
-                await builder.put(row, vector, f"{field.path}[{row}]", pace)
-            await pace.breathe()
-        return await builder.column(pace)
-
-    def __len__(self) -> int:
-        return len(self.present)
-
-    @property
-    def sizes_bytes(self) -> NDArray[np.int64]:
-        """(n,) what each vector takes."""
-        return np.diff(self._offsets).astype(np.int64) * _ELEMENT_BYTES
-
-    def rows(self, start: int, stop: int) -> SparseArrays:
-        """The arrays of some points; views."""
-        return self._offsets[start : stop + 1], self._indices, self._values
+def sparse_builder(points: int) -> RaggedBuilder:
+    """Collects the vectors of n points; one without elements is a vector."""
+    return RaggedBuilder(points, (np.empty(0, np.uint32), np.empty(0, np.float32)))
 
 
 async def sparse_query(vector: object) -> SparseArrays:
@@ -99,12 +80,8 @@ async def sparse_queries(vectors: object, field: SparseField) -> SparseArrays:
     Raises:
         InvalidArgumentError: They are no sparse vectors, or there is none.
     """
-    column = await SparseColumn.of(vectors, field, Pace())
-    if len(column) == 0:
-        raise InvalidArgumentError("vectors: the batch is empty")
-    if not column.present.all():
-        raise InvalidArgumentError(f"{field.path}[{int(np.argmin(column.present))}]: is missing")
-    return column.rows(0, len(column))
+    column = await sparse_column(vectors, field, Pace())
+    return cast(SparseArrays, column.queries(field.path))
 
 
 def weighted_sum(
@@ -119,39 +96,6 @@ def weighted_sum(
     ]
     sums = np.bincount(places, np.concatenate(products), len(indices))
     return indices, sums.astype(np.float32)
-
-
-class SparseBuilder:
-    """Collects the vectors of n points."""
-
-    def __init__(self, points: int) -> None:
-        self._rows: dict[int, tuple[Indices, Values]] = {}
-        self._points = points
-
-    async def put(self, row: int, vector: object, where: str, pace: Pace) -> None:
-        """Sets the vector of a point.
-
-        Raises:
-            InvalidArgumentError: It is no sparse vector; the message begins with ``where``.
-        """
-        self._rows[row] = await elements_of(vector, where, pace)
-
-    async def column(self, pace: Pace) -> SparseColumn:
-        """All of them."""
-        sizes = np.zeros(self._points + 1, np.uint64)
-        for row, (indices, _) in self._rows.items():
-            sizes[row + 1] = len(indices)
-        offsets = np.cumsum(sizes, dtype=np.uint64)
-        all_indices = np.empty(int(offsets[-1]), np.uint32)
-        all_values = np.empty(int(offsets[-1]), np.float32)
-        present = np.zeros(self._points, np.bool_)
-        for row, (indices, values) in self._rows.items():
-            begin = int(offsets[row])
-            all_indices[begin : begin + len(indices)] = indices
-            all_values[begin : begin + len(values)] = values
-            present[row] = True
-            await pace.breathe()
-        return SparseColumn((offsets, all_indices, all_values), present)
 
 
 async def elements_of(vector: object, where: str, pace: Pace) -> tuple[Indices, Values]:

@@ -137,11 +137,11 @@ class Store:
             name: 1 to 255 characters, none of ``< > : " / \ | ? *``, NUL and 0x1F.
             vectors: One vector without a name, or named ones; None for points without vectors.
             sparse_vectors: Sparse vectors by name.
-            quantization_config: Codes of all vectors that do not have their own: scalar, rabitq,
-                product or binary. "auto" lets the store choose for each vector by its dimensions
-                and by the memory that is left, 4 bits a dimension where a million codes of them
-                fit into half of it; ``info()`` says what was chosen. Without codes a search reads
-                all originals.
+            quantization_config: Codes of all dense vectors that do not have their own, not of
+                multivectors: scalar, rabitq, product or binary. "auto" lets the store choose for
+                each vector by its dimensions and by the memory that is left, 4 bits a dimension
+                where a million codes of them fit into half of it; ``info()`` says what was chosen.
+                Without codes a search reads all originals.
             hnsw_config: Settings of the graphs over the codes, of all vectors that do not have
                 their own; ``m=0``: no graph, codes are scanned.
             optimizers_config: Not supported yet; the store's configuration has it for all.
@@ -172,8 +172,9 @@ class Store:
         engine.check_open()
         text, fields = settings.encode(), settings.native_fields()
         sparse = list(settings.sparse_vectors)
+        multivectors = settings.native_multivectors()
         created = await self._change(
-            lambda: engine.native.submit_create_collection(name, text, fields, sparse)
+            lambda: engine.native.submit_create_collection(name, text, fields, sparse, multivectors)
         )
         return Collection(engine, cast(NativeCollection, created), self._find)
 

@@ -23,8 +23,8 @@ NumericArray: TypeAlias = NDArray[np.number]
 
 
 @dataclass(frozen=True)
-class VectorField:
-    """A vector of a collection: its number in the core, and what messages say about it."""
+class _SizedField:
+    """A vector of a collection whose rows all have the same number of dimensions."""
 
     collection: str
     number: int
@@ -48,6 +48,14 @@ class VectorField:
             )
 
 
+class VectorField(_SizedField):
+    """A vector of a collection: its number in the core, and what messages say about it."""
+
+
+class MultivectorField(_SizedField):
+    """A vector of a collection that is a list of rows; numbered behind the sparse ones."""
+
+
 @dataclass(frozen=True)
 class SparseField:
     """A sparse vector of a collection.
@@ -68,7 +76,7 @@ class SparseField:
         return f"vectors.{self.name}"
 
 
-AnyField: TypeAlias = VectorField | SparseField
+AnyField: TypeAlias = VectorField | SparseField | MultivectorField
 
 
 def find_field(fields: Mapping[str, AnyField], name: object) -> AnyField:
@@ -88,23 +96,23 @@ def find_dense_field(fields: Mapping[str, AnyField], name: object) -> VectorFiel
 
     Raises:
         InvalidArgumentError: The collection has no vector of this name.
-        UnsupportedError: It is sparse.
+        UnsupportedError: It is sparse, or a multivector.
     """
     found = find_field(fields, name)
-    if isinstance(found, SparseField):
-        raise UnsupportedError(f"using: '{name}' is sparse, which is not supported here yet")
-    return found
+    if isinstance(found, VectorField):
+        return found
+    kind = "sparse" if isinstance(found, SparseField) else "a multivector"
+    raise UnsupportedError(f"using: '{name}' is {kind}, which is not supported here yet")
 
 
 class VectorColumn:
     """The vectors of one name of a batch: (n, dim) numbers of any type, float32 by the chunk."""
 
-    def __init__(
-        self, numbers: NumericArray, field: VectorField, *, is_checked: bool = False
-    ) -> None:
+    def __init__(self, numbers: NumericArray, path: str, *, is_checked: bool = False) -> None:
+        """``path`` names it in messages."""
         self.numbers = numbers
         self.is_checked = is_checked
-        self._path = field.path
+        self._path = path
 
     @classmethod
     async def of(cls, vectors: object, field: VectorField, pace: Pace) -> VectorColumn:
@@ -115,11 +123,11 @@ class VectorColumn:
             DimensionMismatchError: It has another number of dimensions.
         """
         path = field.path
-        if _is_array(vectors):
+        if is_array(vectors):
             numbers = np.asarray(vectors)
             if numbers.dtype.kind in "fiu":
                 _check_matrix(numbers, field)
-                return cls(numbers, field)
+                return cls(numbers, path)
             if numbers.dtype.kind != "O":
                 raise InvalidArgumentError(f"{path}: must hold numbers, got {numbers.dtype}")
             vectors = list(numbers)
@@ -131,7 +139,7 @@ class VectorColumn:
         for row, vector in enumerate(vectors):
             await fill_row(matrix[row], vector, field, f"{path}[{row}]: ", pace)
             await pace.breathe()
-        return cls(matrix, field, is_checked=True)
+        return cls(matrix, path, is_checked=True)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -179,24 +187,25 @@ class VectorColumn:
         return max(1, ARRAY_ELEMENTS_MAX // self.dim)
 
 
-async def fill_row(row: Matrix, vector: object, field: VectorField, where: str, pace: Pace) -> None:
+async def fill_row(
+    row: Matrix, vector: object, field: VectorField | MultivectorField, where: str, pace: Pace
+) -> None:
     """Writes one vector, of whatever type it is, into a row of a float32 matrix.
 
     Raises:
         InvalidArgumentError: It is no vector of finite numbers.
         DimensionMismatchError: It has another number of dimensions.
-        UnsupportedError: It is a multivector.
     """
     if isinstance(vector, SparseVector | Mapping):
         name = f"vector '{field.name}'" if field.name else "the vector"
         raise InvalidArgumentError(f"{where}{name} is dense, must be a list of numbers")
-    if _is_array(vector):
+    if is_array(vector):
         numbers = np.asarray(vector)
         if numbers.dtype.kind in "fiu":
-            if numbers.ndim == 2:
-                raise UnsupportedError(f"{where}multivectors are not supported yet")
             if numbers.ndim != 1:
-                raise InvalidArgumentError(f"{where}vector has the shape {numbers.shape}")
+                raise InvalidArgumentError(
+                    f"{where}vector must be flat, has the shape {numbers.shape}"
+                )
             field.check_dim(len(numbers), where)
             _convert(numbers, row, f"{where}vector", None)
             return
@@ -204,7 +213,7 @@ async def fill_row(row: Matrix, vector: object, field: VectorField, where: str, 
     if isinstance(vector, str | bytes) or not isinstance(vector, Sequence):
         raise InvalidArgumentError(f"{where}{vector!r} is no vector, must be a list of numbers")
     if len(vector) > 0 and isinstance(vector[0], list | tuple | np.ndarray):
-        raise UnsupportedError(f"{where}multivectors are not supported yet")
+        raise InvalidArgumentError(f"{where}vector must be a flat list of numbers")
     field.check_dim(len(vector), where)
     for start in range(0, len(vector), LIST_ELEMENTS_MAX):
         part = vector[start : start + LIST_ELEMENTS_MAX]
@@ -238,15 +247,13 @@ async def query_matrix(vectors: object, field: VectorField) -> Matrix:
     return await column.float32_rows(0, len(column), pace)
 
 
-def _is_array(value: object) -> TypeGuard[np.ndarray]:
+def is_array(value: object) -> TypeGuard[np.ndarray]:
     """Whether numpy can take it as it is: its own arrays and those of others (torch, arrow)."""
     return isinstance(value, np.ndarray | memoryview) or hasattr(value, "__array__")
 
 
 def _check_matrix(numbers: NumericArray, field: VectorField) -> None:
     path = field.path
-    if numbers.ndim == 3:
-        raise UnsupportedError(f"{path}: multivectors are not supported yet")
     if numbers.ndim != 2:
         raise InvalidArgumentError(f"{path}: must have the shape (n, dim), got {numbers.shape}")
     field.check_dim(numbers.shape[1], f"{path}: ")

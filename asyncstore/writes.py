@@ -56,7 +56,6 @@ class Writes(Handle):
             InvalidArgumentError: An id, a number, a payload or the filter is wrong, a name is
                 unknown, or the batch is empty; nothing was written.
             DimensionMismatchError: A vector has the wrong number of dimensions.
-            UnsupportedError: A point has a multivector.
             StoreFailedError: An earlier write could not be made durable.
             StorageIOError: The disk is full or fails.
 
@@ -88,7 +87,8 @@ class Writes(Handle):
             ids: (n,) uint64 array, or a sequence of n integers and UUIDs.
             vectors: (n, dim) float32, finite; or a dict of them by vector name. Arrays of other
                 numbers and lists of lists are converted. Sparse vectors are a sequence of n
-                ``SparseVector`` or None, or a matrix in SciPy's CSR form with n rows.
+                ``SparseVector`` or None, or a matrix in SciPy's CSR form with n rows; multivectors
+                a sequence of n (rows, dim) arrays or None, or an array (n, rows, dim).
             payloads: n dicts or None, as in :meth:`upsert`; None: no point has payload.
             wait: As in :meth:`upsert`.
 
@@ -169,7 +169,6 @@ class Writes(Handle):
             DimensionMismatchError: A vector has the wrong number of dimensions.
             PointNotFoundError: A point is not there; nothing was written, unless it was deleted
                 meanwhile and the batch is larger than one chunk.
-            UnsupportedError: A vector is a multivector.
 
         Cancellation: as in :meth:`upsert`.
         """
@@ -231,7 +230,6 @@ class Writes(Handle):
                 with its position, as in ``operations[2]``.
             DimensionMismatchError: A vector has the wrong number of dimensions.
             PointNotFoundError: A point is not there when the turn of its operation comes.
-            UnsupportedError: An operation has a multivector.
 
         Cancellation: leaves behind the operations done so far, and of the present one what the call
         of its own leaves.

@@ -236,9 +236,15 @@ class Engine:
         }
 
     def submit_create_collection(
-        self, name: str, config: bytes, fields: list[Field], sparse: list[str]
+        self,
+        name: str,
+        config: bytes,
+        fields: list[Field],
+        sparse: list[str],
+        multivectors: list[Field],
     ) -> int:
         assert not sparse
+        assert not multivectors
 
         def create() -> Collection:
             if name in self._collections:

@@ -106,6 +106,7 @@ from asyncstore.models.indexes import (
     UuidIndexParams,
 )
 from asyncstore.models.points import (
+    MultiVectorInput,
     PayloadSelectorExclude,
     PayloadSelectorInclude,
     PointId,
@@ -288,6 +289,7 @@ __all__ = [
     "MultExpression",
     "MultiVectorComparator",
     "MultiVectorConfig",
+    "MultiVectorInput",
     "NearestQuery",
     "NegExpression",
     "Nested",

@@ -42,7 +42,12 @@ class MultiVectorComparator(StrEnum):
 
 
 class MultiVectorConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Makes a vector a list of vectors; not supported yet."""
+    """Makes a vector a list of vectors, its rows.
+
+    Attributes:
+        comparator: ``MAX_SIM``: of each row of the query the nearest row of the point counts, and
+            the score is the sum over the query's rows (Euclid: the root of the sum of squares).
+    """
 
     comparator: MultiVectorComparator
 
@@ -133,7 +138,7 @@ class WalConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One dense vector of a collection.
+    """One dense vector of a collection, or a multivector: a list of dense ones.
 
     Attributes:
         size: Dimensions, 1 to 65,536.
@@ -143,7 +148,8 @@ class VectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
             the store chooses.
         on_disk: Originals are on disk in any case; False is not supported yet.
         datatype: What originals are stored as; None means float32.
-        multivector_config: Not supported yet.
+        multivector_config: Makes it a multivector; then a graph (other than ``m=0``), product codes
+            and "auto" are not supported yet, and the codes of the collection are not for it.
     """
 
     size: Annotated[int, Bounds(1, DIM_MAX)]

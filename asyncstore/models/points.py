@@ -18,6 +18,9 @@ PointId: TypeAlias = int | str
 # One dense vector, as callers may give it.
 VectorInput: TypeAlias = Sequence[float] | NDArray[np.floating] | NDArray[np.integer]
 
+# One multivector likewise: its rows; a flat vector is one row.
+MultiVectorInput: TypeAlias = Sequence[VectorInput] | VectorInput
+
 
 class SparseVector(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A vector most of whose elements are zero.
@@ -38,8 +41,10 @@ SparseVectorInput: TypeAlias = SparseVector | Mapping[str, VectorInput]
 # Records and scored points are made by the thousand and hold no reference back: ``gc=False`` spares
 # the garbage collector, and so the event loop, from walking over them.
 
-# One dense vector as it comes back, or those of a point with named vectors.
-VectorOutput: TypeAlias = list[float] | dict[str, list[float] | SparseVector]
+# The one unnamed vector as it comes back, or those of a point with named vectors.
+VectorOutput: TypeAlias = (
+    list[float] | list[list[float]] | dict[str, list[float] | list[list[float]] | SparseVector]
+)
 
 
 class PointStruct(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +53,12 @@ class PointStruct(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: An unsigned 64-bit integer or a UUID.
         vector: The vector of a collection with one unnamed vector; named and sparse vectors by
-            name; ``{}`` for a point without any.
+            name; ``{}`` for a point without any. A multivector is a list of vectors or a 2-D array.
         payload: A JSON object; None and ``{}`` are the same.
     """
 
     id: PointIdInput
-    vector: VectorInput | Mapping[str, VectorInput | SparseVectorInput]
+    vector: MultiVectorInput | Mapping[str, MultiVectorInput | SparseVectorInput]
     payload: Mapping[str, object] | None = None
 
 
@@ -61,7 +66,7 @@ class PointVectors(msgspec.Struct, frozen=True, kw_only=True):
     """Vectors to be written to a point that is there; its other vectors and its payload stay."""
 
     id: PointIdInput
-    vector: VectorInput | Mapping[str, VectorInput | SparseVectorInput]
+    vector: MultiVectorInput | Mapping[str, MultiVectorInput | SparseVectorInput]
 
 
 class PointIdsList(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,18 +13,18 @@ from asyncstore.bounds import Bounds
 from asyncstore.models.filters import FilterInput
 from asyncstore.models.formulas import FormulaQuery
 from asyncstore.models.points import (
+    MultiVectorInput,
     PointId,
     PointIdInput,
     Record,
     ScoredPoint,
     SparseVectorInput,
-    VectorInput,
     WithPayload,
 )
 from asyncstore.models.search import SearchParams
 
 # A vector, or the id of a point that has one.
-ExampleInput: TypeAlias = VectorInput | SparseVectorInput | PointIdInput
+ExampleInput: TypeAlias = MultiVectorInput | SparseVectorInput | PointIdInput
 
 
 class Mmr(msgspec.Struct, frozen=True, kw_only=True):

@@ -101,8 +101,10 @@ class CollectionStatistics(msgspec.Struct, frozen=True, kw_only=True):
         rows_deleted: Rows that are still on disk but belong to no point any more.
         appendable_rows: Rows of the appendable segment.
         indexed_vectors: Vectors in sealed segments.
-        ram_bytes: Bytes in memory: codes, graph, ids, payload, fields, caches.
-        disk_bytes: Bytes on disk: vectors, codes, rows, points, payload, fields, wal.
+        ram_bytes: Bytes in memory: codes, graph, ids, payload, sparse, multivectors, fields,
+            caches.
+        disk_bytes: Bytes on disk: vectors, codes, rows, points, payload, sparse, multivectors,
+            fields, wal.
         optimizer: What the optimizer is doing.
         prewarm: What prewarming is doing.
         indexing: Which payload index is being made.

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 import numpy as np
 
+from asyncstore import multivectors
 from asyncstore.errors import DimensionMismatchError, InvalidArgumentError, PointNotFoundError
 from asyncstore.ids import point_id
 from asyncstore.members import shown
 from asyncstore.models import PointId, SparseVector
+from asyncstore.multivectors import MultivectorArrays
 from asyncstore.pace import Pace
-from asyncstore.vectors import AnyField, Matrix, VectorField, fill_row
+from asyncstore.vectors import AnyField, Matrix, MultivectorField, VectorField, fill_row
 
 # Reads a vector of points by their ids; a point that is not there, or lacks it, is left out.
-# A dense vector is an array, a sparse one indices and values.
+# A dense vector is an array, a sparse one indices and values, a multivector its rows.
 ReadVectors: TypeAlias = Callable[[Sequence[PointId]], Awaitable[Mapping[PointId, Any]]]
 
 
@@ -36,15 +39,31 @@ class Source:
     is_elsewhere: bool = False
 
 
-class Examples:
+class Examples(ABC):
     """The examples of one query, numbered in the order in which they are added."""
 
-    def __init__(self, field: VectorField, source: Source) -> None:
+    _kind: str  # of the vector, and what may be given for it
+
+    def __init__(self, field: VectorField | MultivectorField, source: Source) -> None:
         """``field`` is the vector that is searched."""
         self._field = field
         self._source = source
         self._given: list[tuple[str, object]] = []
         self._ids: dict[int, PointId] = {}
+
+    @abstractmethod
+    async def arrays(self, pace: Pace) -> Matrix | MultivectorArrays:
+        """All of them, finite, as the core takes them.
+
+        Raises:
+            InvalidArgumentError: A vector is none, or a point lacks the vector.
+            DimensionMismatchError: One has the wrong number of dimensions.
+            PointNotFoundError: There is no point with an id that was given.
+        """
+
+    @abstractmethod
+    async def average(self, positives: int, pace: Pace) -> Matrix | MultivectorArrays:
+        """One example in place of all, the first ``positives`` of which are positive."""
 
     def add(self, given: object, path: str) -> None:
         """Adds a vector or the id of a point; ``path`` names it in messages.
@@ -56,7 +75,7 @@ class Examples:
             self._ids[len(self._given)] = point_id(given, path)
         elif isinstance(given, SparseVector | Mapping):
             raise InvalidArgumentError(
-                f"{path}: the vector that is searched is dense, must be a list of numbers or an id"
+                f"{path}: the vector that is searched is {self._kind} or an id"
             )
         elif given is None or isinstance(given, bool | float):
             raise InvalidArgumentError(
@@ -72,23 +91,21 @@ class Examples:
         """The points of the collection that is searched that are examples, and so no results."""
         return [] if self._source.is_elsewhere else list(self._ids.values())
 
-    async def matrix(self, pace: Pace) -> Matrix:
-        """(examples, dim) float32, finite.
-
-        Raises:
-            InvalidArgumentError: A vector is none, or a point lacks the vector.
-            DimensionMismatchError: One has the wrong number of dimensions.
-            PointNotFoundError: There is no point with an id that was given.
-        """
-        matrix = np.empty((len(self), self._field.dim), np.float32)
-        for row, (path, given) in enumerate(self._given):
-            if row not in self._ids:
-                await fill_row(matrix[row], given, self._field, f"{path}: ", pace)
+    async def _vectors(self, pace: Pace) -> list[Matrix]:
+        """Each as the core keeps it."""
+        vectors: dict[int, Matrix] = {}
+        for place, (path, given) in enumerate(self._given):
+            if place not in self._ids:
+                vectors[place] = await self._vector(given, path, pace)
         if self._ids:
             found = await self._source.read(list(dict.fromkeys(self._ids.values())))
-            for row, example in self._ids.items():
-                matrix[row] = self._vector_of(example, found, self._given[row][0])
-        return matrix
+            for place, example in self._ids.items():
+                vectors[place] = self._vector_of(example, found, self._given[place][0])
+        return [vectors[place] for place in range(len(self))]
+
+    @abstractmethod
+    async def _vector(self, given: object, path: str, pace: Pace) -> Matrix:
+        """One that was given."""
 
     def _vector_of(
         self, example: PointId, found: Mapping[PointId, Matrix | None], path: str
@@ -100,9 +117,57 @@ class Examples:
         if vector is None:
             name = f"vector '{field.name}'" if field.name else "vector"
             raise InvalidArgumentError(f"{path}: point {example} has no {name}")
-        if len(vector) != self._field.dim:
+        if vector.shape[-1] != self._field.dim:
             raise DimensionMismatchError(
-                f"{path}: the vector of point {example} in '{field.collection}' has {len(vector)} "
-                f"dimensions, collection '{self._field.collection}' has {self._field.dim}"
+                f"{path}: the vector of point {example} in '{field.collection}' has "
+                f"{vector.shape[-1]} dimensions, collection '{self._field.collection}' has "
+                f"{self._field.dim}"
             )
         return vector
+
+
+class _DenseExamples(Examples):
+    """(n, dim) float32."""
+
+    _kind = "dense, must be a list of numbers"
+
+    async def arrays(self, pace: Pace) -> Matrix:
+        return np.stack(await self._vectors(pace))
+
+    async def average(self, positives: int, pace: Pace) -> Matrix:
+        matrix = await self.arrays(pace)
+        average: Matrix = matrix[:positives].mean(axis=0, keepdims=True)
+        if len(matrix) > positives:
+            average = 2 * average - matrix[positives:].mean(axis=0, keepdims=True)
+        return average
+
+    async def _vector(self, given: object, path: str, pace: Pace) -> Matrix:
+        vector = np.empty(self._field.dim, np.float32)
+        await fill_row(vector, given, self._field, f"{path}: ", pace)
+        return vector
+
+
+class _MultivectorExamples(Examples):
+    """Offsets and rows."""
+
+    _kind = "a multivector, must be a list of vectors"
+
+    async def arrays(self, pace: Pace) -> MultivectorArrays:
+        return multivectors.examples_of(await self._vectors(pace))
+
+    async def average(self, positives: int, pace: Pace) -> MultivectorArrays:
+        """All rows in one, those of negative examples negated."""
+        matrices = await self._vectors(pace)
+        signed = [*matrices[:positives], *(-matrix for matrix in matrices[positives:])]
+        return multivectors.examples_of([np.concatenate(signed)])
+
+    async def _vector(self, given: object, path: str, pace: Pace) -> Matrix:
+        field = cast(MultivectorField, self._field)
+        return await multivectors.rows_of(given, field, path, pace)
+
+
+def examples_of(field: VectorField | MultivectorField, source: Source) -> Examples:
+    """No examples yet, of the vector that is searched."""
+    if isinstance(field, MultivectorField):
+        return _MultivectorExamples(field, source)
+    return _DenseExamples(field, source)

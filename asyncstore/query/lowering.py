@@ -27,6 +27,7 @@ from asyncstore.models import (
     RrfQuery,
     SampleQuery,
 )
+from asyncstore.multivectors import MultivectorArrays
 from asyncstore.pace import Pace
 from asyncstore.query.examples import Examples
 from asyncstore.sparse import SparseArrays
@@ -52,13 +53,14 @@ class Sought:
     """What the core is to look for.
 
     Attributes:
-        examples: (n, dim) float32; of sparse vectors the one query.
+        examples: (n, dim) float32; of sparse vectors the one query; of multivectors offsets and
+            rows.
         score: The kind of score and the number of positive examples, which come first; None: the
             similarity to the one example.
         excluded: Points that are no results.
     """
 
-    examples: Matrix | SparseArrays
+    examples: Matrix | SparseArrays | MultivectorArrays
     score: tuple[str, int] | None
     excluded: list[PointId]
 
@@ -104,7 +106,7 @@ async def lower_query(
     match query:
         case NearestQuery(nearest=nearest):
             examples.add(nearest, path)
-            return Sought(await examples.matrix(pace), None, examples.excluded)
+            return Sought(await examples.arrays(pace), None, examples.excluded)
         case RecommendQuery(recommend=recommend):
             where = f"{path}.recommend"
             return await _recommend(
@@ -116,34 +118,30 @@ async def lower_query(
             if given.context is not None:
                 _add_pairs(given.context, f"{path}.discover.context", examples)
             score = ("discover", 1 + len(examples) // 2)
-            return Sought(await examples.matrix(pace), score, examples.excluded)
+            return Sought(await examples.arrays(pace), score, examples.excluded)
         case ContextQuery(context=context):
             _add_pairs(context, f"{path}.context", examples)
             if len(examples) == 0:
                 raise InvalidArgumentError(f"{path}.context: must have at least one pair")
             score = ("context", len(examples) // 2)
-            return Sought(await examples.matrix(pace), score, examples.excluded)
+            return Sought(await examples.arrays(pace), score, examples.excluded)
 
 
 async def _recommend(given: RecommendInput, examples: Examples, pace: Pace, path: str) -> Sought:
     strategy = strategy_of(given.strategy, f"{path}.strategy")
     for name, some in (("positive", given.positive), ("negative", given.negative)):
-        for index, one in enumerate(examples_of(some, f"{path}.{name}")):
+        for index, one in enumerate(given_examples(some, f"{path}.{name}")):
             examples.add(one, f"{path}.{name}[{index}]")
     positives = 0 if given.positive is None else len(given.positive)
     if len(examples) == 0:
         raise InvalidArgumentError(f"{path}: must have at least one positive or negative example")
     if strategy is not RecommendStrategy.AVERAGE_VECTOR:
-        return Sought(await examples.matrix(pace), (str(strategy), positives), examples.excluded)
+        return Sought(await examples.arrays(pace), (str(strategy), positives), examples.excluded)
     if positives == 0:
         raise InvalidArgumentError(
             f"{path}.positive: must have at least one example with strategy average_vector"
         )
-    matrix = await examples.matrix(pace)
-    average = matrix[:positives].mean(axis=0, keepdims=True)
-    if len(matrix) > positives:
-        average = 2 * average - matrix[positives:].mean(axis=0, keepdims=True)
-    return Sought(average, None, examples.excluded)
+    return Sought(await examples.average(positives, pace), None, examples.excluded)
 
 
 def strategy_of(given: object, path: str) -> RecommendStrategy:
@@ -162,7 +160,7 @@ def strategy_of(given: object, path: str) -> RecommendStrategy:
         ) from error
 
 
-def examples_of(given: object, path: str) -> list[object]:
+def given_examples(given: object, path: str) -> list[object]:
     """The examples that were given; raises unless they are a list."""
     return [] if given is None else list(list_of(given, path, "vectors and ids of points"))
 

@@ -20,7 +20,7 @@ from asyncstore.models import (
 )
 from asyncstore.pace import Pace
 from asyncstore.query.examples import Source
-from asyncstore.query.lowering import Sought, examples_of, strategy_of
+from asyncstore.query.lowering import Sought, given_examples, strategy_of
 from asyncstore.sparse import Indices, Values, elements_of, one_query, weighted_sum
 
 
@@ -53,8 +53,8 @@ async def _recommend(given: RecommendInput, source: Source, pace: Pace, path: st
         raise UnsupportedError(
             f"{path}.strategy: {given.strategy} is not supported yet for sparse vectors"
         )
-    positive = examples_of(given.positive, f"{path}.positive")
-    negative = examples_of(given.negative, f"{path}.negative")
+    positive = given_examples(given.positive, f"{path}.positive")
+    negative = given_examples(given.negative, f"{path}.negative")
     if not positive:
         raise InvalidArgumentError(
             f"{path}.positive: must have at least one example with strategy average_vector"

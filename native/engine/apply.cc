@@ -78,7 +78,7 @@ Status Collection::apply_set_vectors(uint64_t lsn, const Operation& operation) {
 Status Collection::apply_delete_vectors(uint64_t lsn, const Operation& operation) {
   TRY_ASSIGN(const auto slots, slots_of(operation));
   TRY(values_->put(operation, slots));
-  sparse_indexes_.apply(operation, slots);
+  apply_kept(operation, slots);
   in_parts(slots.size(), [&](uint32_t i) {
     values_->publish(slots[i]);
     for (const FieldRows& rows : operation.fields) {
@@ -100,6 +100,11 @@ Status Collection::apply_set_payload(uint64_t lsn, const Operation& operation) {
     table_->set_version(slots[i], lsn);
   });
   return {};
+}
+
+void Collection::apply_kept(const Operation& operation, std::span<const uint32_t> slots) {
+  sparse_indexes_.apply(operation, slots);
+  multivector_indexes_.apply(operation, schema().sparse, slots);
 }
 
 // Of an operation on points that were there when it was settled.
@@ -134,7 +139,7 @@ Status Collection::place_rows(uint64_t lsn, const Operation& operation,
     place.rows = &rows;
     TRY(append_rows(lsn, operation, rows, slots, place.segment, place.next_row));
   }
-  sparse_indexes_.apply(operation, slots);
+  apply_kept(operation, slots);
   in_parts(slots.size(), [&](uint32_t i) {
     values_->publish(slots[i]);
     indexed.publish(i, slots[i]);
@@ -188,6 +193,7 @@ void Collection::apply_remove(const Operation& operation) {
     values_->erase(slot);
     indexes_.remove_slot(slot);
     sparse_indexes_.remove_slot(slot);
+    multivector_indexes_.remove_slot(slot);
     table_->erase(slot);
   });
 }

@@ -37,6 +37,43 @@ class NearerFirst {
   const points::PointTable* table_;
 };
 
+// The same where Candidate::segment is the place of a window in a snapshot, and row one of its
+// rows.
+template <typename Snapshot>
+class NearerInWindows {
+ public:
+  NearerInWindows(const Snapshot& snapshot, const points::PointTable& table)
+      : snapshot_(&snapshot), table_(&table) {}
+  bool operator()(const Candidate& a, const Candidate& b) const {
+    if (a.similarity != b.similarity) {
+      return a.similarity > b.similarity;
+    }
+    return table_->id(slot(a)) < table_->id(slot(b));
+  }
+  uint32_t slot(const Candidate& candidate) const {
+    return snapshot_->windows[candidate.segment]->slot(candidate.row);
+  }
+
+ private:
+  const Snapshot* snapshot_;
+  const points::PointTable* table_;
+};
+
+// The same where Candidate::row is a slot.
+class NearerSlot {
+ public:
+  explicit NearerSlot(const points::PointTable& table) : table_(&table) {}
+  bool operator()(const Candidate& a, const Candidate& b) const {
+    if (a.similarity != b.similarity) {
+      return a.similarity > b.similarity;
+    }
+    return table_->id(a.row) < table_->id(b.row);
+  }
+
+ private:
+  const points::PointTable* table_;
+};
+
 // Keeps the `limit` nearest of all that were pushed. Up to twice as many are gathered before the
 // farther half is dropped, so that a push costs O(1); memory follows what was pushed, not the
 // limit.

@@ -130,7 +130,7 @@ void check_saved(Collection& collection, std::vector<Damage>& found) {
       collection, DamageKind::manifest, manifest,
       [&](Bytes content) {
         return parse_manifest(manifest, content, collection.identity(), collection.fields().size(),
-                              collection.values().size());
+                              collection.values().size(), collection.multivectors().size());
       },
       [&] { return collection.saved(); }, found);
   const Manifest saved = collection.saved();

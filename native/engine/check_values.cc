@@ -77,9 +77,13 @@ std::vector<CheckedStore> stores_of(Collection& collection) {
        "overwrite_payload and clear_payload replace it, upsert and delete the point; or put "
        "the file back from a copy while the store is closed",
        saved.flushes[0]}};
-  for (uint32_t number = 0; number < collection.sparse_names().size(); ++number) {
-    stores.push_back({&values.sparse(number), values.folder(1 + number),
-                      "the vector '" + collection.sparse_names()[number] + "'",
+  std::vector<std::string> names = collection.sparse_names();
+  for (const segment::Field& field : collection.multivectors()) {
+    names.push_back(field.name);
+  }
+  for (uint32_t number = 0; number < names.size(); ++number) {
+    const std::string name = names[number].empty() ? "" : " '" + names[number] + "'";
+    stores.push_back({&values.kept(number), values.folder(1 + number), "the vector" + name,
                       "update_vectors and delete_vectors replace it, upsert and delete the point; "
                       "or put the file back from a copy while the store is closed",
                       saved.flushes[1 + number]});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "multivector/code_index.h"
 #include "sparse/window.h"
 
 namespace asyncstore::engine {
@@ -30,9 +31,12 @@ Collection::Collection(std::shared_ptr<io::Storage> storage, std::string folder,
       file_(std::move(file)),
       table_(std::make_unique<points::PointTable>(static_cast<uint32_t>(file_.fields.size()))),
       sparse_indexes_(static_cast<uint32_t>(file_.sparse.size())),
+      multivector_indexes_(file_.multivectors),
       states_(file_.fields.size()) {
-  for (const auto& field : file_.fields) {
-    codecs_.emplace_back(field);
+  for (const auto* fields : {&file_.fields, &file_.multivectors}) {
+    for (const auto& field : *fields) {
+      codecs_.emplace_back(field);
+    }
   }
 }
 
@@ -125,12 +129,20 @@ CollectionStatistics Collection::statistics() const {
   }
   for (size_t at = 0; values_ && at < values_->size(); ++at) {
     const gridstore::Statistics values = (*values_)[at].statistics();
-    (at == 0 ? statistics.ram_payload : statistics.ram_sparse) += values.ram_bytes;
-    (at == 0 ? statistics.disk_payload : statistics.disk_sparse) += values.file_bytes;
+    const bool sparse = at <= file_.sparse.size();
+    (at == 0  ? statistics.ram_payload
+     : sparse ? statistics.ram_sparse
+              : statistics.ram_multivectors) += values.ram_bytes;
+    (at == 0  ? statistics.disk_payload
+     : sparse ? statistics.disk_sparse
+              : statistics.disk_multivectors) += values.file_bytes;
   }
   for (uint32_t number = 0; number < now->sparse.size(); ++number) {
     statistics.ram_sparse += now->sparse[number]->ram_bytes;
     statistics.disk_sparse += sparse_indexes_.saved(number).bytes;
+  }
+  for (const auto& codes : now->multivectors) {
+    statistics.ram_multivectors += codes ? codes->ram_bytes : 0;
   }
   statistics.ram_filters = filter_cache_.bytes();
   for (const auto& index : *indexes_.list()) {
@@ -169,6 +181,8 @@ void Collection::close() {
     sparse_indexes_.clear(number);
   }
   nothing->sparse = sparse_indexes_.snapshots();
+  multivector_indexes_.clear();
+  nothing->multivectors = multivector_indexes_.snapshots();
   saved_deleted_.clear();
   for (FieldState& state : states_) {
     state = FieldState();

@@ -21,6 +21,7 @@
 #include "engine/filter_cache.h"
 #include "engine/group_points.h"
 #include "engine/manifest.h"
+#include "engine/multivector_indexes.h"
 #include "engine/operation.h"
 #include "engine/options.h"
 #include "engine/rewrite.h"
@@ -80,9 +81,9 @@ struct CollectionStatistics {
   uint64_t appendable_rows = 0;
   uint64_t indexed_vectors = 0;
   uint64_t ram_codes = 0, ram_graph = 0, ram_ids = 0, ram_payload = 0, ram_sparse = 0,
-           ram_fields = 0, ram_filters = 0;
+           ram_multivectors = 0, ram_fields = 0, ram_filters = 0;
   uint64_t disk_vectors = 0, disk_codes = 0, disk_graph = 0, disk_rows = 0, disk_points = 0,
-           disk_payload = 0, disk_sparse = 0, disk_fields = 0;
+           disk_payload = 0, disk_sparse = 0, disk_multivectors = 0, disk_fields = 0;
   uint64_t wal_bytes = 0;
   uint64_t operation_id = 0;
   OptimizerProgress optimizer;
@@ -107,7 +108,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   const std::string& folder() const { return folder_; }
   const std::vector<segment::Field>& fields() const { return file_.fields; }
   const std::vector<std::string>& sparse_names() const { return file_.sparse; }
-  Schema schema() const { return {file_.fields, static_cast<uint32_t>(file_.sparse.size())}; }
+  const std::vector<segment::Field>& multivectors() const { return file_.multivectors; }
+  Schema schema() const {
+    return {file_.fields, static_cast<uint32_t>(file_.sparse.size()), file_.multivectors};
+  }
   const std::vector<std::byte>& config() const { return file_.config; }
   // What COLLECTION holds.
   const CollectionFile& file() const { return file_; }
@@ -127,6 +131,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   ValueStores& values() { return *values_; }
   const FieldIndexes& indexes() const { return indexes_; }
   const SparseIndexes& sparse_indexes() const { return sparse_indexes_; }
+  const MultivectorIndexes& multivector_indexes() const { return multivector_indexes_; }
   FilterCache& filter_cache() { return filter_cache_; }
   bool dropped() const { return dropped_.load(std::memory_order_acquire); }
   void drop() { dropped_.store(true, std::memory_order_release); }
@@ -250,6 +255,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void apply_remove(const Operation& operation);
   base::Status apply_set_vectors(uint64_t lsn, const Operation& operation);
   base::Status apply_delete_vectors(uint64_t lsn, const Operation& operation);
+  // The indexes of vectors that are kept as values follow the operation.
+  void apply_kept(const Operation& operation, std::span<const uint32_t> slots);
   base::Status apply_set_payload(uint64_t lsn, const Operation& operation);
   base::Result<std::vector<uint32_t>> slots_of(const Operation& operation) const;
   base::Status place_rows(uint64_t lsn, const Operation& operation, std::span<const uint32_t> slots,
@@ -273,6 +280,11 @@ class Collection : public std::enable_shared_from_this<Collection> {
   base::Status load_sparse(const Manifest& manifest);
   bool load_saved_sparse(uint32_t number, const ManifestSparse& saved);
   base::Status follow_sparse(uint32_t number);
+  base::Status load_multivectors();
+  template <typename IsSound, typename Set, typename Remove>
+  base::Result<uint64_t> follow_kept(uint32_t number, uint64_t lsn, const IsSound& is_sound,
+                                     const Set& set, const Remove& remove);
+  void tell_lost(uint64_t lost, const std::string& what);
   base::Status follow_payloads(const std::vector<std::shared_ptr<PayloadIndex>>& loaded);
   base::Status replay();
   base::Status make_space();
@@ -288,9 +300,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::unique_ptr<ValueStores> values_;
   FieldIndexes indexes_;
   SparseIndexes sparse_indexes_;
+  MultivectorIndexes multivector_indexes_;
   FilterCache filter_cache_;
   std::unique_ptr<wal::Log> log_;
-  std::vector<segment::RowCodec> codecs_;
+  std::vector<segment::RowCodec> codecs_;  // of the fields, then of the multivectors
   std::vector<FieldState> states_;
   std::optional<GroupPoints> group_points_;  // once a job of the group looked at points
   uint64_t pending_points_ = 0;              // that the group may add to the table, not yet applied

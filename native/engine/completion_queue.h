@@ -33,12 +33,23 @@ struct SparseVectors {
   std::vector<std::vector<std::byte>> values;
 };
 
+// The multivectors of one name for a list of points, as float32. That of point i is rows offsets[i]
+// … offsets[i + 1] - 1.
+struct Multivectors {
+  uint32_t field = 0;  // number in the schema
+  uint32_t dim = 0;
+  std::vector<uint8_t> present;
+  std::vector<uint64_t> offsets;  // n + 1
+  std::vector<float> rows;        // of dim elements
+};
+
 struct Rows {
   std::vector<points::PointId> ids;
   std::vector<float> scores;  // of a search; else empty
   std::vector<uint64_t> versions;
   std::vector<FieldVectors> vectors;
   std::vector<SparseVectors> sparse;
+  std::vector<Multivectors> multivectors;
   std::vector<std::vector<std::byte>> payloads;  // JSON texts, empty: none; if asked for
 };
 

@@ -13,6 +13,7 @@
 #include "engine/errors.h"
 #include "engine/fetch.h"
 #include "engine/index_build.h"
+#include "engine/multivector_search.h"
 #include "engine/repair.h"
 #include "engine/sparse_search.h"
 #include "io/cached_reader.h"
@@ -449,34 +450,56 @@ bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& co
   return offer(ticket, tasks);
 }
 
-bool Engine::search_sparse(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-                           SparseSearchRequest request) {
+template <typename SomeTask, typename Request>
+bool Engine::search_kept(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                         Request request) {
   if (refused(ticket, *collection)) {
     return true;
   }
-  return offer(ticket, std::make_unique<SparseSearchTask>(ticket, collection, std::move(request),
-                                                          *completions_));
+  return offer(ticket,
+               std::make_unique<SomeTask>(ticket, collection, std::move(request), *completions_));
 }
 
-bool Engine::search_sparse_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-                                 SparseSearchRequest request) {
+template <typename SomeTask, typename Request>
+bool Engine::search_kept_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                               Request request) {
   if (refused(ticket, *collection)) {
     return true;
   }
-  const std::vector<sparse::Query> all = std::move(request.queries);
+  auto all = std::exchange(request.queries, {});
   const size_t parts = std::min(all.size(), workers_.size());
   auto join = std::make_shared<BatchJoin>(ticket, all.size(), request.limit, parts, *completions_);
   std::vector<std::unique_ptr<Task>> tasks;
   for (size_t part = 0; part < parts; ++part) {
     const size_t begin = all.size() * part / parts;
     const size_t end = all.size() * (part + 1) / parts;
-    SparseSearchRequest some = request;
+    Request some = request;
     some.queries.assign(all.begin() + static_cast<ptrdiff_t>(begin),
                         all.begin() + static_cast<ptrdiff_t>(end));
-    tasks.push_back(std::make_unique<SparseSearchTask>(ticket, collection, std::move(some),
-                                                       *completions_, join, begin));
+    tasks.push_back(std::make_unique<SomeTask>(ticket, collection, std::move(some), *completions_,
+                                               join, begin));
   }
   return offer(ticket, tasks);
+}
+
+bool Engine::search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                    SparseSearchRequest request) {
+  return search_kept<SparseSearchTask>(ticket, collection, std::move(request));
+}
+
+bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                          SparseSearchRequest request) {
+  return search_kept_batch<SparseSearchTask>(ticket, collection, std::move(request));
+}
+
+bool Engine::search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                    MultivectorSearchRequest request) {
+  return search_kept<MultivectorSearchTask>(ticket, collection, std::move(request));
+}
+
+bool Engine::search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                          MultivectorSearchRequest request) {
+  return search_kept_batch<MultivectorSearchTask>(ticket, collection, std::move(request));
 }
 
 bool Engine::retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection,

@@ -16,6 +16,7 @@
 #include "engine/direct_reading.h"
 #include "engine/field_answers.h"
 #include "engine/maintenance.h"
+#include "engine/multivector_request.h"
 #include "engine/options.h"
 #include "engine/search.h"
 #include "engine/sparse_request.h"
@@ -65,13 +66,17 @@ class Engine {
   bool write(uint64_t ticket, const std::shared_ptr<Collection>& collection, WriteJob job);
   bool search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
               SearchRequest request);
-  // One query.
-  bool search_sparse(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-                     SparseSearchRequest request);
-  bool search_sparse_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-                           SparseSearchRequest request);
   bool search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                     SearchRequest request);
+  // By sparse vectors, and by multivectors; those that are no batches have one query.
+  bool search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+              SparseSearchRequest request);
+  bool search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                    SparseSearchRequest request);
+  bool search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+              MultivectorSearchRequest request);
+  bool search_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                    MultivectorSearchRequest request);
   bool retrieve(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                 std::vector<points::PointId> ids, With with);
   // Without a filter: all points.
@@ -108,6 +113,12 @@ class Engine {
   bool refused(uint64_t ticket, const Collection& collection);
   bool offer(uint64_t ticket, std::unique_ptr<Task> task);
   bool offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks);
+  // By vectors that are kept as values.
+  template <typename SomeTask, typename Request>
+  bool search_kept(uint64_t ticket, const std::shared_ptr<Collection>& collection, Request request);
+  template <typename SomeTask, typename Request>
+  bool search_kept_batch(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                         Request request);
   Writer& writer_of(const Collection& collection);
   void leave(Collection& collection);
   void retire(std::span<const uint64_t> source_ids);

@@ -42,9 +42,9 @@ void GroupPoints::follow_vectors(Point& point, const Operation& operation, uint3
       point.vectors.emplace_back(rows.field, given);
     }
   }
-  for (const SparseValues& sparse : operation.sparse) {
-    if (!given || sparse.values.present.has(index)) {
-      point.vectors.emplace_back(table_.fields() + sparse.sparse, given);
+  for (const KeptVectors& kept : operation.kept) {
+    if (!given || kept.values.present.has(index)) {
+      point.vectors.emplace_back(table_.fields() + kept.number, given);
     }
   }
 }

@@ -20,13 +20,13 @@ namespace asyncstore::engine {
 // Gridstores, changed by the operations before it. Belongs to the writer.
 class GroupPoints {
  public:
-  GroupPoints(const points::PointTable& table, ValueStores& values)
-      : table_(table), values_(values) {}
+  GroupPoints(const Schema& schema, const points::PointTable& table, ValueStores& values)
+      : schema_(schema), table_(table), values_(values) {}
 
   // Takes in an operation that was accepted; in the order of the log.
   void add(const Operation& operation);
 
-  uint32_t dense() const { return table_.fields(); }
+  const Schema& schema() const { return schema_; }
   bool exists(const points::PointId& id) const;
   // The JSON text; empty when the point has none or is not there.
   base::Result<std::vector<std::byte>> payload(const points::PointId& id);
@@ -43,6 +43,7 @@ class GroupPoints {
   };
   void follow_vectors(Point& point, const Operation& operation, uint32_t index) const;
 
+  const Schema schema_;
   const points::PointTable& table_;
   ValueStores& values_;
   struct Hash {

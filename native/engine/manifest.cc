@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "base/crc32c.h"
@@ -59,6 +60,63 @@ Result<Bytes> body_of(const std::string& path, Magic magic, Bytes content) {
   return body;
 }
 
+void put(ByteWriter& body, const Field& field) {
+  body.put_text(field.name);
+  body.put(field.dim);
+  body.put(field.distance);
+  body.put(field.datatype);
+  body.put(field.quantization.kind);
+  body.put(field.quantization.quantile);
+  body.put(field.quantization.bits);
+  body.put(field.quantization.compression);
+  body.put(field.quantization.encoding);
+  body.put(field.quantization.query_encoding);
+  body.put(field.graph.m);
+  body.put(field.graph.ef_construct);
+  body.put(field.graph.threads);
+  body.put(field.graph.full_scan_threshold_bytes);
+}
+
+std::optional<Field> take_field(ByteReader& reader) {
+  Field field;
+  field.name = reader.take_text();
+  field.dim = reader.take<uint32_t>();
+  field.distance = reader.take<segment::Distance>();
+  field.datatype = reader.take<segment::Datatype>();
+  field.quantization.kind = reader.take<quantize::Kind>();
+  field.quantization.quantile = reader.take<float>();
+  field.quantization.bits = reader.take<uint8_t>();
+  field.quantization.compression = reader.take<uint8_t>();
+  field.quantization.encoding = reader.take<quantize::BinaryEncoding>();
+  field.quantization.query_encoding = reader.take<quantize::QueryEncoding>();
+  field.graph.m = reader.take<uint32_t>();
+  field.graph.ef_construct = reader.take<uint32_t>();
+  field.graph.threads = reader.take<uint32_t>();
+  field.graph.full_scan_threshold_bytes = reader.take<uint64_t>();
+  const bool possible =
+      field.distance <= segment::Distance::manhattan &&
+      field.datatype <= segment::Datatype::uint8 && segment::is_possible(field.graph) &&
+      quantize::check(field.quantization, field.dim, segment::metric_of(field.distance)).ok();
+  return reader.ok() && possible ? std::optional(std::move(field)) : std::nullopt;
+}
+
+// Nothing when they do not parse.
+std::optional<std::vector<Field>> take_fields(ByteReader& reader) {
+  const auto count = reader.take<uint32_t>();
+  if (!reader.ok() || count > base::k_fields_max) {
+    return std::nullopt;
+  }
+  std::vector<Field> fields;
+  for (uint32_t i = 0; i < count; ++i) {
+    auto field = take_field(reader);
+    if (!field) {
+      return std::nullopt;
+    }
+    fields.push_back(std::move(*field));
+  }
+  return fields;
+}
+
 Error does_not_parse(const std::string& path, const ByteReader& reader) {
   return base::corruption(path, k_frame_bytes + reader.position(), "a value is impossible");
 }
@@ -71,20 +129,7 @@ std::vector<std::byte> encode(const CollectionFile& collection) {
   body.put_text(collection.name);
   body.put(static_cast<uint32_t>(collection.fields.size()));
   for (const Field& field : collection.fields) {
-    body.put_text(field.name);
-    body.put(field.dim);
-    body.put(field.distance);
-    body.put(field.datatype);
-    body.put(field.quantization.kind);
-    body.put(field.quantization.quantile);
-    body.put(field.quantization.bits);
-    body.put(field.quantization.compression);
-    body.put(field.quantization.encoding);
-    body.put(field.quantization.query_encoding);
-    body.put(field.graph.m);
-    body.put(field.graph.ef_construct);
-    body.put(field.graph.threads);
-    body.put(field.graph.full_scan_threshold_bytes);
+    put(body, field);
   }
   body.put(static_cast<uint32_t>(collection.sparse.size()));
   for (const std::string& name : collection.sparse) {
@@ -92,6 +137,10 @@ std::vector<std::byte> encode(const CollectionFile& collection) {
   }
   body.put(static_cast<uint32_t>(collection.config.size()));
   body.put_bytes(collection.config);
+  body.put(static_cast<uint32_t>(collection.multivectors.size()));
+  for (const Field& field : collection.multivectors) {
+    put(body, field);
+  }
   return framed(k_collection_magic, body.bytes());
 }
 
@@ -101,35 +150,11 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
   CollectionFile collection;
   collection.identity = reader.take<uint64_t>();
   collection.name = reader.take_text();
-  const auto fields = reader.take<uint32_t>();
-  if (!reader.ok() || fields > base::k_fields_max) {
+  auto fields = take_fields(reader);
+  if (!fields) {
     return does_not_parse(path, reader);
   }
-  for (uint32_t i = 0; i < fields; ++i) {
-    Field field;
-    field.name = reader.take_text();
-    field.dim = reader.take<uint32_t>();
-    field.distance = reader.take<segment::Distance>();
-    field.datatype = reader.take<segment::Datatype>();
-    field.quantization.kind = reader.take<quantize::Kind>();
-    field.quantization.quantile = reader.take<float>();
-    field.quantization.bits = reader.take<uint8_t>();
-    field.quantization.compression = reader.take<uint8_t>();
-    field.quantization.encoding = reader.take<quantize::BinaryEncoding>();
-    field.quantization.query_encoding = reader.take<quantize::QueryEncoding>();
-    field.graph.m = reader.take<uint32_t>();
-    field.graph.ef_construct = reader.take<uint32_t>();
-    field.graph.threads = reader.take<uint32_t>();
-    field.graph.full_scan_threshold_bytes = reader.take<uint64_t>();
-    const bool possible =
-        field.distance <= segment::Distance::manhattan &&
-        field.datatype <= segment::Datatype::uint8 && segment::is_possible(field.graph) &&
-        quantize::check(field.quantization, field.dim, segment::metric_of(field.distance)).ok();
-    if (!reader.ok() || !possible) {
-      return does_not_parse(path, reader);
-    }
-    collection.fields.push_back(std::move(field));
-  }
+  collection.fields = std::move(*fields);
   const auto sparse = reader.take<uint32_t>();
   if (!reader.ok() || sparse > base::k_fields_max) {
     return does_not_parse(path, reader);
@@ -139,6 +164,14 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
   }
   const Bytes config = reader.take_bytes(reader.take<uint32_t>());
   collection.config.assign(config.begin(), config.end());
+  // Stores from before there were multivectors end here.
+  if (reader.ok() && reader.remaining() > 0) {
+    auto multivectors = take_fields(reader);
+    if (!multivectors) {
+      return does_not_parse(path, reader);
+    }
+    collection.multivectors = std::move(*multivectors);
+  }
   if (!reader.ok() || reader.remaining() != 0) {
     return does_not_parse(path, reader);
   }
@@ -184,7 +217,7 @@ std::vector<std::byte> encode(const Manifest& manifest) {
 }
 
 Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t owner,
-                                size_t fields, size_t value_stores) {
+                                size_t fields, size_t value_stores, size_t multivectors) {
   TRY_ASSIGN(const Bytes body, body_of(path, k_manifest_magic, content));
   ByteReader reader(body);
   Manifest manifest;
@@ -239,10 +272,12 @@ Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t
     manifest.indexes.push_back({std::move(*definition), number, reader.take<uint64_t>()});
   }
   // Stores from before there were such indexes end here.
-  manifest.sparse.resize(value_stores - 1);
-  for (size_t i = 0; i + 1 < value_stores && reader.ok() && reader.remaining() > 0; ++i) {
-    manifest.sparse[i].number = reader.take<uint64_t>();
-    manifest.sparse[i].lsn = reader.take<uint64_t>();
+  manifest.sparse.resize(value_stores - 1 - multivectors);
+  for (ManifestSparse& sparse : manifest.sparse) {
+    if (reader.ok() && reader.remaining() > 0) {
+      sparse.number = reader.take<uint64_t>();
+      sparse.lsn = reader.take<uint64_t>();
+    }
   }
   if (!reader.ok() || reader.remaining() != 0) {
     return does_not_parse(path, reader);

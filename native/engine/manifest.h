@@ -23,6 +23,7 @@ struct CollectionFile {
   std::vector<std::byte> config;
   uint64_t identity = 0;                 // random; every file of the collection carries it
   std::vector<std::string> sparse = {};  // names of the sparse vectors
+  std::vector<segment::Field> multivectors = {};
 };
 
 struct ManifestSegment {
@@ -61,8 +62,9 @@ struct Manifest {
 std::vector<std::byte> encode(const CollectionFile& collection);
 std::vector<std::byte> encode(const Manifest& manifest);
 base::Result<CollectionFile> parse_collection(const std::string& path, base::Bytes content);
-// `owner` is the identity of the collection that has so many fields and Gridstores.
+// `owner` is the identity of the collection that has so many fields and Gridstores, the last of
+// which are those of its multivectors.
 base::Result<Manifest> parse_manifest(const std::string& path, base::Bytes content, uint64_t owner,
-                                      size_t fields, size_t value_stores);
+                                      size_t fields, size_t value_stores, size_t multivectors = 0);
 
 }  // namespace asyncstore::engine

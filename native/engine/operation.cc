@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "multivector/multivector.h"
 #include "simd/kernels.h"
 #include "sparse/sparse_vector.h"
 
@@ -78,6 +79,26 @@ class GivenSparse {
     return input_.offsets[index + 1] - input_.offsets[index];
   }
   const SparseInput& input_;
+};
+
+class GivenMultivectors {
+ public:
+  GivenMultivectors(const MultivectorInput& input, const Field& field, segment::RowCodec* codec)
+      : input_(input), field_(field), codec_(codec) {}
+  bool has(uint32_t index) const {
+    return input_.offsets != nullptr && (input_.present == nullptr || input_.present[index]);
+  }
+  uint64_t bytes(uint32_t index) const { return rows(index) * segment::row_bytes(field_); }
+  Status put(uint32_t index, std::byte* target) const {
+    return multivector::encode(field_, *codec_, input_.rows + input_.offsets[index] * field_.dim,
+                               rows(index), index, target);
+  }
+
+ private:
+  uint64_t rows(uint32_t index) const { return input_.offsets[index + 1] - input_.offsets[index]; }
+  const MultivectorInput& input_;
+  const Field& field_;
+  segment::RowCodec* codec_;  // for put() alone
 };
 
 struct ValuesSize {
@@ -202,13 +223,18 @@ Result<Values> parse_values(uint32_t points, base::ByteReader& reader) {
   return values;
 }
 
-Result<SparseValues> parse_sparse(uint32_t number, uint32_t points, base::ByteReader& reader) {
+Result<KeptVectors> parse_kept(const Schema& schema, uint32_t number, uint32_t points,
+                               base::ByteReader& reader) {
   TRY_ASSIGN(Values values, parse_values(points, reader));
-  const bool sound = std::all_of(values.value.begin(), values.value.end(), sparse::is_sound);
+  const bool sound = std::all_of(values.value.begin(), values.value.end(), [&](Bytes value) {
+    return number < schema.sparse
+               ? sparse::is_sound(value)
+               : multivector::is_sound(schema.multivectors[number - schema.sparse], value);
+  });
   if (!sound) {
     return does_not_parse();
   }
-  return SparseValues{number, std::move(values)};
+  return KeptVectors{number, std::move(values)};
 }
 
 // The section that comes next; each may be there once.
@@ -222,14 +248,14 @@ Status parse_section(const Schema& schema, uint32_t points, base::ByteReader& re
     TRY_ASSIGN(operation.payload, parse_values(points, reader));
     return {};
   }
-  if (number >= schema.dense() && number - schema.dense() < schema.sparse) {
-    TRY_ASSIGN(SparseValues sparse, parse_sparse(number - schema.dense(), points, reader));
-    for (const SparseValues& before : operation.sparse) {
-      if (before.sparse == sparse.sparse) {
+  if (number >= schema.dense() && number - schema.dense() < schema.kept()) {
+    TRY_ASSIGN(KeptVectors kept, parse_kept(schema, number - schema.dense(), points, reader));
+    for (const KeptVectors& before : operation.kept) {
+      if (before.number == kept.number) {
         return does_not_parse();
       }
     }
-    operation.sparse.push_back(std::move(sparse));
+    operation.kept.push_back(std::move(kept));
     return {};
   }
   TRY_ASSIGN(const FieldRows rows, parse_rows(schema.fields, number, points, reader));
@@ -273,6 +299,10 @@ uint64_t operation_bytes(const Schema& schema, const OperationInput& input) {
   for (const auto& given : input.sparse) {
     bytes += size_of(input, GivenSparse(given)).section_bytes(points);
   }
+  for (const auto& given : input.multivectors) {
+    const Field& field = schema.multivectors[given.multivector];
+    bytes += size_of(input, GivenMultivectors(given, field, nullptr)).section_bytes(points);
+  }
   if (!input.payloads.empty()) {
     bytes += size_of(input, GivenPayloads(input)).section_bytes(points);
   }
@@ -287,8 +317,8 @@ Status encode_operation(const Schema& schema, std::span<segment::RowCodec> codec
     return {};
   }
   const size_t points = input.count();
-  const size_t sections =
-      input.fields.size() + input.sparse.size() + (input.payloads.empty() ? 0 : 1);
+  const size_t sections = input.fields.size() + input.sparse.size() + input.multivectors.size() +
+                          (input.payloads.empty() ? 0 : 1);
   std::byte* at =
       put(put(target.data(), static_cast<uint32_t>(points)), static_cast<uint32_t>(sections));
   at = put_ids(at, input);
@@ -313,6 +343,12 @@ Status encode_operation(const Schema& schema, std::span<segment::RowCodec> codec
   for (const auto& given : input.sparse) {
     TRY(put_values(at, schema.dense() + given.sparse, input, GivenSparse(given)));
   }
+  for (const auto& given : input.multivectors) {
+    const Field& field = schema.multivectors[given.multivector];
+    segment::RowCodec& codec = codecs[schema.dense() + given.multivector];
+    TRY(put_values(at, schema.dense() + schema.sparse + given.multivector, input,
+                   GivenMultivectors(given, field, &codec)));
+  }
   if (!input.payloads.empty()) {
     TRY(put_values(at, k_payload_section, input, GivenPayloads(input)));
   }
@@ -334,7 +370,7 @@ Result<Operation> parse_operation(const Schema& schema, uint32_t kind, Bytes pay
   const Bytes uuids = reader.take_bytes(bitmap_bytes(points));
   const bool known = kind >= static_cast<uint32_t>(Kind::upsert) &&
                      kind <= static_cast<uint32_t>(Kind::set_payload);
-  if (!reader.ok() || !known || sections > schema.dense() + schema.sparse + 1) {
+  if (!reader.ok() || !known || sections > schema.vectors() + 1) {
     return does_not_parse();
   }
   operation.ids.reserve(points);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "filter/group_keys.h"
+#include "multivector/multivector.h"
 
 namespace asyncstore::engine {
 
@@ -22,13 +23,13 @@ PointFetch::PointFetch(std::shared_ptr<Collection> collection, const With& with,
     if (field < dense) {
       dense_.push_back(field);
     } else {
-      sparse_.push_back(field - dense);
+      kept_.push_back(field - dense);
     }
   }
   if (!dense_.empty()) {
     vectors_.emplace(collection_, dense_, points);
   }
-  if (with_payload_ || !sparse_.empty()) {
+  if (with_payload_ || !kept_.empty()) {
     values_.emplace(collection_, points, k_value_index);
     if (with_payload_) {
       values_->add_store(0, &with.payload);
@@ -36,7 +37,7 @@ PointFetch::PointFetch(std::shared_ptr<Collection> collection, const With& with,
         group_index_ = collection_->indexes().find(with.payload.paths.front());
       }
     }
-    for (const uint32_t number : sparse_) {
+    for (const uint32_t number : kept_) {
       values_->add_store(1 + number, nullptr);
     }
   }
@@ -148,13 +149,31 @@ void PointFetch::take(Rows& rows) {
     rows.payloads = values_->take(column++).values;
     rows.payloads.resize(points);
   }
-  for (const uint32_t number : sparse_) {
+  const Schema schema = collection_->schema();
+  for (const uint32_t number : kept_) {
     FetchedValues fetched = values_->take(column++);
     fetched.present.resize(points);
     fetched.values.resize(points);
-    rows.sparse.push_back({collection_->schema().dense() + number, std::move(fetched.present),
-                           std::move(fetched.values)});
+    if (number < schema.sparse) {
+      rows.sparse.push_back(
+          {schema.dense() + number, std::move(fetched.present), std::move(fetched.values)});
+    } else {
+      rows.multivectors.push_back(decoded(number - schema.sparse, std::move(fetched)));
+    }
   }
+}
+
+Multivectors PointFetch::decoded(uint32_t multivector, FetchedValues fetched) const {
+  const Schema schema = collection_->schema();
+  const segment::Field& field = schema.multivectors[multivector];
+  const segment::RowCodec codec(field);
+  Multivectors all{
+      schema.dense() + schema.sparse + multivector, field.dim, std::move(fetched.present), {0}, {}};
+  for (const auto& value : fetched.values) {
+    multivector::decode(field, codec, value, all.rows);
+    all.offsets.push_back(all.rows.size() / field.dim);
+  }
+  return all;
 }
 
 }  // namespace asyncstore::engine

@@ -56,13 +56,14 @@ class PointFetch {
   };
   void look(uint32_t slot);
   bool find_rows(const Row* known);
+  Multivectors decoded(uint32_t multivector, FetchedValues fetched) const;
 
   std::shared_ptr<Collection> collection_;
-  std::vector<uint32_t> dense_;   // fields whose vectors are wanted
-  std::vector<uint32_t> sparse_;  // numbers of sparse vectors that are wanted, from 0
+  std::vector<uint32_t> dense_;  // fields whose vectors are wanted
+  std::vector<uint32_t> kept_;   // vectors kept as values that are wanted, as they are numbered
   bool with_payload_;
   std::optional<VectorFetch> vectors_;
-  std::optional<ValueFetch> values_;  // payload first, if wanted, then sparse_
+  std::optional<ValueFetch> values_;  // payload first, if wanted, then kept_
   // Knows what points are grouped by, where that is wanted of payloads; or null.
   std::shared_ptr<const fields::FieldIndex> group_index_;
 

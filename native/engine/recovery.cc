@@ -39,7 +39,7 @@ Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Stora
   Manifest manifest;
   manifest.owner = file.identity;
   manifest.fields.resize(file.fields.size());
-  manifest.flushes.resize(1 + file.sparse.size());
+  manifest.flushes.resize(1 + file.sparse.size() + file.multivectors.size());
   manifest.sparse.resize(file.sparse.size());
   TRY(io::replace_file(*storage, folder + "/MANIFEST", encode(manifest)));
   TRY(io::replace_file(*storage, folder + "/COLLECTION", content));
@@ -63,15 +63,15 @@ Result<std::shared_ptr<Collection>> Collection::open(std::shared_ptr<io::Storage
 Status Collection::recover() {
   // Without it nothing would be known of any file, and all would go as orphans.
   TRY_ASSIGN(const auto content, io::read_file(*storage_, manifest_path(), k_small_file_bytes_max));
-  TRY_ASSIGN(const Manifest manifest, parse_manifest(manifest_path(), content, identity(),
-                                                     fields().size(), 1 + sparse_names().size()));
+  TRY_ASSIGN(const Manifest manifest,
+             parse_manifest(manifest_path(), content, identity(), fields().size(),
+                            1 + schema().kept(), multivectors().size()));
   saved_ = manifest;
   next_segment_ = manifest.next_segment;
   applied_lsn_ = manifest.lsn;
 
   last_flush_number_ = *std::max_element(manifest.flushes.begin(), manifest.flushes.end());
-  TRY_ASSIGN(values_,
-             ValueStores::open(storage_, folder_, identity(), schema().sparse, manifest.flushes));
+  TRY_ASSIGN(values_, ValueStores::open(storage_, folder_, identity(), schema(), manifest.flushes));
   for (size_t at = 0; at < values_->size(); ++at) {
     for (const base::Error& mended : (*values_)[at].mended()) {
       add_rebuilt("dictionary, from its other file: " + mended.message);
@@ -98,6 +98,7 @@ Status Collection::recover() {
   TRY(rebuild_codes(manifest, std::move(codes)));
   TRY(load_indexes(manifest));
   TRY(load_sparse(manifest));
+  TRY(load_multivectors());
   TRY(replay());
   publish();
   remove_orphans();

@@ -53,8 +53,8 @@ class FactsOfGroup final : public filter::PointFacts {
 // A point that this very job has written before, under the same id.
 class FactsOfJob final : public filter::PointFacts {
  public:
-  FactsOfJob(const OperationInput& operation, uint32_t dense, uint32_t index)
-      : operation_(operation), dense_(dense), index_(index) {}
+  FactsOfJob(const OperationInput& operation, const Schema& schema, uint32_t index)
+      : operation_(operation), schema_(schema), index_(index) {}
   PointId id() const override { return operation_.ids[index_]; }
   bool has_vector(uint32_t number) const override {
     const auto given = [&](const auto& vectors, uint32_t of) {
@@ -62,13 +62,18 @@ class FactsOfJob final : public filter::PointFacts {
     };
     return std::any_of(operation_.fields.begin(), operation_.fields.end(),
                        [&](const FieldInput& one) { return given(one, one.field); }) ||
-           std::any_of(operation_.sparse.begin(), operation_.sparse.end(),
-                       [&](const SparseInput& one) { return given(one, dense_ + one.sparse); });
+           std::any_of(
+               operation_.sparse.begin(), operation_.sparse.end(),
+               [&](const SparseInput& one) { return given(one, schema_.dense() + one.sparse); }) ||
+           std::any_of(operation_.multivectors.begin(), operation_.multivectors.end(),
+                       [&](const MultivectorInput& one) {
+                         return given(one, schema_.dense() + schema_.sparse + one.multivector);
+                       });
   }
 
  private:
   const OperationInput& operation_;
-  uint32_t dense_;
+  const Schema& schema_;
   uint32_t index_;
 };
 
@@ -87,7 +92,7 @@ Status pick_passing(WriteJob& job, GroupPoints& points) {
       const Bytes payload =
           operation.payloads.empty() ? Bytes() : operation.payloads[before->second];
       TRY_ASSIGN(passes,
-                 matcher.matches(payload, FactsOfJob(operation, points.dense(), before->second)));
+                 matcher.matches(payload, FactsOfJob(operation, points.schema(), before->second)));
     } else if (points.exists(id)) {
       std::vector<std::byte> payload;
       if (matcher.needs_payload()) {

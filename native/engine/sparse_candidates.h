@@ -14,26 +14,7 @@
 
 namespace asyncstore::engine {
 
-// Nearer first; equal scores by point id. Candidate::segment is the place of a window in the
-// snapshot.
-class BetterSparse {
- public:
-  BetterSparse(const sparse::Snapshot& snapshot, const points::PointTable& table)
-      : snapshot_(&snapshot), table_(&table) {}
-  bool operator()(const Candidate& a, const Candidate& b) const {
-    if (a.similarity != b.similarity) {
-      return a.similarity > b.similarity;
-    }
-    return table_->id(slot(a)) < table_->id(slot(b));
-  }
-  uint32_t slot(const Candidate& candidate) const {
-    return snapshot_->windows[candidate.segment]->slot(candidate.row);
-  }
-
- private:
-  const sparse::Snapshot* snapshot_;
-  const points::PointTable* table_;
-};
+using BetterSparse = NearerInWindows<sparse::Snapshot>;
 
 // Keeps what may be among the `wanted` ≥ 1 best of all that were pushed, and not below a threshold:
 // whose estimate with its error reaches the estimate, less its error, of the last of them.

@@ -48,26 +48,11 @@ void SparseIndexes::remove(uint32_t number, uint32_t slot) {
 }
 
 void SparseIndexes::apply(const Operation& operation, std::span<const uint32_t> slots) {
-  const bool whole = operation.kind == Kind::upsert;
   for (uint32_t number = 0; number < count(); ++number) {
-    const auto given =
-        std::find_if(operation.sparse.begin(), operation.sparse.end(),
-                     [&](const SparseValues& values) { return values.sparse == number; });
-    if (given == operation.sparse.end()) {
-      for (size_t i = 0; i < slots.size() && whole; ++i) {
-        remove(number, slots[i]);
-      }
-      continue;
-    }
-    const bool removes = whole || operation.kind == Kind::delete_vectors;
-    size_t next = 0;
-    for (uint32_t i = 0; i < slots.size(); ++i) {
-      if (given->values.present.has(i)) {
-        set(number, slots[i], given->values.value[next++]);
-      } else if (removes) {
-        remove(number, slots[i]);
-      }
-    }
+    change_kept(
+        operation, number, slots,
+        [&](uint32_t slot, base::Bytes stored) { set(number, slot, stored); },
+        [&](uint32_t slot) { remove(number, slot); });
   }
 }
 

@@ -57,7 +57,8 @@ Task::Next SparseSearchTask::step(Worker& worker) {
         begin_query();
         return Next::again;
       }
-      return read_points(worker);  // 5 vectors and payloads, if asked for
+      stage_ = Stage::points;
+      return read_points(worker, request_.with);  // 5 vectors and payloads, if asked for
     case Stage::points:
       return answer(worker);
   }
@@ -67,35 +68,24 @@ Task::Next SparseSearchTask::step(Worker& worker) {
 SparseSearchTask::SparseSearchTask(uint64_t ticket, std::shared_ptr<Collection> collection,
                                    SparseSearchRequest request, CompletionQueue& completions,
                                    std::shared_ptr<BatchJoin> join, uint64_t first_query)
-    : ticket_(ticket),
-      collection_(std::move(collection)),
-      request_(std::move(request)),
-      completions_(completions),
-      join_(std::move(join)),
-      first_query_(first_query) {}
+    : KeptSearchTask(ticket, std::move(collection), completions, std::move(join), first_query),
+      request_(std::move(request)) {}
 
 void SparseSearchTask::start() {
-  view_ = collection_->view();
+  look(request_.excluded, request_.filter);
   snapshot_ = view_->sparse[request_.sparse];
-  excluded_ = collection_->table().slots_of(request_.excluded);
-  if (request_.filter) {
-    filtering_.emplace(collection_, request_.filter);
+  if (filtering_) {
     stage_ = Stage::filter;
-    return;
+  } else {
+    begin_query();
   }
-  begin_query();
 }
 
 Task::Next SparseSearchTask::filter(Worker& worker) {
-  const Next next = filtering_->step(*this, worker, view_->lsn);
-  if (next != Next::done) {
-    return next;
+  const Next next = find_passing(worker);
+  if (next != Next::done || error_) {
+    return error_ ? answer(worker) : next;
   }
-  if (filtering_->error()) {
-    fail(*filtering_->error());
-    return answer(worker);
-  }
-  passing_ = filtering_->passing();
   begin_query();
   return Next::again;
 }
@@ -135,7 +125,7 @@ void SparseSearchTask::count() {
 void SparseSearchTask::score(sparse::Scorer& scorer) {
   if (window_ == snapshot_->windows.size()) {
     candidates_ = found_->take();
-    found_count_ += candidates_.size();
+    candidates_count_ += candidates_.size();
     reaches_.clear();
     stage_ = Stage::look;
     return;
@@ -270,27 +260,9 @@ void SparseSearchTask::take_results() {
     if (!wanted || (request_.score_threshold && candidate.similarity < *request_.score_threshold)) {
       continue;
     }
-    const uint32_t slot = better.slot(candidate);
-    slots_.push_back(slot);
-    rows.ids.push_back(collection_->table().id(slot));
-    rows.scores.push_back(candidate.similarity);
-    rows.versions.push_back(collection_->table().version(slot));
+    add_hit(rows, better.slot(candidate), candidate.similarity);
   }
   results_.push_back(std::move(rows));
-}
-
-// --- 5 vectors and payloads, answer ---
-
-Task::Next SparseSearchTask::read_points(Worker& worker) {
-  stage_ = Stage::points;
-  if (request_.with.nothing() || join_) {
-    return answer(worker);
-  }
-  fetch_.emplace(collection_, request_.with, slots_.size());
-  for (size_t point = 0; point < slots_.size(); ++point) {
-    fetch_->add(point, slots_[point]);
-  }
-  return fetch_->read(*this, worker) ? Next::wait : answer(worker);
 }
 
 void SparseSearchTask::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
@@ -300,42 +272,6 @@ void SparseSearchTask::landed(const io::ReadRequest& request, Bytes data, const 
     fetch_->landed(request, data, error);
   } else {
     vectors_->landed(request, data, error);
-  }
-}
-
-Task::Next SparseSearchTask::answer(Worker& worker) {
-  if (fetch_ && fetch_->error() && !error_) {
-    error_ = fetch_->error();
-  }
-  auto& counters = worker.counters();
-  counters.searches.fetch_add(request_.queries.size(), std::memory_order_relaxed);
-  counters.candidates.fetch_add(found_count_, std::memory_order_relaxed);
-  counters.rows_rescored.fetch_add(rescored_, std::memory_order_relaxed);
-  counters.rows_skipped.fetch_add(skipped_, std::memory_order_relaxed);
-  if (error_) {
-    abandon(*error_);
-  } else if (join_) {
-    join_->add(first_query_, results_);
-  } else {
-    if (fetch_) {
-      fetch_->take(results_.front());
-    }
-    completions_.complete(ticket_, std::move(results_.front()));
-  }
-  return Next::done;
-}
-
-void SparseSearchTask::fail(Error error) {
-  if (!error_) {
-    error_ = std::move(error);
-  }
-}
-
-void SparseSearchTask::abandon(const Error& error) {
-  if (join_) {
-    join_->fail(error);
-  } else {
-    completions_.fail(ticket_, error);
   }
 }
 

@@ -76,44 +76,47 @@ void ValueFetch::add_requests(std::vector<io::ReadRequest>& requests) const {
   }
 }
 
-void ValueFetch::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
+std::optional<size_t> ValueFetch::landed(const io::ReadRequest& request, Bytes data,
+                                         const Error* error) {
   const Part& part = parts_[request.index - first_index_];
   Item& item = items_[part.item];
   --item.reads_pending;
   if (error != nullptr) {
     fail(row_error(request, *error));
-    return;
+    return std::nullopt;
   }
+  bool whole = false;
   if (item.stored.empty()) {
-    arrived(item, data);
-    return;
+    whole = arrived(item, data);
+  } else {
+    std::memcpy(item.stored.data() + part.offset, data.data(), data.size());
+    if (item.reads_pending == 0) {
+      whole = arrived(item, std::exchange(item.stored, {}));
+    }
   }
-  std::memcpy(item.stored.data() + part.offset, data.data(), data.size());
-  if (item.reads_pending == 0) {
-    arrived(item, item.stored);
-    item.stored = {};
-  }
+  return whole ? std::optional(item.point) : std::nullopt;
 }
 
-void ValueFetch::arrived(const Item& item, Bytes stored) {
+bool ValueFetch::arrived(const Item& item, Bytes stored) {
   Column& column = columns_[item.column];
   std::vector<std::byte>& target = column.fetched.values[item.point];
   column.fetched.present[item.point] = 1;
   Status decoded = column.store->decode(item.slot, item.entry, stored, target);
   if (!decoded.ok()) {
     fail(std::move(decoded.error()));
-    return;
+    return false;
   }
   const PayloadSelection* selection = column.selection;
   if (selection == nullptr || selection->kind == PayloadSelection::Kind::all) {
-    return;
+    return true;
   }
   auto selected = select(*selection, target);
   if (!selected.ok()) {
     fail(std::move(selected.error()));
-    return;
+    return false;
   }
   target = std::move(selected.value());
+  return true;
 }
 
 void ValueFetch::fail(Error error) {

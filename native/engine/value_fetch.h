@@ -1,4 +1,4 @@
-// Reading the payloads and sparse vectors that a reply returns.
+// Reading payloads, and vectors that are kept as values.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ class ValueFetch {
   // Before any value: reads this store of the collection; `selection` is for payload, else null.
   void add_store(size_t store, const PayloadSelection* selection);
   // The value that result `point` has in the store added as number `column` is this one of its
-  // slot.
+  // slot. An empty one is there at once.
   void add(size_t column, size_t point, uint32_t slot, const gridstore::Entry& entry);
   // The same where what is wanted of the value is known already.
   void know(size_t column, size_t point, std::vector<std::byte> selected) {
@@ -48,12 +48,17 @@ class ValueFetch {
   void add_requests(std::vector<io::ReadRequest>& requests) const;
   // Whether the request is one of this fetch.
   bool owns(const io::ReadRequest& request) const { return request.index >= first_index_; }
-  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error);
+  // The point whose value is whole by it, if it is.
+  std::optional<size_t> landed(const io::ReadRequest& request, base::Bytes data,
+                               const base::Error* error);
 
   const std::optional<base::Error>& error() const { return error_; }
   size_t columns() const { return columns_.size(); }
   const gridstore::Gridstore& store(size_t column) const { return *columns_[column].store; }
   FetchedValues take(size_t column) { return std::move(columns_[column].fetched); }
+  std::vector<std::byte> take(size_t column, size_t point) {
+    return std::move(columns_[column].fetched.values[point]);
+  }
 
  private:
   struct Column {
@@ -74,7 +79,7 @@ class ValueFetch {
     size_t item;
     uint64_t offset;  // in Item::stored
   };
-  void arrived(const Item& item, base::Bytes stored);
+  bool arrived(const Item& item, base::Bytes stored);
 
   std::shared_ptr<Collection> collection_;
   size_t points_;

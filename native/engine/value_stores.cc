@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view k_payload_folder = "payload";
 constexpr std::string_view k_sparse_prefix = "sparse-";
+constexpr std::string_view k_multivector_prefix = "multi-";
 // Files of two stores of one collection must not pass for each other; that of payload is 0.
 constexpr uint64_t k_owner_step = 0x9E3779B97F4A7C15;
 
@@ -29,44 +30,51 @@ Status put_into(Gridstore& store, const Values* given, std::span<const uint32_t>
   return store.write();
 }
 
-const Values* sparse_of(const Operation& operation, uint32_t number) {
-  const auto found =
-      std::find_if(operation.sparse.begin(), operation.sparse.end(),
-                   [&](const SparseValues& given) { return given.sparse == number; });
-  return found == operation.sparse.end() ? nullptr : &found->values;
+const Values* kept_of(const Operation& operation, uint32_t number) {
+  const auto found = std::find_if(operation.kept.begin(), operation.kept.end(),
+                                  [&](const KeptVectors& given) { return given.number == number; });
+  return found == operation.kept.end() ? nullptr : &found->values;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<ValueStores>> ValueStores::open(const std::shared_ptr<io::Storage>& storage,
                                                        const std::string& collection_folder,
-                                                       uint64_t owner, uint32_t sparse,
+                                                       uint64_t owner, const Schema& schema,
                                                        std::span<const uint64_t> flushes) {
   std::unique_ptr<ValueStores> stores(new ValueStores);
-  stores->folders_.push_back(collection_folder + "/" + std::string(k_payload_folder));
-  for (uint32_t number = 0; number < sparse; ++number) {
-    stores->folders_.push_back(collection_folder + "/" + std::string(k_sparse_prefix) +
-                               std::to_string(number));
+  const auto add_folder = [&](std::string_view prefix, const std::string& number) {
+    stores->folders_.push_back(collection_folder + "/" + std::string(prefix) + number);
+  };
+  add_folder(k_payload_folder, "");
+  for (uint32_t number = 0; number < schema.sparse; ++number) {
+    add_folder(k_sparse_prefix, std::to_string(number));
+  }
+  for (uint32_t number = 0; number < schema.multivectors.size(); ++number) {
+    add_folder(k_multivector_prefix, std::to_string(number));
   }
   for (size_t at = 0; at < stores->folders_.size(); ++at) {
     const uint64_t flush = flushes.empty() ? 0 : flushes[at];
-    const uint64_t owner_of_store = owner + at * k_owner_step;
-    TRY_ASSIGN(auto store, Gridstore::open(storage, stores->folders_[at], {owner_of_store}, flush));
+    gridstore::Options options;
+    options.owner = owner + at * k_owner_step;
+    options.compress = at <= schema.sparse;  // rows of numbers do not become smaller
+    TRY_ASSIGN(auto store, Gridstore::open(storage, stores->folders_[at], options, flush));
     stores->stores_.push_back(std::move(store));
   }
   return stores;
 }
 
 bool ValueStores::is_folder(std::string_view name) {
-  return name == k_payload_folder || name.starts_with(k_sparse_prefix);
+  return name == k_payload_folder || name.starts_with(k_sparse_prefix) ||
+         name.starts_with(k_multivector_prefix);
 }
 
 Status ValueStores::reserve(const Operation& operation) {
   if (operation.payload) {
     TRY(payload().reserve(operation.payload->bytes, operation.payload->count));
   }
-  for (const SparseValues& given : operation.sparse) {
-    TRY(sparse(given.sparse).reserve(given.values.bytes, given.values.count));
+  for (const KeptVectors& given : operation.kept) {
+    TRY(kept(given.number).reserve(given.values.bytes, given.values.count));
   }
   return {};
 }
@@ -77,10 +85,10 @@ Status ValueStores::put(const Operation& operation, std::span<const uint32_t> sl
     TRY(put_into(payload(), operation.payload ? &*operation.payload : nullptr, slots, true));
   }
   for (uint32_t number = 0; number + 1 < stores_.size(); ++number) {
-    const Values* given = sparse_of(operation, number);
+    const Values* given = kept_of(operation, number);
     if (given != nullptr || whole) {
       const bool removes = whole || operation.kind == Kind::delete_vectors;
-      TRY(put_into(sparse(number), given, slots, removes));
+      TRY(put_into(kept(number), given, slots, removes));
     }
   }
   return {};
@@ -126,7 +134,7 @@ bool has_vector(const points::PointTable& table, const ValueStores& values, uint
   if (number < table.fields()) {
     return table.location(slot, number).present();
   }
-  const auto entry = values.sparse(number - table.fields()).find(slot);
+  const auto entry = values.kept(number - table.fields()).find(slot);
   return !entry.ok() || entry.value().has_value();  // damage took the place, not the vector
 }
 

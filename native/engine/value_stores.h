@@ -1,5 +1,6 @@
-// The Gridstores of a collection: payload, then each sparse vector. Their keys are slots; what one
-// operation changes in them is seen, flushed and named by the manifest together.
+// The Gridstores of a collection: payload, then each sparse vector and each multivector. Their keys
+// are slots; what one operation changes in them is seen, flushed and named by the manifest
+// together.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +24,14 @@ class ValueStores {
   // new.
   static base::Result<std::unique_ptr<ValueStores>> open(
       const std::shared_ptr<io::Storage>& storage, const std::string& collection_folder,
-      uint64_t owner, uint32_t sparse, std::span<const uint64_t> flushes);
+      uint64_t owner, const Schema& schema, std::span<const uint64_t> flushes);
   // Whether a folder in a collection's folder belongs to a store.
   static bool is_folder(std::string_view name);
 
   // --- any thread ---
   gridstore::Gridstore& payload() const { return *stores_.front(); }
-  gridstore::Gridstore& sparse(uint32_t number) const { return *stores_[1 + number]; }
+  // Of a vector, by its number among those that are kept as values.
+  gridstore::Gridstore& kept(uint32_t number) const { return *stores_[1 + number]; }
   size_t size() const { return stores_.size(); }
   gridstore::Gridstore& operator[](size_t at) const { return *stores_[at]; }
   const std::string& folder(size_t at) const { return folders_[at]; }

@@ -11,6 +11,9 @@
 namespace asyncstore::sparse {
 struct Snapshot;
 }
+namespace asyncstore::multivector {
+struct CodeSnapshot;
+}
 
 namespace asyncstore::engine {
 
@@ -66,6 +69,8 @@ struct View {
   uint64_t points = 0;
   std::vector<FieldView> fields;
   std::vector<std::shared_ptr<const sparse::Snapshot>> sparse;  // of each sparse vector
+  // Of each multivector; null: it has no codes.
+  std::vector<std::shared_ptr<const multivector::CodeSnapshot>> multivectors;
 };
 
 }  // namespace asyncstore::engine

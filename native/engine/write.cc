@@ -83,7 +83,7 @@ Status Collection::take(WriteJob& job) {
 // From here on, what the group's operations do to points is known before they are applied.
 Status Collection::follow_group() {
   if (!group_points_) {
-    group_points_.emplace(*table_, *values_);
+    group_points_.emplace(schema(), *table_, *values_);
     for (const wal::Log::Frame& frame : log_->frames()) {
       TRY_ASSIGN(const Operation operation, parse_operation(schema(), frame.kind, frame.payload));
       group_points_->add(operation);
@@ -185,6 +185,7 @@ void Collection::publish() {
     }
   }
   next->sparse = sparse_indexes_.snapshots();
+  next->multivectors = multivector_indexes_.snapshots();
   wal_bytes_.store(log_ ? log_->size_bytes() : 0, std::memory_order_relaxed);
   std::shared_ptr<const View> before;
   {

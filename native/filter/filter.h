@@ -108,7 +108,7 @@ struct HasId {
   std::vector<points::PointId> ids;  // ascending
 };
 struct HasVector {
-  uint32_t number;  // of the schema: dense ones, then sparse ones
+  uint32_t number;  // of the schema: dense ones, sparse ones, multivectors
 };
 struct Slice {  // one of `total` parts of all points, told apart by their ids
   uint64_t total = 1;

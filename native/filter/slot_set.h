@@ -72,6 +72,16 @@ class SlotSet {
     }
     return count;
   }
+  // The first slot of the set from this one on; slots() when there is none.
+  uint32_t next(uint32_t slot) const {
+    for (size_t i = slot / 64; i < words_.size(); ++i) {
+      const uint64_t word = i == slot / 64 ? words_[i] >> (slot % 64) << (slot % 64) : words_[i];
+      if (word != 0) {
+        return static_cast<uint32_t>(i * 64 + static_cast<size_t>(std::countr_zero(word)));
+      }
+    }
+    return slots_;
+  }
   // 64 slots a word, the lowest bit first. Who writes leaves bits beyond slots() alone.
   std::span<const uint64_t> words() const { return words_; }
   std::span<uint64_t> words() { return words_; }

@@ -1,4 +1,4 @@
-// A key-value store for payload and sparse vectors: keys are slots, values are bytes.
+// A key-value store for payload, sparse vectors and multivectors: keys are slots, values are bytes.
 //
 // Files, in a folder of their own:
 //

@@ -89,14 +89,29 @@ nb::object sparse_of(engine::SparseVectors vectors) {
       owning_array(std::move(indices), {elements}), owning_array(std::move(values), {elements}));
 }
 
-nb::object vectors_of(std::vector<engine::FieldVectors> all,
-                      std::vector<engine::SparseVectors> sparse) {
+// The multivectors of one name as (present, offsets, rows): those of point i are rows offsets[i] …
+// offsets[i + 1] - 1.
+nb::object multivectors_of(engine::Multivectors vectors) {
+  const size_t points = vectors.present.size();
+  const size_t rows = vectors.offsets.back();
+  const size_t dim = vectors.dim;
+  nb::object present = owning_array(std::move(vectors.present), {points});
+  return nb::make_tuple(present.attr("view")("bool"),
+                        owning_array(std::move(vectors.offsets), {points + 1}),
+                        owning_array(std::move(vectors.rows), {rows, dim}));
+}
+
+nb::object vectors_of(engine::Rows& rows) {
   nb::dict result;
-  for (auto& vectors : sparse) {
+  for (auto& vectors : rows.sparse) {
     const nb::int_ number(vectors.field);
     result[number] = sparse_of(std::move(vectors));
   }
-  for (auto& vectors : all) {
+  for (auto& vectors : rows.multivectors) {
+    const nb::int_ number(vectors.field);
+    result[number] = multivectors_of(std::move(vectors));
+  }
+  for (auto& vectors : rows.vectors) {
     const size_t points = vectors.present.size();
     const size_t dim = vectors.dim;
     nb::object present = owning_array(std::move(vectors.present), {points});
@@ -136,8 +151,7 @@ nb::object rows_of(engine::Rows rows) {
     versions.append(version);
   }
   nb::object payloads = payloads_of(rows);
-  return nb::make_tuple(ids, scores, versions,
-                        vectors_of(std::move(rows.vectors), std::move(rows.sparse)), payloads);
+  return nb::make_tuple(ids, scores, versions, vectors_of(rows), payloads);
 }
 
 // A (n,) array of uint64; a list where a UUID is among them.
@@ -387,7 +401,7 @@ void check_field(const engine::Collection& collection, uint32_t field) {
 }
 
 void check_vector(const engine::Collection& collection, uint32_t number) {
-  if (number >= collection.schema().dense() + collection.schema().sparse) {
+  if (number >= collection.schema().vectors()) {
     raise(base::invalid_argument("there is no vector number " + std::to_string(number)));
   }
 }

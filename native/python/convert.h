@@ -35,7 +35,7 @@ nanobind::object to_python(const points::PointId& id);
 payload::Path path_of(nanobind::handle text);
 // A dense field.
 void check_field(const engine::Collection& collection, uint32_t field);
-// Any vector, dense or sparse.
+// Any vector, of whatever kind.
 void check_vector(const engine::Collection& collection, uint32_t number);
 nanobind::object to_python(engine::Value value);
 

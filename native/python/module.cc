@@ -123,6 +123,7 @@ void bind_collection(nb::module_& module) {
                    })
       .def_prop_ro("fields", [](const Collection& self) { return self.fields(); })
       .def_prop_ro("sparse", [](const Collection& self) { return self.sparse_names(); })
+      .def_prop_ro("multivectors", [](const Collection& self) { return self.multivectors(); })
       .def("indexes", &payload_indexes)
       .def("count", [](const Collection& self) { return self.view()->points; })
       .def("statistics", &collection_statistics);
@@ -152,19 +153,24 @@ void bind_engine(nb::module_& module) {
       .def(
           "submit_create_collection",
           [](EngineHandle& self, const std::string& name, nb::bytes config,
-             std::vector<segment::Field> fields, std::vector<std::string> sparse) {
+             std::vector<segment::Field> fields, std::vector<std::string> sparse,
+             std::vector<segment::Field> multivectors) {
             const auto* begin = static_cast<const std::byte*>(config.data());
-            if (fields.size() + sparse.size() > base::k_fields_max) {
+            if (fields.size() + sparse.size() + multivectors.size() > base::k_fields_max) {
               raise(base::invalid_argument("a collection has at most " +
                                            std::to_string(base::k_fields_max) + " vectors"));
             }
             const uint64_t ticket = self.get().next_ticket();
-            self.get().create_collection(
-                ticket,
-                {name, std::move(fields), {begin, begin + config.size()}, 0, std::move(sparse)});
+            self.get().create_collection(ticket, {name,
+                                                  std::move(fields),
+                                                  {begin, begin + config.size()},
+                                                  0,
+                                                  std::move(sparse),
+                                                  std::move(multivectors)});
             return ticket;
           },
-          "name"_a, "config"_a, "fields"_a, "sparse"_a = std::vector<std::string>())
+          "name"_a, "config"_a, "fields"_a, "sparse"_a = std::vector<std::string>(),
+          "multivectors"_a = std::vector<segment::Field>())
       .def("submit_delete_collection",
            [](EngineHandle& self, const std::string& name) {
              const uint64_t ticket = self.get().next_ticket();

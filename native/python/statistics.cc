@@ -48,6 +48,7 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   ram["ids"] = statistics.ram_ids;
   ram["payload"] = statistics.ram_payload;
   ram["sparse"] = statistics.ram_sparse;
+  ram["multivectors"] = statistics.ram_multivectors;
   ram["fields"] = statistics.ram_fields;
   ram["caches"] = statistics.ram_filters;
   nb::dict disk;
@@ -58,6 +59,7 @@ nb::dict collection_statistics(const engine::Collection& collection) {
   disk["points"] = statistics.disk_points;
   disk["payload"] = statistics.disk_payload;
   disk["sparse"] = statistics.disk_sparse;
+  disk["multivectors"] = statistics.disk_multivectors;
   disk["fields"] = statistics.disk_fields;
   disk["wal"] = statistics.wal_bytes;
   nb::dict result;

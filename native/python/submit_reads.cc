@@ -18,6 +18,7 @@
 #include "python/engine_handle.h"
 #include "python/filter_input.h"
 #include "python/submit.h"
+#include "python/vector_input.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -67,6 +68,12 @@ engine::With with_of(const Collection& collection, std::vector<uint32_t> fields,
   return {std::move(fields), selection_of(with_payload)};
 }
 
+void check_limit(uint64_t limit) {
+  if (limit == 0) {
+    raise(base::invalid_argument("limit must be 1 or larger"));
+  }
+}
+
 // How to search; the keyword arguments that both kinds of search have.
 struct Plan {
   double oversampling;
@@ -78,19 +85,15 @@ struct Plan {
 };
 
 engine::SearchRequest search_request(const Collection& collection, uint32_t field,
-                                     const FloatArray& queries, uint64_t limit, const Plan& plan) {
+                                     const FloatArray& queries, const Plan& plan) {
   check_field(collection, field);
   const uint32_t dim = collection.fields()[field].dim;
   if (queries.ndim() < 1 || queries.shape(queries.ndim() - 1) != dim) {
     raise(base::invalid_argument("queries must have " + std::to_string(dim) + " columns"));
   }
-  if (limit == 0) {
-    raise(base::invalid_argument("limit must be 1 or larger"));
-  }
   engine::SearchRequest request;
   request.field = field;
   request.queries.assign(queries.data(), queries.data() + queries.size());
-  request.limit = limit;
   request.oversampling = plan.oversampling;
   request.hnsw_ef = plan.hnsw_ef;
   request.rescore = plan.rescore;
@@ -128,6 +131,22 @@ engine::QueryScore score_of(nb::handle given, uint64_t examples) {
   return {kind->second, positives, static_cast<uint32_t>(examples)};
 }
 
+// What the searches of all kinds of vectors have in common.
+template <typename Request>
+void complete(Request& request, const Collection& collection, uint64_t limit, uint64_t offset,
+              std::optional<float> score_threshold, std::vector<uint32_t> with_fields,
+              nb::handle with_payload, nb::handle filter, nb::handle excluded) {
+  check_limit(limit);
+  request.limit = limit;
+  request.offset = offset;
+  request.score_threshold = score_threshold;
+  request.with = with_of(collection, std::move(with_fields), with_payload);
+  request.filter = filter_of(collection, filter);
+  if (!excluded.is_none()) {
+    request.excluded = ids_of(excluded);
+  }
+}
+
 uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& collection,
                        uint32_t field, const FloatArray& query, uint64_t limit, uint64_t offset,
                        double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
@@ -135,24 +154,20 @@ uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& co
                        std::vector<uint32_t> with_fields, nb::object with_payload,
                        nb::object filter, nb::object score, nb::object excluded,
                        std::optional<std::pair<uint32_t, uint32_t>> groups) {
-  auto request = search_request(*collection, field, query, limit,
+  auto request = search_request(*collection, field, query,
                                 {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
   if (groups && groups->first > 0 && groups->second > 0) {
     request.groups = {groups->first, groups->second};
   }
   request.score = score_of(score, query.ndim() == 2 ? query.shape(0) : 1);
-  if (!excluded.is_none()) {
-    request.excluded = ids_of(excluded);
-  }
-  request.offset = offset;
-  request.score_threshold = score_threshold;
-  request.with = with_of(*collection, std::move(with_fields), with_payload);
-  request.filter = filter_of(*collection, filter);
+  complete(request, *collection, limit, offset, score_threshold, std::move(with_fields),
+           with_payload, filter, excluded);
   const uint64_t ticket = self.get().next_ticket();
   return self.get().search(ticket, collection, std::move(request)) ? ticket : 0;
 }
 
 void check_batch(uint64_t queries, uint64_t limit) {
+  check_limit(limit);
   if (queries == 0 || limit > base::k_batch_results_max / queries) {
     raise(base::invalid_argument("a batch returns at most " +
                                  std::to_string(base::k_batch_results_max) + " results in all"));
@@ -163,34 +178,20 @@ uint64_t submit_search_batch(EngineHandle& self, const std::shared_ptr<Collectio
                              uint32_t field, const FloatArray& queries, uint64_t limit,
                              double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
                              bool ignore_codes, bool exact, nb::object filter) {
-  auto request = search_request(*collection, field, queries, limit,
+  auto request = search_request(*collection, field, queries,
                                 {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
   check_batch(queries.ndim() == 2 ? queries.shape(0) : 1, limit);
+  request.limit = limit;
   request.filter = filter_of(*collection, filter);
   const uint64_t ticket = self.get().next_ticket();
   return self.get().search_batch(ticket, collection, std::move(request)) ? ticket : 0;
 }
 
-// (offsets, indices, values): query i is elements offsets[i] … offsets[i + 1] - 1, which ascend.
 std::vector<sparse::Query> sparse_queries_of(nb::handle given) {
-  using Offsets = nb::ndarray<const uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-  using Indices = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-  using Numbers = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-  const auto parts = nb::cast<nb::tuple>(given);
-  if (parts.size() != 3) {
-    raise(base::invalid_argument("sparse queries must be offsets, indices and values"));
-  }
-  const auto offsets = nb::cast<Offsets>(parts[0], false);
-  const auto indices = nb::cast<Indices>(parts[1], false);
-  const auto values = nb::cast<Numbers>(parts[2], false);
-  const size_t count = offsets.shape(0);
+  const auto [offsets, indices, values] = sparse_arrays_of(given);
   const uint64_t* at = offsets.data();
-  if (count < 2 || !std::is_sorted(at, at + count) || at[count - 1] > indices.shape(0) ||
-      indices.shape(0) != values.shape(0)) {
-    raise(base::invalid_argument("offsets, indices and values of sparse queries do not fit"));
-  }
-  std::vector<sparse::Query> queries(count - 1);
-  for (size_t i = 0; i + 1 < count; ++i) {
+  std::vector<sparse::Query> queries(offsets.shape(0) - 1);
+  for (size_t i = 0; i < queries.size(); ++i) {
     sparse::Query& query = queries[i];
     query.indices.assign(indices.data() + at[i], indices.data() + at[i + 1]);
     query.weights.assign(values.data() + at[i], values.data() + at[i + 1]);
@@ -207,18 +208,14 @@ std::vector<sparse::Query> sparse_queries_of(nb::handle given) {
 }
 
 engine::SparseSearchRequest sparse_request(const Collection& collection, uint32_t field,
-                                           nb::handle queries, uint64_t limit, bool idf) {
-  check_vector(collection, field);
-  if (field < collection.schema().dense()) {
-    raise(base::invalid_argument("the vector is dense"));
-  }
-  if (limit == 0) {
-    raise(base::invalid_argument("limit must be 1 or larger"));
+                                           nb::handle queries, bool idf) {
+  const engine::Schema schema = collection.schema();
+  if (field < schema.dense() || field - schema.dense() >= schema.sparse) {
+    raise(base::invalid_argument("there is no sparse vector number " + std::to_string(field)));
   }
   engine::SparseSearchRequest request;
-  request.sparse = field - collection.schema().dense();
+  request.sparse = field - schema.dense();
   request.queries = sparse_queries_of(queries);
-  request.limit = limit;
   request.idf = idf;
   return request;
 }
@@ -228,30 +225,112 @@ uint64_t submit_search_sparse(EngineHandle& self, const std::shared_ptr<Collecti
                               bool idf, std::optional<float> score_threshold,
                               std::vector<uint32_t> with_fields, nb::object with_payload,
                               nb::object filter, nb::object excluded) {
-  auto request = sparse_request(*collection, field, query, limit, idf);
+  auto request = sparse_request(*collection, field, query, idf);
   if (request.queries.size() != 1) {
     raise(base::invalid_argument("a search has one query"));
   }
-  if (!excluded.is_none()) {
-    request.excluded = ids_of(excluded);
-  }
-  request.offset = offset;
-  request.score_threshold = score_threshold;
-  request.with = with_of(*collection, std::move(with_fields), with_payload);
-  request.filter = filter_of(*collection, filter);
+  complete(request, *collection, limit, offset, score_threshold, std::move(with_fields),
+           with_payload, filter, excluded);
   const uint64_t ticket = self.get().next_ticket();
-  return self.get().search_sparse(ticket, collection, std::move(request)) ? ticket : 0;
+  return self.get().search(ticket, collection, std::move(request)) ? ticket : 0;
 }
 
 uint64_t submit_search_sparse_batch(EngineHandle& self,
                                     const std::shared_ptr<Collection>& collection, uint32_t field,
                                     nb::object queries, uint64_t limit, bool idf,
                                     nb::object filter) {
-  auto request = sparse_request(*collection, field, queries, limit, idf);
+  auto request = sparse_request(*collection, field, queries, idf);
   check_batch(request.queries.size(), limit);
+  request.limit = limit;
   request.filter = filter_of(*collection, filter);
   const uint64_t ticket = self.get().next_ticket();
-  return self.get().search_sparse_batch(ticket, collection, std::move(request)) ? ticket : 0;
+  return self.get().search_batch(ticket, collection, std::move(request)) ? ticket : 0;
+}
+
+std::vector<std::vector<float>> examples_of(nb::handle given, const segment::Field& field) {
+  const MultivectorArrays arrays = multivector_arrays_of(given, field.dim);
+  const size_t count = arrays.offsets.shape(0) - 1;
+  const uint64_t* at = arrays.offsets.data();
+  std::vector<std::vector<float>> examples;
+  examples.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    examples.emplace_back(arrays.rows.data() + at[i] * field.dim,
+                          arrays.rows.data() + at[i + 1] * field.dim);
+    if (examples.back().empty()) {
+      raise(base::invalid_argument("an example must have one row at least"));
+    }
+  }
+  return examples;
+}
+
+engine::MultivectorSearchRequest multivector_request(const Collection& collection, uint32_t field,
+                                                     double oversampling, bool rescore,
+                                                     bool early_stop, bool ignore_codes) {
+  const engine::Schema schema = collection.schema();
+  const uint32_t first = schema.dense() + schema.sparse;
+  if (field < first || field - first >= schema.multivectors.size()) {
+    raise(base::invalid_argument("there is no multivector number " + std::to_string(field)));
+  }
+  engine::MultivectorSearchRequest request;
+  request.multivector = field - first;
+  request.oversampling = oversampling;
+  request.rescore = rescore;
+  request.early_stop = early_stop;
+  request.ignore_codes = ignore_codes;
+  return request;
+}
+
+void add_query(engine::MultivectorSearchRequest& request, uint32_t dim,
+               std::vector<std::vector<float>> examples) {
+  uint64_t elements = 0;
+  for (const auto& rows : examples) {
+    elements += rows.size();
+  }
+  const uint64_t rows = elements / dim;
+  if (elements > engine::k_query_elements_max || rows > engine::k_query_rows_max) {
+    raise(base::invalid_argument(
+        "the examples of a query have " + std::to_string(rows) + " rows of " + std::to_string(dim) +
+        " numbers, at most " + std::to_string(engine::k_query_rows_max) + " rows and " +
+        std::to_string(engine::k_query_elements_max) + " numbers are possible"));
+  }
+  request.queries.push_back({std::move(examples)});
+}
+
+uint64_t submit_search_multivector(EngineHandle& self,
+                                   const std::shared_ptr<Collection>& collection, uint32_t field,
+                                   nb::object query, uint64_t limit, uint64_t offset,
+                                   double oversampling, bool rescore, bool early_stop,
+                                   bool ignore_codes, std::optional<float> score_threshold,
+                                   std::vector<uint32_t> with_fields, nb::object with_payload,
+                                   nb::object filter, nb::object score, nb::object excluded) {
+  auto request =
+      multivector_request(*collection, field, oversampling, rescore, early_stop, ignore_codes);
+  const segment::Field& described = collection->multivectors()[request.multivector];
+  auto examples = examples_of(query, described);
+  request.score = score_of(score, examples.size());
+  add_query(request, described.dim, std::move(examples));
+  complete(request, *collection, limit, offset, score_threshold, std::move(with_fields),
+           with_payload, filter, excluded);
+  const uint64_t ticket = self.get().next_ticket();
+  return self.get().search(ticket, collection, std::move(request)) ? ticket : 0;
+}
+
+uint64_t submit_search_multivector_batch(EngineHandle& self,
+                                         const std::shared_ptr<Collection>& collection,
+                                         uint32_t field, nb::object queries, uint64_t limit,
+                                         double oversampling, bool rescore, bool early_stop,
+                                         bool ignore_codes, nb::object filter) {
+  auto request =
+      multivector_request(*collection, field, oversampling, rescore, early_stop, ignore_codes);
+  const segment::Field& described = collection->multivectors()[request.multivector];
+  for (auto& query : examples_of(queries, described)) {
+    add_query(request, described.dim, {std::move(query)});
+  }
+  check_batch(request.queries.size(), limit);
+  request.limit = limit;
+  request.filter = filter_of(*collection, filter);
+  const uint64_t ticket = self.get().next_ticket();
+  return self.get().search_batch(ticket, collection, std::move(request)) ? ticket : 0;
 }
 
 uint64_t submit_check_vectors(EngineHandle& self, const FloatArray& vectors) {
@@ -357,6 +436,14 @@ void bind_reads(nb::handle engine_class) {
            "excluded"_a.none() = nb::none())
       .def("submit_search_sparse_batch", &submit_search_sparse_batch, "collection"_a, "field"_a,
            "queries"_a, nb::kw_only(), "limit"_a, "idf"_a, "filter"_a.none() = nb::none())
+      .def("submit_search_multivector", &submit_search_multivector, "collection"_a, "field"_a,
+           "query"_a, nb::kw_only(), "limit"_a, "offset"_a, "oversampling"_a, "rescore"_a,
+           "early_stop"_a, "ignore_codes"_a, "score_threshold"_a.none(), "with_fields"_a,
+           "with_payload"_a, "filter"_a.none() = nb::none(), "score"_a.none() = nb::none(),
+           "excluded"_a.none() = nb::none())
+      .def("submit_search_multivector_batch", &submit_search_multivector_batch, "collection"_a,
+           "field"_a, "queries"_a, nb::kw_only(), "limit"_a, "oversampling"_a, "rescore"_a,
+           "early_stop"_a, "ignore_codes"_a, "filter"_a.none() = nb::none())
       .def("submit_search_batch", &submit_search_batch, "collection"_a, "field"_a, "queries"_a,
            nb::kw_only(), "limit"_a, "oversampling"_a, "hnsw_ef"_a, "rescore"_a, "early_stop"_a,
            "ignore_codes"_a, "exact"_a, "filter"_a.none() = nb::none());

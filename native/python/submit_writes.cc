@@ -14,6 +14,7 @@
 #include "python/filter_input.h"
 #include "python/submit.h"
 #include "python/text_input.h"
+#include "python/vector_input.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -50,25 +51,23 @@ OperationInput operation_of(Kind kind, nb::handle ids) {
   return operation;
 }
 
-// (offsets, indices, values): the vector of point i is elements offsets[i] … offsets[i + 1] - 1.
+void check_points(const FlatArray<uint64_t>& offsets, size_t points) {
+  if (offsets.shape(0) != points + 1) {
+    raise(base::invalid_argument("there must be one vector, which may count as absent, a point"));
+  }
+}
+
 engine::SparseInput sparse_of(nb::handle given, uint32_t sparse, size_t points) {
-  using Offsets = nb::ndarray<const uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-  using Indices = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-  using Numbers = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-  const auto parts = nb::cast<nb::tuple>(given);
-  if (parts.size() != 3) {
-    raise(base::invalid_argument("sparse vectors must be offsets, indices and values"));
-  }
-  const auto offsets = nb::cast<Offsets>(parts[0], false);
-  const auto indices = nb::cast<Indices>(parts[1], false);
-  const auto values = nb::cast<Numbers>(parts[2], false);
-  const uint64_t* at = offsets.data();
-  const bool fits = offsets.shape(0) == points + 1 && indices.shape(0) == values.shape(0) &&
-                    std::is_sorted(at, at + offsets.shape(0)) && at[points] <= indices.shape(0);
-  if (!fits) {
-    raise(base::invalid_argument("offsets, indices and values of sparse vectors do not fit"));
-  }
-  return {sparse, at, indices.data(), values.data(), nullptr};
+  const SparseArrays arrays = sparse_arrays_of(given);
+  check_points(arrays.offsets, points);
+  return {sparse, arrays.offsets.data(), arrays.indices.data(), arrays.values.data(), nullptr};
+}
+
+engine::MultivectorInput multivector_of(nb::handle given, uint32_t multivector,
+                                        const segment::Field& field, size_t points) {
+  const MultivectorArrays arrays = multivector_arrays_of(given, field.dim);
+  check_points(arrays.offsets, points);
+  return {multivector, arrays.offsets.data(), arrays.rows.data(), nullptr};
 }
 
 const bool* mask_of(nb::dict present, nb::handle number, size_t points) {
@@ -85,12 +84,20 @@ const bool* mask_of(nb::dict present, nb::handle number, size_t points) {
 void add_vectors(OperationInput& operation, const Collection& collection, nb::dict vectors,
                  nb::dict present) {
   const size_t points = operation.ids.size();
-  const uint32_t dense = collection.schema().dense();
+  const engine::Schema schema = collection.schema();
   for (auto [key, value] : vectors) {
     const auto number = nb::cast<uint32_t>(key);
     check_vector(collection, number);
-    if (number >= dense) {
-      engine::SparseInput sparse = sparse_of(value, number - dense, points);
+    if (number >= schema.dense() + schema.sparse) {
+      const uint32_t at = number - schema.dense() - schema.sparse;
+      engine::MultivectorInput multivector =
+          multivector_of(value, at, schema.multivectors[at], points);
+      multivector.present = mask_of(present, key, points);
+      operation.multivectors.push_back(multivector);
+      continue;
+    }
+    if (number >= schema.dense()) {
+      engine::SparseInput sparse = sparse_of(value, number - schema.dense(), points);
       sparse.present = mask_of(present, key, points);
       operation.sparse.push_back(sparse);
       continue;
@@ -200,13 +207,16 @@ uint64_t submit_delete_vectors(EngineHandle& self, const CollectionHandle& colle
   job.operation = operation_of(Kind::delete_vectors, ids);
   job.filter = filter_of(*collection, update_filter);
   job.must_exist = !job.filter;  // with a filter, the ids are those that passed a moment ago
-  const uint32_t dense = collection->schema().dense();
+  const engine::Schema schema = collection->schema();
   for (const uint32_t number : fields) {
     check_vector(*collection, number);
-    if (number < dense) {
+    if (number < schema.dense()) {
       job.operation.fields.push_back({number, nullptr, nullptr});
+    } else if (number < schema.dense() + schema.sparse) {
+      job.operation.sparse.push_back({number - schema.dense(), nullptr, nullptr, nullptr, nullptr});
     } else {
-      job.operation.sparse.push_back({number - dense, nullptr, nullptr, nullptr, nullptr});
+      job.operation.multivectors.push_back(
+          {number - schema.dense() - schema.sparse, nullptr, nullptr, nullptr});
     }
   }
   return submit(self, collection, std::move(job), nb::none());

@@ -45,10 +45,10 @@ struct Index::Window {
   std::vector<uint32_t> levels;  // of the runs: how many times their rows were merged
   std::unique_ptr<Task> task;
   uint32_t first_tail_row = 0;
-  Growing<uint32_t> tail_ends;
-  Growing<uint32_t> tail_indices;
-  Growing<float> tail_values;
-  Growing<uint32_t> slots;
+  base::Growing<uint32_t> tail_ends;
+  base::Growing<uint32_t> tail_indices;
+  base::Growing<float> tail_values;
+  base::Growing<uint32_t> slots;
   std::shared_ptr<RowBits> deleted;        // null: none
   bool is_shared = false;                  // `deleted` is in a view: to be copied before a change
   std::shared_ptr<const WindowView> view;  // null: something has changed

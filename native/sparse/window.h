@@ -5,9 +5,7 @@
 // becomes a run, runs become larger runs, and when the window is full there is one run of codes.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,52 +13,13 @@
 #include <utility>
 #include <vector>
 
-#include "base/bytes.h"
+#include "base/growing.h"
 #include "sparse/run.h"
 
 namespace asyncstore::sparse {
 
 inline constexpr uint32_t k_no_row = UINT32_MAX;
 inline constexpr uint32_t k_no_slot_of_row = UINT32_MAX;
-
-// Elements that one thread appends and others read, as far as they learned of them by some
-// synchronisation of their own. Whoever holds data() keeps it when the array moves on.
-template <typename T>
-class Growing {
- public:
-  std::shared_ptr<const T[]> data() const { return data_; }
-  size_t size() const { return size_; }
-  const T& operator[](size_t at) const { return data_[at]; }
-  uint64_t ram_bytes() const { return capacity_ * sizeof(T); }
-  void append(std::span<const T> values) {
-    make_room(values.size());
-    std::copy(values.begin(), values.end(), data_.get() + size_);
-    size_ += values.size();
-  }
-  void append_bytes(base::Bytes bytes) {
-    const size_t count = bytes.size() / sizeof(T);
-    make_room(count);
-    if (count > 0) {
-      std::memcpy(data_.get() + size_, bytes.data(), count * sizeof(T));
-    }
-    size_ += count;
-  }
-  void append(T value) { append(std::span<const T>(&value, 1)); }
-
- private:
-  void make_room(size_t count) {
-    if (size_ + count > capacity_) {
-      capacity_ = std::max(capacity_ * 2, size_ + count);
-      std::shared_ptr<T[]> larger(new T[capacity_]);
-      std::copy_n(data_.get(), size_, larger.get());
-      data_ = std::move(larger);
-    }
-  }
-
-  std::shared_ptr<T[]> data_;
-  size_t size_ = 0;
-  size_t capacity_ = 0;
-};
 
 // Immutable, but for what it remembers.
 class WindowView {

@@ -24,6 +24,8 @@ KINDS = [
     "payload/*.mirror",
     "sparse-0/tracker",
     "sparse-0/*.done",
+    "multi-0/tracker",
+    "multi-0/*.done",
     "MANIFEST",
     "COLLECTION",
 ]
@@ -45,15 +47,32 @@ def sparse_of(n):
     return m.SparseVector(indices=[n, n + 7 + n % 5], values=[n / 2, 1.0])
 
 
+def rows_of(n):
+    return [[n + row, -row / 2] for row in range(1 + n % 3)]
+
+
 async def write(docs, ids, version=0):
-    vectors = {"": vectors_of(ids, version), "s": [sparse_of(n) for n in ids]}
+    vectors = {
+        "": vectors_of(ids, version),
+        "s": [sparse_of(n) for n in ids],
+        "m": [rows_of(n) for n in ids],
+    }
     await docs.upsert_arrays(list(ids), vectors, [payload_of(n) for n in ids])
+
+
+def multivector():
+    return m.VectorParams(
+        size=2,
+        distance=m.Distance.DOT,
+        multivector_config=m.MultiVectorConfig(comparator="max_sim"),
+        quantization_config=INT8,
+    )
 
 
 async def filled(store, unnamed):
     docs = await store.create_collection(
         "docs",
-        vectors=unnamed(size=DIM),
+        vectors={"": unnamed(size=DIM), "m": multivector()},
         sparse_vectors={"s": m.SparseVectorParams()},
         quantization_config=INT8,
     )
@@ -83,6 +102,7 @@ async def assert_all_there(docs, *, version=0):
     found = np.array([record.vector[""] for record in records], np.float32)
     assert np.array_equal(found, vectors_of(ids, version))
     assert [record.vector["s"] for record in records] == [sparse_of(n) for n in ids]
+    assert [record.vector["m"] for record in records] == [rows_of(n) for n in ids]
     for point_id in ids[::300]:
         hits = await docs.search(vectors_of([point_id], version)[0], limit=1)
         assert hits[0].id == point_id

@@ -131,7 +131,7 @@ async def test_vectors_of_another_collection(docs):
     found = await docs.query(1, using="text", lookup_from=lookup)
     assert scores_of(found) == [(3, 5.0), (1, 1.0), (6, 1.0)]
     lookup = m.LookupLocation(collection="docs", vector="dense")
-    with pytest.raises(InvalidArgumentError, match="must both be dense or both be sparse"):
+    with pytest.raises(InvalidArgumentError, match="both be sparse or both be multivectors"):
         await docs.query(1, using="text", lookup_from=lookup)
 
 

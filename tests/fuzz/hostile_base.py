@@ -1,9 +1,9 @@
 """The store that is damaged: every kind of file, and every value that is in it.
 
-Two vector fields and a sparse vector; sealed segments with codes and with deleted rows, an
-appendable segment, a point table with a base and changes, payloads of several flushes, some
-compressed with a dictionary, and a log whose last operations no checkpoint includes. The folder is
-copied while the store is open, which is what a killed process leaves.
+Two vector fields, a sparse vector and a multivector; sealed segments with codes and with deleted
+rows, an appendable segment, a point table with a base and changes, payloads of several flushes,
+some compressed with a dictionary, and a log whose last operations no checkpoint includes. The
+folder is copied while the store is open, which is what a killed process leaves.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import asyncstore
 from asyncstore import models as m
 from asyncstore.testing import open_test_store
 
-DIM_A, DIM_B = 8, 4
+DIM_A, DIM_B, DIM_M = 8, 4, 3
 WAL_CAPACITY_BYTES = 12 << 10
 # What texts are made of, and how much of them makes a dictionary.
 PIECES = 128
 PIECE_LETTERS = 60
 LEARNING_TEXTS, LEARNING_PIECES = 330, 65
 
-# A point's vectors as bytes, None where it has none, its payload's text, and its sparse vector.
-Values = tuple[bytes, bytes | None, str, bytes | None]
+# A point's vectors as bytes, None where it has none, its payload's text, its sparse vector and its
+# multivector.
+Values = tuple[bytes, bytes | None, str, bytes | None, bytes | None]
 State = dict[int, Values]
 
 
@@ -75,12 +77,13 @@ class _Writer:
         texts = [self._text(point_id) for point_id in ids]
         payloads = [{"text": text} if text else None for text in texts]
         words = [self._words(point_id) for point_id in ids]
-        vectors = {**given, "s": words}
+        rows = [self._rows(point_id) for point_id in ids]
+        vectors = {**given, "s": words, "m": rows}
         await self.docs.upsert_arrays(np.array(ids, np.uint64), vectors, payloads)
         for row, point_id in enumerate(ids):
             second = b[row].tobytes() if with_b else None
-            sparse = bytes_of(words[row])
-            self.state[point_id] = (a[row].tobytes(), second, texts[row], sparse)
+            sparse, multi = bytes_of(words[row]), rows_bytes(rows[row])
+            self.state[point_id] = (a[row].tobytes(), second, texts[row], sparse, multi)
 
     def _words(self, point_id: int) -> m.SparseVector | None:
         """Every fifth point has none."""
@@ -89,6 +92,12 @@ class _Writer:
         indices = np.cumsum(self._rng.integers(1, 1000, int(self._rng.integers(0, 40))))
         values = self._rng.standard_normal(len(indices)).astype(np.float32)
         return m.SparseVector(indices=indices.tolist(), values=values.tolist())
+
+    def _rows(self, point_id: int) -> NDArray[np.float32] | None:
+        """Every sixth point has none."""
+        if point_id % 6 == 0:
+            return None
+        return self._rng.standard_normal((int(self._rng.integers(1, 20)), DIM_M), np.float32)
 
     def _text(self, point_id: int) -> str:
         """Every seventh point has no payload; some fill several blocks."""
@@ -104,8 +113,8 @@ class _Writer:
             text = self._pieced(LEARNING_PIECES)
             await self.docs.overwrite_payload({"text": text}, points=[point_id])
         await self.docs.clear_payload(points=[point_id])
-        first, second, _, sparse = self.state[point_id]
-        self.state[point_id] = (first, second, "", sparse)
+        first, second, _, *others = self.state[point_id]
+        self.state[point_id] = (first, second, "", *others)
 
     async def delete(self, ids: range) -> None:
         await self.docs.delete(points=np.array(ids, np.uint64))
@@ -120,6 +129,10 @@ def bytes_of(vector: m.SparseVector | None) -> bytes | None:
     return np.asarray(vector.indices, np.uint32).tobytes() + values.tobytes()
 
 
+def rows_bytes(rows: object) -> bytes | None:
+    return None if rows is None else np.asarray(rows, np.float32).tobytes()
+
+
 def _vectors() -> dict[str, m.VectorParams]:
     int8 = m.ScalarQuantization(
         scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=1.0)
@@ -127,6 +140,12 @@ def _vectors() -> dict[str, m.VectorParams]:
     return {
         "a": m.VectorParams(size=DIM_A, distance=m.Distance.DOT, quantization_config=int8),
         "b": m.VectorParams(size=DIM_B, distance=m.Distance.EUCLID),
+        "m": m.VectorParams(
+            size=DIM_M,
+            distance=m.Distance.DOT,
+            multivector_config=m.MultiVectorConfig(comparator=m.MultiVectorComparator.MAX_SIM),
+            quantization_config=int8,
+        ),
     }
 
 

@@ -23,7 +23,7 @@ import asyncstore
 from asyncstore import models as m
 from asyncstore.collection import Collection
 from asyncstore.testing import open_test_store
-from hostile_base import WAL_CAPACITY_BYTES, Base, State, Values, bytes_of, config
+from hostile_base import WAL_CAPACITY_BYTES, Base, State, Values, bytes_of, config, rows_bytes
 from hostile_cases import Case
 
 # Beyond what the process has when it begins; the maps and reservations of a sound store fit twice.
@@ -142,13 +142,14 @@ async def search_for_some(docs: Collection, found: State) -> str:
 
 def _values(record: m.Record) -> Values:
     assert isinstance(record.vector, dict)
-    a, b, sparse = (record.vector.get(name) for name in ("a", "b", "s"))
+    a, b, sparse, rows = (record.vector.get(name) for name in ("a", "b", "s", "m"))
     assert sparse is None or isinstance(sparse, m.SparseVector)
     return (
         np.asarray(a, np.float32).tobytes() if a is not None else b"",
         np.asarray(b, np.float32).tobytes() if b is not None else None,
         (record.payload or {}).get("text", ""),
         bytes_of(sparse),
+        rows_bytes(rows),
     )
 
 

@@ -26,6 +26,7 @@ MOMENTS = [
 ZONED = [one for one in DATES if one.endswith(("Z", "+01:00", "-05:00"))]
 DIM = 8
 NAMED = {str(distance).lower(): distance for distance in m.Distance}
+MULTIVECTORS = {f"rows-{name}": distance for name, distance in NAMED.items()}
 # Fields that an order or a facet goes by, and the indexes that it needs.
 ORDERED = {"number": "float", "rank": "integer", "at": "datetime", "deep.x": "float"}
 COUNTED = {"rank": "integer", "word": "keyword", "flag": "bool", "key": "uuid"}
@@ -38,14 +39,20 @@ class Data:
 
     def __init__(self, draw, numbers, names):
         self.draw, self.numbers, self.names = draw, numbers, names
+        self.is_multi = names == list(MULTIVECTORS)
 
     # ---- points ---------------------------------------------------------------------------------
 
     def vector(self):
-        return self.numbers.standard_normal(DIM).astype(np.float32).tolist()
+        """Flat, or up to four rows where vectors are multivectors."""
+        shape = (self.draw.randint(1, 4), DIM) if self.is_multi else DIM
+        return self.numbers.standard_normal(shape).astype(np.float32).tolist()
 
     def vectors(self):
-        return {name: self.vector() for name in self.names if self.draw.random() < 0.8}
+        """A search by multivectors fails there where a point has none."""
+        return {
+            name: self.vector() for name in self.names if self.is_multi or self.draw.random() < 0.8
+        }
 
     def payload(self):
         draw = self.draw

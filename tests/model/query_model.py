@@ -12,8 +12,14 @@ EPSILON = float(np.finfo(np.float32).eps)
 
 
 def similarity(distance, a, b):
-    """s(x): the score, but of distances minus (the square of) them."""
+    """s(x): the score, but of distances minus (the square of) them.
+
+    Of multivectors, which have two axes, the sum over the rows of `a` of that to the nearest one
+    of `b`.
+    """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if b.ndim == 2:
+        return float(_of_rows(distance, np.atleast_2d(a), b).max(axis=1).sum())
     match distance:
         case m.Distance.COSINE:
             lengths = np.linalg.norm(a) * np.linalg.norm(b)
@@ -24,6 +30,20 @@ def similarity(distance, a, b):
             return -float(np.sum((a - b) ** 2))
         case m.Distance.MANHATTAN:
             return -float(np.sum(np.abs(a - b)))
+
+
+def _of_rows(distance, a, b):
+    """Of each row of `a` to each of `b`."""
+    match distance:
+        case m.Distance.EUCLID:
+            return -((a[:, None] - b) ** 2).sum(axis=2)
+        case m.Distance.MANHATTAN:
+            return -np.abs(a[:, None] - b).sum(axis=2)
+        case m.Distance.COSINE:
+            lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=1)
+            return a @ b.T / np.where(lengths > 0, lengths, 1)
+        case _:
+            return a @ b.T
 
 
 def score_of(query, distance, vector):
@@ -136,6 +156,9 @@ def _recommended(recommend, distance, s):
         case m.RecommendStrategy.SUM_SCORES:
             return sum(map(s, positive)) - sum(map(s, negative))
         case _:
+            if np.ndim(positive[0]) == 2:  # all rows, those of negative examples negated
+                rows = [*map(np.asarray, positive), *(-np.asarray(one) for one in negative)]
+                return shown(distance, s(np.concatenate(rows)))
             average = np.mean(positive, axis=0)
             if negative:
                 average = 2 * average - np.mean(negative, axis=0)

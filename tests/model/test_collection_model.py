@@ -32,14 +32,16 @@ OPERATIONS = 10_000
 
 DIMS = {"a": 2, "b": 3}
 SPARSE = ["s", "t"]
+MULTIVECTORS = {"m": 2}
+INT8 = m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8))
 COPIES_MAX = 1000
 
 ids = st.one_of(
     st.integers(0, 8), st.integers(0, 3).map(lambda number: str(uuid.UUID(int=number << 64 | 7)))
 )
 numbers = st.integers(-100, 100).map(float)
-names = st.sampled_from(sorted(DIMS))
-all_names = st.sampled_from([*DIMS, *SPARSE])
+names = st.sampled_from([*DIMS, *MULTIVECTORS])
+all_names = st.sampled_from([*DIMS, *SPARSE, *MULTIVECTORS])
 sparse_vectors = st.dictionaries(st.integers(0, 2**32 - 1), numbers, max_size=40).map(
     lambda elements: m.SparseVector(
         indices=sorted(elements), values=[elements[index] for index in sorted(elements)]
@@ -50,6 +52,12 @@ vectors = st.fixed_dictionaries(
     optional={
         **{name: st.lists(numbers, min_size=dim, max_size=dim) for name, dim in DIMS.items()},
         **dict.fromkeys(SPARSE, sparse_vectors),
+        **{
+            name: st.lists(
+                st.lists(numbers, min_size=dim, max_size=dim), min_size=1, max_size=40 // dim
+            )
+            for name, dim in MULTIVECTORS.items()
+        },
     },
 )
 keys = st.sampled_from(["k", "l", "m n", "ö"])
@@ -112,6 +120,13 @@ class CollectionModel(RuleBasedStateMachine):
         params = {
             name: m.VectorParams(size=dim, distance=m.Distance.DOT) for name, dim in DIMS.items()
         }
+        for name, dim in MULTIVECTORS.items():
+            params[name] = m.VectorParams(
+                size=dim,
+                distance=m.Distance.DOT,
+                multivector_config=m.MultiVectorConfig(comparator="max_sim"),
+                quantization_config=INT8,
+            )
         sparse = {name: m.SparseVectorParams() for name in SPARSE}
         self._docs = self._call(
             store.create_collection, "docs", vectors=params, sparse_vectors=sparse
@@ -194,10 +209,12 @@ class CollectionModel(RuleBasedStateMachine):
 
     @rule(name=names, limit=st.integers(1, 20))
     def search(self, name, limit):
-        query = [1.0, -3.0, 0.5][: DIMS[name]]
+        query = [1.0, -3.0, 0.5][: DIMS.get(name) or MULTIVECTORS[name]]
+        if name in MULTIVECTORS:
+            query = [query, query[::-1]]
         hits = self._call(self._docs.search, query, using=name, limit=limit, with_payload=True)
         scored = [
-            (-sum(map(float.__mul__, query, vector[name])), isinstance(point_id, str), point_id)
+            (-_similarity(query, vector[name]), isinstance(point_id, str), point_id)
             for point_id, (vector, _) in self.points.items()
             if name in vector
         ]
@@ -312,3 +329,10 @@ def _listing(folder):
 
 def test_collection_model():
     run_model(CollectionModel, operations=OPERATIONS)
+
+
+def _similarity(query, vector):
+    """Dot product; of multivectors, for each row of the query the best one."""
+    if isinstance(query[0], list):
+        return sum(max(_similarity(row, other) for other in vector) for row in query)
+    return sum(map(float.__mul__, query, vector))

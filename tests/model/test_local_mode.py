@@ -23,6 +23,7 @@ from local_mode_data import (
     DIM,
     GROUPED,
     IDS,
+    MULTIVECTORS,
     NAMED,
     ORDERED,
     OTHER_INDEXES,
@@ -35,6 +36,7 @@ from model_runs import first_seed, run_data_sets
 CASES = 1_000  # with and without indexes
 READS = 60  # of a data set in each of its states
 EXACT = m.SearchParams(exact=True)
+MAX_SIM = m.MultiVectorConfig(comparator=m.MultiVectorComparator.MAX_SIM)
 TOLERANCE = {"rtol": 2e-4, "atol": 2e-5}
 FIRST = first_seed()
 
@@ -56,13 +58,18 @@ class Run:
     async def data_set(self, number):
         self._draw = random.Random(number)
         distance = self._draw.choice(list(m.Distance))
-        self._distances = self._draw.choice([NAMED, NAMED, {"": distance}])
+        self._distances = self._draw.choice([NAMED, NAMED, MULTIVECTORS, {"": distance}])
+        self._is_named = "" not in self._distances
         self._data = Data(self._draw, np.random.default_rng(number), list(self._distances))
         params = {
-            name: m.VectorParams(size=DIM, distance=distance)
+            name: m.VectorParams(
+                size=DIM,
+                distance=distance,
+                multivector_config=MAX_SIM if self._data.is_multi else None,
+            )
             for name, distance in self._distances.items()
         }
-        vectors = params if self._distances is NAMED else params[""]
+        vectors = params if self._is_named else params[""]
         name, other = f"of-{number}", f"others-{number}"
         config = {"storage": {"durability": "flush", "performance": {"workers": 1}}}
         async with asyncstore.open_store(self._folder, config=config) as store:
@@ -104,7 +111,7 @@ class Run:
     # ---- writes ---------------------------------------------------------------------------------
 
     def _point(self, one):
-        if self._distances is NAMED:
+        if self._is_named:
             vector = self._data.vectors()
         else:
             vector = self._data.vector()
@@ -140,7 +147,7 @@ class Run:
                 few = {"points": draw.sample(IDS, 15)}
                 await rows.delete(**few)
                 theirs.change("delete", **few)
-            case 5:
+            case 5 if not data.is_multi:
                 names = draw.sample(list(self._distances), 1)
                 await rows.delete_vectors(names, **selected)
                 theirs.change("delete_vectors", names, **selected)
@@ -150,8 +157,9 @@ class Run:
     async def _check(self):
         await self._check_points()
         reads = [self._scroll, self._count, self._query, self._query, self._query, self._candidates]
-        reads += [self._fusion, self._formula, self._formula, self._diverse]
-        reads += [self._groups, self._sample, self._matrix]
+        reads += [self._fusion, self._formula, self._formula, self._groups, self._sample]
+        if not self._data.is_multi:
+            reads += [self._diverse, self._matrix]
         if self._is_indexed:
             reads += [self._order, self._facet]
         for _ in range(READS):

@@ -33,6 +33,8 @@ CollectionFile sample_collection() {
   file.config = random_bytes(77, 1);
   file.identity = k_owner;
   file.sparse = {"words", "Wörter"};
+  file.multivectors = {
+      {"rows", 128, segment::Distance::dot, segment::Datatype::float16, {}, {.m = 0}}};
   return file;
 }
 
@@ -58,6 +60,7 @@ TEST_CASE("manifest: what is written is read") {
   CHECK(collection.value().identity == k_owner);
   CHECK(collection.value().config == sample_collection().config);
   CHECK(collection.value().sparse == sample_collection().sparse);
+  CHECK(collection.value().multivectors == sample_collection().multivectors);
 
   const auto manifest = parse_manifest("p", encode(sample_manifest()), k_owner, 2, 3);
   REQUIRE(manifest.ok());

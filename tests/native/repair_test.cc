@@ -127,7 +127,7 @@ void damage(const std::string& file, How how) {
 engine::Manifest manifest_of(const std::string& folder, uint64_t identity, size_t fields) {
   const std::string path = folder + "/MANIFEST";
   const auto content = io::read_file(*g_storage, path, 1 << 20).value();
-  return engine::parse_manifest(path, content, identity, fields, 2).value();
+  return engine::parse_manifest(path, content, identity, fields, 3, 1).value();
 }
 
 // Files of the log with the places of their frames, those of an earlier life left out.

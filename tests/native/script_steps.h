@@ -140,10 +140,15 @@ class Steps {
     if (sparse) {
       operation.sparse = {{0, nullptr, nullptr, nullptr, nullptr}};
     }
+    const bool rows = random_() % 2 == 0;
+    if (rows) {
+      operation.multivectors = {{0, nullptr, nullptr, nullptr}};
+    }
     for (const PointId& id : operation.ids) {
       Point& point = step.after.at(id);
       point.vectors.erase(field);
       point.sparse = sparse ? std::nullopt : point.sparse;
+      point.rows = rows ? std::nullopt : point.rows;
     }
   }
   void remove(Step& step) {

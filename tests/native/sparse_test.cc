@@ -112,10 +112,10 @@ TEST_CASE("sparse: an operation and back") {
   REQUIRE(payload.ok());
   const auto parsed = parse_operation(schema, static_cast<uint32_t>(Kind::upsert), payload.value());
   REQUIRE(parsed.ok());
-  REQUIRE(parsed.value().sparse.size() == 2);
-  CHECK(parsed.value().sparse[0].sparse == 1);
-  CHECK(parsed.value().sparse[1].sparse == 0);
-  for (const auto& section : parsed.value().sparse) {
+  REQUIRE(parsed.value().kept.size() == 2);
+  CHECK(parsed.value().kept[0].number == 1);
+  CHECK(parsed.value().kept[1].number == 0);
+  for (const auto& section : parsed.value().kept) {
     CHECK(section.values.present.has(0));
     CHECK(!section.values.present.has(1));
     CHECK(section.values.present.has(2));
@@ -155,9 +155,9 @@ TEST_CASE("sparse: noise never breaks the parser, and what parses is sound") {
     }
     const auto parsed = parse_operation(schema, 1 + seed % 5, payload);
     for (const auto& section :
-         parsed.ok() ? parsed.value().sparse : std::vector<engine::SparseValues>()) {
+         parsed.ok() ? parsed.value().kept : std::vector<engine::KeptVectors>()) {
       CAPTURE(seed);
-      REQUIRE(section.sparse < 2);
+      REQUIRE(section.number < 2);
       REQUIRE(section.values.value.size() == section.values.count);
       for (const auto& value : section.values.value) {
         REQUIRE(sparse::is_sound(value));

@@ -17,6 +17,7 @@
 #include "failing_storage.h"
 #include "filter/matcher.h"
 #include "io/storage.h"
+#include "multivector_codes_check.h"
 #include "sparse_index_check.h"
 #include "store_model.h"
 #include "upsert_batch.h"
@@ -105,10 +106,11 @@ class Store {
     return wait(submit(submitted));
   }
 
-  // With one sparse vector besides, which UpsertBatch fills.
+  // With one sparse vector and one multivector besides, which UpsertBatch fills.
   Completion create(const std::string& name, std::vector<segment::Field> fields) {
     return call([&](uint64_t ticket) {
-      return engine_->create_collection(ticket, {name, fields, {}, 0, {"words"}});
+      return engine_->create_collection(ticket,
+                                        {name, fields, {}, 0, {"words"}, {multivector_field()}});
     });
   }
   Completion optimize(const std::shared_ptr<engine::Collection>& collection) {
@@ -140,11 +142,11 @@ class Store {
       return true;
     });
   }
-  // All vectors, also sparse ones, and the payload.
+  // All vectors, of all kinds, and the payload.
   static engine::With everything(const engine::Collection& collection) {
     engine::With with;
     const engine::Schema schema = collection.schema();
-    for (uint32_t number = 0; number < schema.dense() + schema.sparse; ++number) {
+    for (uint32_t number = 0; number < schema.vectors(); ++number) {
       with.fields.push_back(number);
     }
     with.payload.kind = engine::PayloadSelection::Kind::all;
@@ -211,10 +213,18 @@ inline Point point_of(const engine::Rows& rows, size_t i) {
   if (rows.sparse.at(0).present.at(i) != 0) {
     point.sparse = rows.sparse.at(0).values.at(i);
   }
+  const engine::Multivectors& multi = rows.multivectors.at(0);
+  if (multi.present.at(i) != 0) {
+    const auto at = [&](size_t point_at) {
+      return multi.rows.begin() + static_cast<ptrdiff_t>(multi.offsets[point_at] * multi.dim);
+    };
+    point.rows.emplace(at(i), at(i + 1));
+  }
   return point;
 }
 
-// All points by scrolling, with everything, as a model; the index of the sparse vector must agree.
+// All points by scrolling, with everything, as a model; the indexes of vectors that are kept as
+// values must agree.
 inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>& collection,
                         uint64_t page = 100) {
   Model found;
@@ -235,6 +245,7 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
     if (!next) {
       if (collection->view() == view) {  // nobody writes
         require_indexed(*collection, *view->sparse.at(0), found);
+        require_codes(*collection, *view->multivectors.at(0), found);
       }
       return found;
     }

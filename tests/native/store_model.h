@@ -28,8 +28,9 @@ using Text = std::vector<std::byte>;
 
 struct Point {
   Vectors vectors = {};
-  Text payload = {};                // a JSON text; empty: none
-  std::optional<Text> sparse = {};  // as stored
+  Text payload = {};                            // a JSON text; empty: none
+  std::optional<Text> sparse = {};              // as stored
+  std::optional<std::vector<float>> rows = {};  // of its multivector
 
   friend bool operator==(const Point&, const Point&) = default;
 };
@@ -84,8 +85,31 @@ inline std::optional<Text> sparse_of(const PointId& id, const Vectors& vectors) 
   return stored;
 }
 
+// What the multivector of a store's collection is like.
+inline segment::Field multivector_field() {
+  return {"rows",
+          2,
+          segment::Distance::dot,
+          segment::Datatype::float32,
+          {.kind = quantize::Kind::scalar_int8},
+          {.m = 0}};
+}
+
+// The same for the rows of the multivector.
+inline std::optional<std::vector<float>> rows_of(const PointId& id, const Vectors& vectors) {
+  const Text payload = payload_of(id, vectors);
+  if (payload.size() % 4 == 1) {
+    return std::nullopt;
+  }
+  std::vector<float> rows(2 * (1 + payload.size() % 40));
+  for (size_t at = 0; at < rows.size() && at < payload.size(); ++at) {
+    rows[at] = static_cast<float>(payload[at]) / 4 - 20;
+  }
+  return rows;
+}
+
 inline Point derived_point(const PointId& id, const Vectors& vectors) {
-  return {vectors, payload_of(id, vectors), sparse_of(id, vectors)};
+  return {vectors, payload_of(id, vectors), sparse_of(id, vectors), rows_of(id, vectors)};
 }
 
 // Of a model that holds nothing but such points.

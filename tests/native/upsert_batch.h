@@ -23,15 +23,17 @@ class UpsertBatch {
                        engine::UpdateMode mode = engine::UpdateMode::upsert)
       : fields_(fields), kind_(kind), mode_(mode) {}
 
-  // With the payload and the sparse vector that follow from id and vectors.
+  // With the payload and the vectors of other kinds that follow from id and vectors.
   void add(const PointId& id, const Vectors& vectors) {
     add(id, vectors, derived_point(id, stored(vectors)));
   }
-  // With the payload and the sparse vector of `values`; set_vectors leaves out the payload.
+  // With the payload and the vectors of other kinds of `values`; set_vectors leaves out the
+  // payload.
   void add(const PointId& id, const Vectors& vectors, const Point& values) {
     given_.push_back(vectors);
-    points_.emplace_back(id, Point{stored(vectors), values.payload, values.sparse});
+    points_.emplace_back(id, Point{stored(vectors), values.payload, values.sparse, values.rows});
     add_sparse(values.sparse);
+    add_rows(values.rows);
   }
   // The job borrows from this; call it once everything was added.
   engine::WriteJob job() {
@@ -45,8 +47,9 @@ class UpsertBatch {
         input.payloads.emplace_back(point.payload);
       }
     }
-    sparse_present_ = std::make_unique<bool[]>(points_.size());
-    std::copy(has_sparse_.begin(), has_sparse_.end(), sparse_present_.get());
+    sparse_present_ = copied(has_sparse_);
+    rows_present_ = copied(has_rows_);
+    input.multivectors.push_back({0, row_offsets_.data(), rows_.data(), rows_present_.get()});
     input.sparse.push_back(
         {0, offsets_.data(), indices_.data(), sparse_values_.data(), sparse_present_.get()});
     job.mode = mode_;
@@ -68,6 +71,7 @@ class UpsertBatch {
         changed.vectors[field] = vector;
       }
       changed.sparse = point.sparse ? point.sparse : changed.sparse;
+      changed.rows = point.rows ? point.rows : changed.rows;
     }
   }
 
@@ -112,6 +116,19 @@ class UpsertBatch {
     }
   }
 
+  void add_rows(const std::optional<std::vector<float>>& rows) {
+    has_rows_.push_back(rows.has_value());
+    if (rows) {
+      rows_.insert(rows_.end(), rows->begin(), rows->end());
+    }
+    row_offsets_.push_back(rows_.size() / multivector_field().dim);
+  }
+  static std::unique_ptr<bool[]> copied(const std::vector<bool>& flags) {
+    auto copy = std::make_unique<bool[]>(flags.size());
+    std::copy(flags.begin(), flags.end(), copy.get());
+    return copy;
+  }
+
   const std::vector<segment::Field>& fields_;
   const engine::Kind kind_;
   const engine::UpdateMode mode_;
@@ -122,6 +139,10 @@ class UpsertBatch {
   std::vector<uint64_t> offsets_ = {0};
   std::vector<uint32_t> indices_;
   std::vector<float> sparse_values_;
+  std::vector<bool> has_rows_;
+  std::unique_ptr<bool[]> rows_present_;
+  std::vector<uint64_t> row_offsets_ = {0};
+  std::vector<float> rows_;
   std::vector<std::vector<float>> values_;
   std::vector<std::unique_ptr<bool[]>> present_;
 };

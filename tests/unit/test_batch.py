@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncstore import DimensionMismatchError, InvalidArgumentError, UnsupportedError
+from asyncstore import DimensionMismatchError, InvalidArgumentError
 from asyncstore import models as m
 from asyncstore.batch import PAYLOADS_MAX, Batch, batch_of_arrays, batch_of_points
 from asyncstore.engine import WRITE_BYTES_MAX, WRITE_POINTS_MAX
@@ -233,10 +233,11 @@ class TestArrays:
         with pytest.raises(DimensionMismatchError, match="vector 'image' has 3 dimensions"):
             await arrays([1], {"image": np.zeros((1, 3))}, NAMED)
 
-    async def test_multivectors_are_refused(self):
-        for vectors in (np.zeros((2, 2, 4)), [[[0, 0, 0, 0]], [[0, 0, 0, 0]]]):
-            with pytest.raises(UnsupportedError, match="multivectors"):
-                await arrays([1, 2], vectors)
+    async def test_a_dense_vector_takes_no_multivectors(self):
+        with pytest.raises(InvalidArgumentError, match=r"must have the shape \(n, dim\)"):
+            await arrays([1, 2], np.zeros((2, 2, 4)))
+        with pytest.raises(InvalidArgumentError, match=r"vectors\[0\]: vector must be a flat list"):
+            await arrays([1, 2], [[[0, 0, 0, 0]], [[0, 0, 0, 0]]])
 
     @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39, -1e39])
     async def test_what_float32_cannot_hold_is_named_with_its_place(self, bad):
@@ -313,8 +314,8 @@ class TestPoints:
             ({"id": 1, "vector": [1, 2, 3, 10**400]}, InvalidArgumentError, r"points\[1\]"),
             ({"id": 1, "vector": {"x": [1]}}, InvalidArgumentError, "vector name error: x"),
             ({"id": 1, "vector": {"": {"indices": [1]}}}, InvalidArgumentError, "vector is dense"),
-            ({"id": 1, "vector": [[1, 2, 3, 4]]}, UnsupportedError, "multivectors"),
-            ({"id": 1, "vector": np.zeros((1, 4))}, UnsupportedError, "multivectors"),
+            ({"id": 1, "vector": [[1, 2, 3, 4]]}, InvalidArgumentError, "must be a flat list"),
+            ({"id": 1, "vector": np.zeros((1, 4))}, InvalidArgumentError, "must be flat"),
             ({"id": 1, "vector": np.float32(1)}, InvalidArgumentError, r"points\[1\]"),
             (
                 {"id": 1, "vector": [1, 2, 3, 4], "payload": {"a": object()}},

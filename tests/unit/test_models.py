@@ -11,6 +11,7 @@ from asyncstore.settings import CollectionSettings, checked_settings
 INT8 = m.ScalarQuantization(
     scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.99, always_ram=True)
 )
+MAX_SIM = m.MultiVectorConfig(comparator=m.MultiVectorComparator.MAX_SIM)
 NOTHING = {
     "vectors": None,
     "sparse_vectors": None,
@@ -186,13 +187,20 @@ def test_all_wrong_settings_are_listed():
             {"vectors": m.VectorParams(size=4, distance=m.Distance.DOT, **setting)}
             for setting in (
                 {"on_disk": False},
-                {"multivector_config": m.MultiVectorConfig(comparator="max_sim")},
+                {"multivector_config": MAX_SIM, "hnsw_config": m.HnswConfigDiff(m=16)},
+                {
+                    "multivector_config": MAX_SIM,
+                    "quantization_config": m.ProductQuantization(
+                        product=m.ProductQuantizationConfig(compression=m.CompressionRatio.X16)
+                    ),
+                },
+                {"multivector_config": MAX_SIM, "quantization_config": "auto"},
             )
         ),
     ],
 )
 def test_what_would_have_no_effect_is_refused(given):
-    with pytest.raises(UnsupportedError, match=r"not supported yet"):
+    with pytest.raises(UnsupportedError, match=r"not supported yet|no graph yet"):
         settings(**given)
 
 

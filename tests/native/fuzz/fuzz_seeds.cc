@@ -49,6 +49,7 @@ void add_manifests() {
                                segment::Datatype::float32,
                                {.kind = quantize::Kind::scalar_int8}});
   collection.sparse = {"words"};
+  collection.multivectors = collection.fields;
   add("manifest", {0}, engine::encode(collection));
   engine::Manifest manifest;
   manifest.owner = 77;
@@ -69,10 +70,14 @@ void add_operations() {
   const std::vector<segment::Field> fields = {
       {"a", 3, segment::Distance::dot, segment::Datatype::float32, {}},
       {"b", 5, segment::Distance::dot, segment::Datatype::uint8, {}}};
-  const engine::Schema schema(fields, 2);
+  const std::vector<segment::Field> multivectors = {
+      {"c", 2, segment::Distance::dot, segment::Datatype::float32, {}}};
+  const engine::Schema schema(fields, 2, multivectors);
   std::vector<segment::RowCodec> codecs;
-  for (const auto& field : fields) {
-    codecs.emplace_back(field);
+  for (const auto* some : {&fields, &multivectors}) {
+    for (const auto& field : *some) {
+      codecs.emplace_back(field);
+    }
   }
   const float values[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
   const uint64_t offsets[3] = {0, 2, 3};
@@ -89,6 +94,7 @@ void add_operations() {
                       {1, deletes ? nullptr : values, nullptr}};
       input.sparse = {{1, deletes ? nullptr : offsets, deletes ? nullptr : indices,
                        deletes ? nullptr : values, nullptr}};
+      input.multivectors = {{0, deletes ? nullptr : offsets, deletes ? nullptr : values, nullptr}};
     }
     if (kind == engine::Kind::upsert || kind == engine::Kind::set_payload) {
       input.payloads = {text, {}};

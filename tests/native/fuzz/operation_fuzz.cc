@@ -3,6 +3,7 @@
 
 #include "engine/operation.h"
 #include "fuzz_folder.h"
+#include "multivector/multivector.h"
 #include "sparse/sparse_vector.h"
 
 using namespace asyncstore;
@@ -11,7 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::vector<segment::Field> fields = {
       {"a", 3, segment::Distance::dot, segment::Datatype::float32, {}},
       {"b", 5, segment::Distance::dot, segment::Datatype::uint8, {}}};
-  const engine::Schema schema(fields, 2);
+  static const std::vector<segment::Field> multivectors = {
+      {"c", 2, segment::Distance::dot, segment::Datatype::float32, {}}};
+  const engine::Schema schema(fields, 2, multivectors);
   fuzz::Input input(data, size);
   const uint32_t kind = input.number(1) % 7;
   const auto content = input.rest();  // of its own, so that reads beyond it are seen
@@ -42,11 +45,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       read += base::crc32c(value);
     }
   };
-  for (const auto& sparse : operation.sparse) {
-    fuzz::must(sparse.sparse < 2);
-    check(sparse.values);
-    for (const auto value : sparse.values.value) {
-      fuzz::must(sparse::is_sound(value));
+  for (const auto& kept : operation.kept) {
+    fuzz::must(kept.number < schema.kept());
+    check(kept.values);
+    for (const auto value : kept.values.value) {
+      fuzz::must(kept.number < schema.sparse
+                     ? sparse::is_sound(value)
+                     : multivector::is_sound(schema.multivectors[0], value));
     }
   }
   if (operation.payload) {

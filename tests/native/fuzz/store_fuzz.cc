@@ -99,7 +99,7 @@ void make_store(const std::string& path) {
 void use(Engine& store, const std::shared_ptr<engine::Collection>& collection) {
   engine::With with;
   const engine::Schema schema = collection->schema();
-  for (uint32_t number = 0; number < schema.dense() + schema.sparse; ++number) {
+  for (uint32_t number = 0; number < schema.vectors(); ++number) {
     with.fields.push_back(number);
   }
   with.payload.kind = engine::PayloadSelection::Kind::all;

@@ -1,0 +1,93 @@
+#include "engine/kept_search.h"
+
+#include <utility>
+
+#include "engine/worker.h"
+
+namespace asyncstore::engine {
+
+using base::Error;
+
+KeptSearchTask::KeptSearchTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+                               CompletionQueue& completions, std::shared_ptr<BatchJoin> join,
+                               uint64_t first_query)
+    : collection_(std::move(collection)),
+      ticket_(ticket),
+      completions_(completions),
+      join_(std::move(join)),
+      first_query_(first_query) {}
+
+void KeptSearchTask::look(std::span<const points::PointId> excluded,
+                          const std::shared_ptr<const filter::Filter>& filter) {
+  view_ = collection_->view();
+  excluded_ = collection_->table().slots_of(excluded);
+  if (filter) {
+    filtering_.emplace(collection_, filter);
+  }
+}
+
+Task::Next KeptSearchTask::find_passing(Worker& worker) {
+  const Next next = filtering_->step(*this, worker, view_->lsn);
+  if (next == Next::done && filtering_->error()) {
+    fail(*filtering_->error());
+  } else if (next == Next::done) {
+    passing_ = filtering_->passing();
+  }
+  return next;
+}
+
+void KeptSearchTask::add_hit(Rows& rows, uint32_t slot, float score) {
+  slots_.push_back(slot);
+  rows.ids.push_back(collection_->table().id(slot));
+  rows.scores.push_back(score);
+  rows.versions.push_back(collection_->table().version(slot));
+}
+
+Task::Next KeptSearchTask::read_points(Worker& worker, const With& with) {
+  if (with.nothing() || join_) {
+    return answer(worker);
+  }
+  fetch_.emplace(collection_, with, slots_.size());
+  for (size_t point = 0; point < slots_.size(); ++point) {
+    fetch_->add(point, slots_[point]);
+  }
+  return fetch_->read(*this, worker) ? Next::wait : answer(worker);
+}
+
+Task::Next KeptSearchTask::answer(Worker& worker) {
+  if (fetch_ && fetch_->error() && !error_) {
+    error_ = fetch_->error();
+  }
+  auto& counters = worker.counters();
+  counters.searches.fetch_add(results_.size(), std::memory_order_relaxed);
+  counters.candidates.fetch_add(candidates_count_, std::memory_order_relaxed);
+  counters.rows_rescored.fetch_add(rescored_, std::memory_order_relaxed);
+  counters.rows_skipped.fetch_add(skipped_, std::memory_order_relaxed);
+  if (error_) {
+    abandon(*error_);
+  } else if (join_) {
+    join_->add(first_query_, results_);
+  } else {
+    if (fetch_) {
+      fetch_->take(results_.front());
+    }
+    completions_.complete(ticket_, std::move(results_.front()));
+  }
+  return Next::done;
+}
+
+void KeptSearchTask::fail(Error error) {
+  if (!error_) {
+    error_ = std::move(error);
+  }
+}
+
+void KeptSearchTask::abandon(const Error& error) {
+  if (join_) {
+    join_->fail(error);
+  } else {
+    completions_.fail(ticket_, error);
+  }
+}
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,62 @@
+// What searches by vectors that are kept as values have in common.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/batch_join.h"
+#include "engine/collection.h"
+#include "engine/filtering.h"
+#include "engine/point_fetch.h"
+#include "engine/task.h"
+
+namespace asyncstore::engine {
+
+// Answers one query, or a part of a batch: then the queries are number first_query and on. How
+// points are found is left to who derives from it.
+class KeptSearchTask : public Task {
+ public:
+  void abandon(const base::Error& error) final;
+
+ protected:
+  KeptSearchTask(uint64_t ticket, std::shared_ptr<Collection> collection,
+                 CompletionQueue& completions, std::shared_ptr<BatchJoin> join,
+                 uint64_t first_query);
+
+  // Takes a view; the slots of points found from here on keep their points. With a filter
+  // find_passing() comes next.
+  void look(std::span<const points::PointId> excluded,
+            const std::shared_ptr<const filter::Filter>& filter);
+  // Until it says `done`: then passing() is known, or there is an error.
+  Next find_passing(Worker& worker);
+  // Adds a result of the query at hand, the better first.
+  void add_hit(Rows& rows, uint32_t slot, float score);
+  // Vectors and payloads of the last query's results, if they are asked for; then answers.
+  Next read_points(Worker& worker, const With& with);
+  Next answer(Worker& worker);
+  void fail(base::Error error);
+
+  const std::shared_ptr<Collection> collection_;
+  std::shared_ptr<const View> view_;
+  std::vector<uint32_t> excluded_;  // slots, ascending
+  std::optional<Filtering> filtering_;
+  FilterCache::Passing passing_;  // null: all, unless find_passing() was done
+  std::vector<Rows> results_;     // one for each query
+  std::vector<uint32_t> slots_;   // of the last of them
+  std::optional<PointFetch> fetch_;
+  std::optional<base::Error> error_;
+  uint64_t candidates_count_ = 0;
+  uint64_t rescored_ = 0;
+  uint64_t skipped_ = 0;
+
+ private:
+  const uint64_t ticket_;
+  CompletionQueue& completions_;
+  const std::shared_ptr<BatchJoin> join_;
+  const uint64_t first_query_;
+};
+
+}  // namespace asyncstore::engine

@@ -1,0 +1,85 @@
+// Codes of the multivectors of one name, in memory: by them a search knows which to read.
+//
+// A multivector that is set becomes a *point* of a window: the codes of its rows behind those of
+// the points before it. The point that its slot had is deleted. Points never change, so that what a
+// search sees is fixed by how many there were and which of them were deleted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "quantize/quantizer.h"
+#include "segment/deleted_rows.h"
+#include "segment/field.h"
+#include "segment/row_codec.h"
+
+namespace asyncstore::multivector {
+
+// Some thousand points. Immutable.
+struct CodeWindow {
+  uint32_t points = 0;
+  uint32_t live = 0;                                    // that no other has replaced
+  std::shared_ptr<const uint32_t[]> slots;              // of each point
+  std::shared_ptr<const uint32_t[]> ends;               // its rows end here
+  std::shared_ptr<const uint8_t[]> codes;               // of each row
+  std::shared_ptr<const segment::DeletedRows> deleted;  // points; null: none
+  uint64_t ram_bytes = 0;
+
+  bool is_live(uint32_t point) const { return !deleted || !deleted->contains(point); }
+  uint32_t slot(uint32_t point) const { return slots[point]; }
+  uint32_t first_row(uint32_t point) const { return point == 0 ? 0 : ends[point - 1]; }
+  uint32_t rows(uint32_t point) const { return ends[point] - first_row(point); }
+};
+
+// The points of an index at one moment.
+struct CodeSnapshot {
+  std::vector<std::shared_ptr<const CodeWindow>> windows;
+  uint64_t live = 0;  // points
+  uint64_t ram_bytes = 0;
+};
+
+// Sizes other than the defaults are for tests.
+struct CodeIndexOptions {
+  uint32_t window_points = 4096;
+  uint64_t window_bytes = 4 << 20;  // of codes; a point of more has a window of its own
+};
+
+// One thread, the writer, changes it and takes snapshots; any thread uses these.
+class CodeIndex {
+ public:
+  // The field has codes that need no training.
+  explicit CodeIndex(const segment::Field& field, CodeIndexOptions options = {});
+  ~CodeIndex();
+  CodeIndex(const CodeIndex&) = delete;
+  CodeIndex& operator=(const CodeIndex&) = delete;
+
+  const std::shared_ptr<const quantize::Quantizer>& quantizer() const { return quantizer_; }
+  // The slot has this multivector now, as stored (multivector.h).
+  void set(uint32_t slot, base::Bytes stored);
+  // It has none.
+  void remove(uint32_t slot);
+  // The points as they are now: the same object while nothing changes. Drops deleted points where
+  // they are many.
+  std::shared_ptr<const CodeSnapshot> snapshot();
+
+ private:
+  struct Window;
+
+  Window& open_window();
+  void add_point(Window& window, uint32_t slot);
+  void purge(Window& window);
+
+  const segment::Field field_;
+  const CodeIndexOptions options_;
+  const std::shared_ptr<const quantize::Quantizer> quantizer_;
+  segment::RowCodec codec_;
+  std::vector<uint32_t> places_;                  // by slot: window << 12 | point
+  std::vector<std::unique_ptr<Window>> windows_;  // by number; null: the number is free
+  uint32_t open_;                                 // the number of the window that takes points
+  uint64_t live_ = 0;
+  std::shared_ptr<const CodeSnapshot> snapshot_;  // null: something has changed
+};
+
+}  // namespace asyncstore::multivector
