@@ -101,7 +101,7 @@ inline std::optional<std::vector<float>> rows_of(const PointId& id, const Vector
   if (payload.size() % 4 == 1) {
     return std::nullopt;
   }
-  std::vector<float> rows(2 * (1 + payload.size() % 40));
+  std::vector<float> rows(2 * (1 + payload.size() % 6));
   for (size_t at = 0; at < rows.size() && at < payload.size(); ++at) {
     rows[at] = static_cast<float>(payload[at]) / 4 - 20;
   }
