@@ -378,6 +378,7 @@ class Engine:
         with_fields: Sequence[int],
         with_payload: PayloadSelection,
         filter: NativeFilter | None = None,
+        score: tuple[str, int] | None = None,  # as of submit_search; examples in place of one query
         excluded: Sequence[PointId] | NDArray[np.uint64] | None = None,
     ) -> int:
         """→ Rows."""

@@ -40,7 +40,6 @@ from asyncstore.query import (
     fuse_of,
     lower_formula,
     lower_query,
-    lower_sparse_query,
     query_of,
 )
 from asyncstore.reads import Reads
@@ -151,8 +150,6 @@ class QueryLowering:
         if mmr is not None and not isinstance(field, VectorField):
             kind = "sparse vectors" if isinstance(field, SparseField) else "multivectors"
             raise UnsupportedError(f"{path}query.mmr: not supported yet for {kind}")
-        if isinstance(field, SparseField):
-            return await lower_sparse_query(query, source, self._pace, f"{path}query")
         examples = examples_of(field, source)
         sought = await lower_query(query, examples, self._pace, f"{path}query")
         return sought if mmr is None else Diverse.of(mmr, sought, f"{path}query.mmr")

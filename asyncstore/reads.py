@@ -407,7 +407,7 @@ class Reads(Handle):
         search: Callable[..., int]
         match field:
             case SparseField():
-                search = partial(native.submit_search_sparse, idf=field.idf)
+                search = partial(native.submit_search_sparse, idf=field.idf, score=score)
             case MultivectorField():
                 search = partial(
                     native.submit_search_multivector, **plan.code_arguments, score=score

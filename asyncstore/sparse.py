@@ -66,12 +66,14 @@ async def sparse_query(vector: object) -> SparseArrays:
     Raises:
         InvalidArgumentError: It is no sparse vector.
     """
-    return one_query(*await elements_of(vector, "query", Pace()))
+    return queries_of([await elements_of(vector, "query", Pace())])
 
 
-def one_query(indices: Indices, values: Values) -> SparseArrays:
-    """One vector, whose indices ascend, as the core takes queries."""
-    return np.array([0, len(indices)], np.uint64), indices, values
+def queries_of(vectors: Sequence[tuple[Indices, Values]]) -> SparseArrays:
+    """At least one vector, the indices of each ascend, as the core takes queries."""
+    offsets = np.cumsum([0, *(len(indices) for indices, _ in vectors)], dtype=np.uint64)
+    indices = np.concatenate([indices for indices, _ in vectors])
+    return offsets, indices, np.concatenate([values for _, values in vectors])
 
 
 async def sparse_queries(vectors: object, field: SparseField) -> SparseArrays:

@@ -7,7 +7,6 @@ from asyncstore.query.fusion import Fuse, fuse_of
 from asyncstore.query.lowering import Sought, lower_query, query_of
 from asyncstore.query.mmr import Diverse
 from asyncstore.query.order import Order
-from asyncstore.query.sparse import lower_sparse_query
 
 __all__ = [
     "Candidate",
@@ -21,6 +20,5 @@ __all__ = [
     "fuse_of",
     "lower_formula",
     "lower_query",
-    "lower_sparse_query",
     "query_of",
 ]

@@ -17,7 +17,25 @@ from asyncstore.members import shown
 from asyncstore.models import PointId, SparseVector
 from asyncstore.multivectors import MultivectorArrays
 from asyncstore.pace import Pace
-from asyncstore.vectors import AnyField, Matrix, MultivectorField, VectorField, fill_row
+from asyncstore.sparse import (
+    Indices,
+    SparseArrays,
+    Values,
+    elements_of,
+    queries_of,
+    weighted_sum,
+)
+from asyncstore.vectors import (
+    AnyField,
+    Matrix,
+    MultivectorField,
+    SparseField,
+    VectorField,
+    fill_row,
+)
+
+# As the core takes examples: of dense vectors (n, dim) float32.
+Arrays: TypeAlias = Matrix | MultivectorArrays | SparseArrays
 
 # Reads a vector of points by their ids; a point that is not there, or lacks it, is left out.
 # A dense vector is an array, a sparse one indices and values, a multivector its rows.
@@ -42,17 +60,13 @@ class Source:
 class Examples(ABC):
     """The examples of one query, numbered in the order in which they are added."""
 
-    _kind: str  # of the vector, and what may be given for it
-
-    def __init__(self, field: VectorField | MultivectorField, source: Source) -> None:
-        """``field`` is the vector that is searched."""
-        self._field = field
+    def __init__(self, source: Source) -> None:
         self._source = source
         self._given: list[tuple[str, object]] = []
         self._ids: dict[int, PointId] = {}
 
     @abstractmethod
-    async def arrays(self, pace: Pace) -> Matrix | MultivectorArrays:
+    async def arrays(self, pace: Pace) -> Arrays:
         """All of them, finite, as the core takes them.
 
         Raises:
@@ -62,7 +76,7 @@ class Examples(ABC):
         """
 
     @abstractmethod
-    async def average(self, positives: int, pace: Pace) -> Matrix | MultivectorArrays:
+    async def average(self, positives: int, pace: Pace) -> Arrays:
         """One example in place of all, the first ``positives`` of which are positive."""
 
     def add(self, given: object, path: str) -> None:
@@ -73,10 +87,6 @@ class Examples(ABC):
         """
         if isinstance(given, int | str | UUID | np.integer) and not isinstance(given, bool):
             self._ids[len(self._given)] = point_id(given, path)
-        elif isinstance(given, SparseVector | Mapping):
-            raise InvalidArgumentError(
-                f"{path}: the vector that is searched is {self._kind} or an id"
-            )
         elif given is None or isinstance(given, bool | float):
             raise InvalidArgumentError(
                 f"{path}: must be a vector or the id of a point, got {shown(given)}"
@@ -91,9 +101,9 @@ class Examples(ABC):
         """The points of the collection that is searched that are examples, and so no results."""
         return [] if self._source.is_elsewhere else list(self._ids.values())
 
-    async def _vectors(self, pace: Pace) -> list[Matrix]:
+    async def _vectors(self, pace: Pace) -> list[Any]:
         """Each as the core keeps it."""
-        vectors: dict[int, Matrix] = {}
+        vectors: dict[int, object] = {}
         for place, (path, given) in enumerate(self._given):
             if place not in self._ids:
                 vectors[place] = await self._vector(given, path, pace)
@@ -104,12 +114,10 @@ class Examples(ABC):
         return [vectors[place] for place in range(len(self))]
 
     @abstractmethod
-    async def _vector(self, given: object, path: str, pace: Pace) -> Matrix:
+    async def _vector(self, given: object, path: str, pace: Pace) -> object:
         """One that was given."""
 
-    def _vector_of(
-        self, example: PointId, found: Mapping[PointId, Matrix | None], path: str
-    ) -> Matrix:
+    def _vector_of(self, example: PointId, found: Mapping[PointId, Any], path: str) -> Any:
         field = self._source.field
         if example not in found:
             raise PointNotFoundError(f"No point with id {example} found")
@@ -117,16 +125,37 @@ class Examples(ABC):
         if vector is None:
             name = f"vector '{field.name}'" if field.name else "vector"
             raise InvalidArgumentError(f"{path}: point {example} has no {name}")
+        return vector
+
+
+class _RowExamples(Examples):
+    """Vectors of as many dimensions as the vector that is searched."""
+
+    _kind: str  # of the vector, and what may be given for it
+
+    def __init__(self, field: VectorField | MultivectorField, source: Source) -> None:
+        super().__init__(source)
+        self._field = field
+
+    def add(self, given: object, path: str) -> None:
+        if isinstance(given, SparseVector | Mapping):
+            raise InvalidArgumentError(
+                f"{path}: the vector that is searched is {self._kind} or an id"
+            )
+        super().add(given, path)
+
+    def _vector_of(self, example: PointId, found: Mapping[PointId, Any], path: str) -> Matrix:
+        vector: Matrix = super()._vector_of(example, found, path)
         if vector.shape[-1] != self._field.dim:
             raise DimensionMismatchError(
-                f"{path}: the vector of point {example} in '{field.collection}' has "
+                f"{path}: the vector of point {example} in '{self._source.field.collection}' has "
                 f"{vector.shape[-1]} dimensions, collection '{self._field.collection}' has "
                 f"{self._field.dim}"
             )
         return vector
 
 
-class _DenseExamples(Examples):
+class _DenseExamples(_RowExamples):
     """(n, dim) float32."""
 
     _kind = "dense, must be a list of numbers"
@@ -147,7 +176,7 @@ class _DenseExamples(Examples):
         return vector
 
 
-class _MultivectorExamples(Examples):
+class _MultivectorExamples(_RowExamples):
     """Offsets and rows."""
 
     _kind = "a multivector, must be a list of vectors"
@@ -166,8 +195,27 @@ class _MultivectorExamples(Examples):
         return await multivectors.rows_of(given, field, path, pace)
 
 
-def examples_of(field: VectorField | MultivectorField, source: Source) -> Examples:
+class _SparseExamples(Examples):
+    """Offsets, indices and values."""
+
+    async def arrays(self, pace: Pace) -> SparseArrays:
+        return queries_of(await self._vectors(pace))
+
+    async def average(self, positives: int, pace: Pace) -> SparseArrays:
+        vectors = await self._vectors(pace)
+        negatives = len(vectors) - positives
+        weights = [(2 if negatives else 1) / positives] * positives
+        weights += [-1 / negatives] * negatives if negatives else []
+        return queries_of([weighted_sum(vectors, weights)])
+
+    async def _vector(self, given: object, path: str, pace: Pace) -> tuple[Indices, Values]:
+        return await elements_of(given, path, pace)
+
+
+def examples_of(field: AnyField, source: Source) -> Examples:
     """No examples yet, of the vector that is searched."""
+    if isinstance(field, SparseField):
+        return _SparseExamples(source)
     if isinstance(field, MultivectorField):
         return _MultivectorExamples(field, source)
     return _DenseExamples(field, source)

@@ -27,11 +27,8 @@ from asyncstore.models import (
     RrfQuery,
     SampleQuery,
 )
-from asyncstore.multivectors import MultivectorArrays
 from asyncstore.pace import Pace
-from asyncstore.query.examples import Examples
-from asyncstore.sparse import SparseArrays
-from asyncstore.vectors import Matrix
+from asyncstore.query.examples import Arrays, Examples
 
 # Queries by the key that is in their dict.
 _KINDS: dict[str, type[msgspec.Struct]] = {
@@ -53,14 +50,14 @@ class Sought:
     """What the core is to look for.
 
     Attributes:
-        examples: (n, dim) float32; of sparse vectors the one query; of multivectors offsets and
-            rows.
+        examples: (n, dim) float32; of sparse vectors offsets, indices and values; of multivectors
+            offsets and rows.
         score: The kind of score and the number of positive examples, which come first; None: the
             similarity to the one example.
         excluded: Points that are no results.
     """
 
-    examples: Matrix | SparseArrays | MultivectorArrays
+    examples: Arrays
     score: tuple[str, int] | None
     excluded: list[PointId]
 
@@ -128,9 +125,9 @@ async def lower_query(
 
 
 async def _recommend(given: RecommendInput, examples: Examples, pace: Pace, path: str) -> Sought:
-    strategy = strategy_of(given.strategy, f"{path}.strategy")
+    strategy = _strategy_of(given.strategy, f"{path}.strategy")
     for name, some in (("positive", given.positive), ("negative", given.negative)):
-        for index, one in enumerate(given_examples(some, f"{path}.{name}")):
+        for index, one in enumerate(_given_examples(some, f"{path}.{name}")):
             examples.add(one, f"{path}.{name}[{index}]")
     positives = 0 if given.positive is None else len(given.positive)
     if len(examples) == 0:
@@ -144,7 +141,7 @@ async def _recommend(given: RecommendInput, examples: Examples, pace: Pace, path
     return Sought(await examples.average(positives, pace), None, examples.excluded)
 
 
-def strategy_of(given: object, path: str) -> RecommendStrategy:
+def _strategy_of(given: object, path: str) -> RecommendStrategy:
     """The strategy that was given; None means that of average vectors.
 
     Raises:
@@ -160,7 +157,7 @@ def strategy_of(given: object, path: str) -> RecommendStrategy:
         ) from error
 
 
-def given_examples(given: object, path: str) -> list[object]:
+def _given_examples(given: object, path: str) -> list[object]:
     """The examples that were given; raises unless they are a list."""
     return [] if given is None else list(list_of(given, path, "vectors and ids of points"))
 

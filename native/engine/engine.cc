@@ -15,6 +15,7 @@
 #include "engine/index_build.h"
 #include "engine/multivector_search.h"
 #include "engine/repair.h"
+#include "engine/sparse_example_search.h"
 #include "engine/sparse_search.h"
 #include "io/cached_reader.h"
 #include "io/fault_plan.h"
@@ -484,6 +485,9 @@ bool Engine::search_kept_batch(uint64_t ticket, const std::shared_ptr<Collection
 
 bool Engine::search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                     SparseSearchRequest request) {
+  if (!request.score.is_similarity()) {
+    return search_kept<SparseExampleSearchTask>(ticket, collection, std::move(request));
+  }
   return search_kept<SparseSearchTask>(ticket, collection, std::move(request));
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/point_fetch.h"
+#include "engine/query_score.h"
 #include "filter/filter.h"
 #include "points/point_id.h"
 #include "sparse/query.h"
@@ -16,6 +17,8 @@ namespace asyncstore::engine {
 struct SparseSearchRequest {
   uint32_t sparse = 0;  // the number of the sparse vector, from 0
   std::vector<sparse::Query> queries;
+  // The similarity to each query; else the queries are the examples of one.
+  QueryScore score;
   bool idf = false;                       // weights count by how rare their indices are
   std::vector<points::PointId> excluded;  // points that are no results
   uint64_t limit = 10;                    // ≥ 1

@@ -224,11 +224,9 @@ uint64_t submit_search_sparse(EngineHandle& self, const std::shared_ptr<Collecti
                               uint32_t field, nb::object query, uint64_t limit, uint64_t offset,
                               bool idf, std::optional<float> score_threshold,
                               std::vector<uint32_t> with_fields, nb::object with_payload,
-                              nb::object filter, nb::object excluded) {
+                              nb::object filter, nb::object score, nb::object excluded) {
   auto request = sparse_request(*collection, field, query, idf);
-  if (request.queries.size() != 1) {
-    raise(base::invalid_argument("a search has one query"));
-  }
+  request.score = score_of(score, request.queries.size());
   complete(request, *collection, limit, offset, score_threshold, std::move(with_fields),
            with_payload, filter, excluded);
   const uint64_t ticket = self.get().next_ticket();
@@ -433,7 +431,7 @@ void bind_reads(nb::handle engine_class) {
       .def("submit_search_sparse", &submit_search_sparse, "collection"_a, "field"_a, "query"_a,
            nb::kw_only(), "limit"_a, "offset"_a, "idf"_a, "score_threshold"_a.none(),
            "with_fields"_a, "with_payload"_a, "filter"_a.none() = nb::none(),
-           "excluded"_a.none() = nb::none())
+           "score"_a.none() = nb::none(), "excluded"_a.none() = nb::none())
       .def("submit_search_sparse_batch", &submit_search_sparse_batch, "collection"_a, "field"_a,
            "queries"_a, nb::kw_only(), "limit"_a, "idf"_a, "filter"_a.none() = nb::none())
       .def("submit_search_multivector", &submit_search_multivector, "collection"_a, "field"_a,

@@ -174,6 +174,25 @@ async def test_wrong_queries(docs, query, sentence):
 
 
 @inside(docs_of)
+async def test_several_examples_score_all_points_that_have_the_vector(docs):
+    """A point that shares nothing with them has the similarity 0 to each."""
+    recommend = {"positive": [sparse({3: 1.0})], "negative": [3], "strategy": "sum_scores"}
+    found = await docs.query({"recommend": recommend}, using="text")
+    assert scores_of(found) == [(2, 1.0), (4, 0.0), (5, 0.0), (1, -3.0), (6, -6.0)]
+    odd = m.Filter(must=m.FieldCondition(key="even", match=m.MatchValue(value=False)))
+    target = {"discover": {"target": 1, "context": {"positive": 2, "negative": sparse({9: 1.0})}}}
+    found = await docs.query(target, using="text", filter=odd, limit=2, with_payload=True)
+    assert [hit.id for hit in found] == [5, 3]
+    assert found[0].payload == {"even": False, "kind": "b"}
+    context = {"context": [{"positive": 2, "negative": 3}]}
+    found = await docs.query(context, using="text", offset=1, score_threshold=-0.5)
+    assert [hit.id for hit in found] == [5]  # 4 is as good
+    prefetch = m.Prefetch(query=sparse({3: 1.0}), using="text", limit=2)
+    found = await docs.query(context, using="text", prefetch=prefetch)
+    assert [hit.id for hit in found] == [1]  # the other one is an example
+
+
+@inside(docs_of)
 async def test_what_there_is_not_of_sparse_vectors(docs):
     with pytest.raises(InvalidArgumentError, match=r"vectors: the batch is empty"):
         await docs.search_batch([], using="text")
@@ -181,14 +200,8 @@ async def test_what_there_is_not_of_sparse_vectors(docs):
         await docs.search(sparse({1: 1.0}), using="dense")
     with pytest.raises(InvalidArgumentError, match="positive: must have at least one"):
         await docs.query({"recommend": {"negative": [1]}}, using="text")
-    for query in (
-        {"recommend": {"positive": [1], "strategy": "best_score"}},
-        {"discover": {"target": 1, "context": None}},
-        {"context": {"positive": 1, "negative": 2}},
-        {"nearest": 1, "mmr": {}},
-    ):
-        with pytest.raises(UnsupportedError, match="yet"):
-            await docs.query(query, using="text")
+    with pytest.raises(UnsupportedError, match="yet"):
+        await docs.query({"nearest": 1, "mmr": {}}, using="text")
     with pytest.raises(UnsupportedError, match="'text' is sparse"):
         await docs.search_matrix_pairs(using="text")
 

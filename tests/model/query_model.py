@@ -46,7 +46,7 @@ def _of_rows(distance, a, b):
             return a @ b.T
 
 
-def score_of(query, distance, vector):
+def score_of(query, distance, vector, similarity=similarity):
     """The score that a point with this vector has."""
 
     def s(example):
@@ -185,6 +185,20 @@ def sparse_ranked(query, vectors, corpus=None):
         point: sum(query[index] * vector[index] for index in query.keys() & vector.keys())
         for point, vector in vectors.items()
         if query.keys() & vector.keys()
+    }
+    return sorted(scores.items(), key=lambda one: (-one[1], one[0]))
+
+
+def sparse_scored(query, vectors, corpus=None):
+    """The same of a query by several examples: of all that have the vector, best first."""
+
+    def product(_, example, vector):
+        shared = example.keys() & vector.keys()
+        factors = {index: 1 if corpus is None else idf(index, corpus) for index in shared}
+        return sum(example[index] * factors[index] * vector[index] for index in shared)
+
+    scores = {
+        point: score_of(query, m.Distance.DOT, vector, product) for point, vector in vectors.items()
     }
     return sorted(scores.items(), key=lambda one: (-one[1], one[0]))
 

@@ -105,7 +105,8 @@ class Run:
             for point, vector in self.vectors.items()
             if point not in used and part in (None, self.parts[point])
         }
-        best = model.sparse_ranked(plain, admitted, self.vectors if self.has_idf else None)
+        rank = model.sparse_ranked if isinstance(plain, dict) else model.sparse_scored
+        best = rank(plain, admitted, self.vectors if self.has_idf else None)
         threshold = None
         if len(best) > 1 and self.draw.random() < 0.2:  # halfway, so that rounding decides nothing
             at = self.draw.randrange(1, len(best))
@@ -144,7 +145,7 @@ class Run:
             assert dict(zip(given.indices, given.values, strict=True)) == self.vectors[hit.id]
 
     def query(self):
-        """A query with ids, what it means as one sparse vector, and the ids."""
+        """A query with ids, what it means as one sparse vector or with vectors, and the ids."""
         used = set()
 
         def example():
@@ -160,6 +161,9 @@ class Run:
             return m.NearestQuery(nearest=given), vector, used
         positive = [example() for _ in range(self.draw.randint(1, 3))]
         negative = [example() for _ in range(self.draw.randint(0, 2))]
+        if self.draw.random() < 0.6:
+            pairs = list(zip(positive, [example() for _ in positive], strict=True))
+            return self.by_several(positive, negative, pairs)
         recommend = m.RecommendInput(
             positive=[given for given, _ in positive], negative=[given for given, _ in negative]
         )
@@ -167,6 +171,33 @@ class Run:
         # The core takes the average as float32.
         plain = {index: float(np.float32(value)) for index, value in plain.items()}
         return m.RecommendQuery(recommend=recommend), plain, used
+
+    def by_several(self, positive, negative, pairs):
+        """As query(), by examples that are compared one by one, and not by one vector of them."""
+        kind = self.draw.choice(["recommend", "discover", "context"])
+        strategy = self.draw.choice(list(m.RecommendStrategy)[1:])
+        if kind == "recommend" and negative and self.draw.random() < 0.2:
+            positive = []
+        target, context = pairs[0][0], pairs[1:] or pairs
+        used = {
+            "recommend": [*positive, *negative],
+            "discover": [target, *(one for pair in context for one in pair)],
+            "context": [one for pair in context for one in pair],
+        }[kind]
+
+        def of(place):
+            if kind == "recommend":
+                given = [[one[place] for one in some] for some in (positive, negative)]
+                recommend = m.RecommendInput(
+                    positive=given[0], negative=given[1], strategy=strategy
+                )
+                return m.RecommendQuery(recommend=recommend)
+            both = [m.ContextPair(positive=a[place], negative=b[place]) for a, b in context]
+            if kind == "context":
+                return m.ContextQuery(context=both)
+            return m.DiscoverQuery(discover=m.DiscoverInput(target=target[place], context=both))
+
+        return of(0), of(1), {given for given, _ in used if isinstance(given, int)}
 
 
 def as_model(vector):
