@@ -26,14 +26,18 @@ void KeptSearchTask::look(std::span<const points::PointId> excluded,
   }
 }
 
-Task::Next KeptSearchTask::find_passing(Worker& worker) {
+Task::Next KeptSearchTask::filter(Worker& worker) {
   const Next next = filtering_->step(*this, worker, view_->lsn);
-  if (next == Next::done && filtering_->error()) {
-    fail(*filtering_->error());
-  } else if (next == Next::done) {
-    passing_ = filtering_->passing();
+  if (next != Next::done) {
+    return next;
   }
-  return next;
+  if (filtering_->error()) {
+    fail(*filtering_->error());
+    return answer(worker);
+  }
+  passing_ = filtering_->passing();
+  begin();
+  return Next::again;
 }
 
 void KeptSearchTask::add_hit(Rows& rows, uint32_t slot, float score) {

@@ -26,12 +26,14 @@ class KeptSearchTask : public Task {
                  CompletionQueue& completions, std::shared_ptr<BatchJoin> join,
                  uint64_t first_query);
 
+  // What comes when it is known which points pass.
+  virtual void begin() = 0;
   // Takes a view; the slots of points found from here on keep their points. With a filter
-  // find_passing() comes next.
+  // filter() comes next.
   void look(std::span<const points::PointId> excluded,
             const std::shared_ptr<const filter::Filter>& filter);
-  // Until it says `done`: then passing() is known, or there is an error.
-  Next find_passing(Worker& worker);
+  // Finds passing_ and then begins, or answers with an error.
+  Next filter(Worker& worker);
   // Adds a result of the query at hand, the better first.
   void add_hit(Rows& rows, uint32_t slot, float score);
   // Vectors and payloads of the last query's results, if they are asked for; then answers.
@@ -43,7 +45,7 @@ class KeptSearchTask : public Task {
   std::shared_ptr<const View> view_;
   std::vector<uint32_t> excluded_;  // slots, ascending
   std::optional<Filtering> filtering_;
-  FilterCache::Passing passing_;  // null: all, unless find_passing() was done
+  FilterCache::Passing passing_;  // null: all, unless filter() was done
   std::vector<Rows> results_;     // one for each query
   std::vector<uint32_t> slots_;   // of the last of them
   std::optional<PointFetch> fetch_;

@@ -92,15 +92,6 @@ void MultivectorSearchTask::start() {
   begin();
 }
 
-Task::Next MultivectorSearchTask::filter(Worker& worker) {
-  const Next next = find_passing(worker);
-  if (next != Next::done || error_) {
-    return error_ ? answer(worker) : next;
-  }
-  begin();
-  return Next::again;
-}
-
 void MultivectorSearchTask::begin() {
   queries_.clear();
   preselection_.reset();

@@ -51,8 +51,7 @@ class MultivectorSearchTask final : public KeptSearchTask {
 
   const segment::Field& field() const;
   void start();
-  Next filter(Worker& worker);
-  void begin();
+  void begin() override;
   void prepare();
   uint64_t wanted_count() const;
   uint64_t candidates_count() const;

@@ -74,15 +74,6 @@ void SparseExampleSearchTask::start() {
   }
 }
 
-Task::Next SparseExampleSearchTask::filter(Worker& worker) {
-  const Next next = find_passing(worker);
-  if (next != Next::done || error_) {
-    return error_ ? answer(worker) : next;
-  }
-  begin();
-  return Next::again;
-}
-
 void SparseExampleSearchTask::begin() {
   examples_ = request_.queries;
   example_ = 0;

@@ -33,8 +33,7 @@ class SparseExampleSearchTask final : public KeptSearchTask {
   enum class Stage : uint8_t { start, filter, count, read, points };
 
   void start();
-  Next filter(Worker& worker);
-  void begin();
+  void begin() override;
   void count();
   bool find_slots();
   bool read_wave(Worker& worker);

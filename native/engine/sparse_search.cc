@@ -77,17 +77,12 @@ void SparseSearchTask::start() {
   if (filtering_) {
     stage_ = Stage::filter;
   } else {
-    begin_query();
+    begin();
   }
 }
 
-Task::Next SparseSearchTask::filter(Worker& worker) {
-  const Next next = find_passing(worker);
-  if (next != Next::done || error_) {
-    return error_ ? answer(worker) : next;
-  }
+void SparseSearchTask::begin() {
   begin_query();
-  return Next::again;
 }
 
 // Of the rows there are, how many of the best.

@@ -30,7 +30,7 @@ class SparseSearchTask final : public KeptSearchTask {
 
   void start();
   uint64_t wanted() const;
-  Next filter(Worker& worker);
+  void begin() override;
   void begin_query();
   void count();
   void score(sparse::Scorer& scorer);
