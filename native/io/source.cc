@@ -107,8 +107,9 @@ Result<base::Bytes> Source::map() {
   if (map_.data() != nullptr) {
     return map_;
   }
+  // What a damaged file has beyond it does not count.
   TRY_ASSIGN(const uint64_t present, size());
-  const uint64_t length = std::max(present, map_bytes_);
+  const uint64_t length = map_bytes_ > 0 ? map_bytes_ : present;
   if (length == 0) {
     return map_;  // An empty file that does not grow cannot be mapped and has nothing to read.
   }
