@@ -41,8 +41,8 @@ class Source {
   // The present size, asked of the kernel at each call.
   base::Result<uint64_t> size() const;
 
-  // The map, made at the first call: map_bytes, or the size then where that is 0. Bytes past the end of the
-  // file must not be touched.
+  // The map, made at the first call: map_bytes, or the size then where that is 0. Bytes past the
+  // end of the file must not be touched.
   base::Result<base::Bytes> map();
 
  private:
