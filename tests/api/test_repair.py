@@ -135,7 +135,10 @@ async def test_searches_and_writes_go_on_beside_a_repair(open_store, unnamed, tm
     async with open_store() as store:
         docs = await filled(store, unnamed)
         for version in range(1, 4):
-            for kind in KINDS:
+            # What is written meanwhile is merged now and then: a segment may have no deleted rows.
+            present = [kind for kind in KINDS if any((tmp_path / "store").rglob(kind))]
+            assert version > 1 or present == KINDS
+            for kind in present:
                 damage(tmp_path, kind)
             findings = []
 
