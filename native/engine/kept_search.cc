@@ -1,5 +1,6 @@
 #include "engine/kept_search.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/worker.h"
@@ -21,8 +22,10 @@ void KeptSearchTask::look(std::span<const points::PointId> excluded,
                           const std::shared_ptr<const filter::Filter>& filter) {
   view_ = collection_->view();
   excluded_ = collection_->table().slots_of(excluded);
+  has_changed_ = false;
   if (filter) {
     filtering_.emplace(collection_, filter);
+    is_filtering_ = true;
   }
 }
 
@@ -36,8 +39,30 @@ Task::Next KeptSearchTask::filter(Worker& worker) {
     return answer(worker);
   }
   passing_ = filtering_->passing();
+  is_filtering_ = false;
   begin();
   return Next::again;
+}
+
+void KeptSearchTask::landed(const io::ReadRequest& request, base::Bytes data, const Error* error) {
+  if (is_filtering_) {
+    filtering_->landed(request, data, error);
+  } else if (fetch_) {
+    fetch_->landed(request, data, error);
+  } else {
+    value_landed(request, data, error);
+  }
+}
+
+uint64_t KeptSearchTask::wanted_of(uint64_t all, uint64_t limit, uint64_t offset) {
+  all = std::max<uint64_t>(all, 1);
+  const uint64_t skipped = std::min(offset, all);
+  return std::max<uint64_t>(skipped + std::min(limit, all - skipped), 1);
+}
+
+bool KeptSearchTask::must_repeat() {
+  constexpr uint32_t k_repeats_max = 3;
+  return has_changed_ && repeats_++ < k_repeats_max;
 }
 
 void KeptSearchTask::add_hit(Rows& rows, uint32_t slot, float score) {

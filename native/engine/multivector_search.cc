@@ -16,17 +16,12 @@ using base::Bytes;
 using base::Error;
 
 namespace {
-// What is read and kept at once: multivectors, and their bytes unless a single one has more.
-constexpr size_t k_wave_max = 256;
-constexpr uint64_t k_wave_bytes_max = 4 << 20;
 // Numbers that are compared in some 0.2 ms.
 constexpr uint64_t k_slice_elements = 1 << 21;
 // Where the bounds of the errors decide what is read, so many candidates for each result, and so
 // many at least, are kept for them to decide on.
 constexpr double k_candidates_per_result = 32;
 constexpr uint64_t k_candidates_min = 256;
-// A search whose points change under it begins anew, but not for ever.
-constexpr uint32_t k_repeats_max = 3;
 }  // namespace
 
 Task::Next MultivectorSearchTask::step(Worker& worker) {
@@ -55,7 +50,7 @@ Task::Next MultivectorSearchTask::step(Worker& worker) {
       if (read_wave(worker)) {
         return reads_pending > 0 ? Next::wait : Next::again;
       }
-      if (!error_ && has_changed_ && repeats_++ < k_repeats_max) {
+      if (!error_ && must_repeat()) {
         stage_ = Stage::start;
         return Next::again;
       }
@@ -98,7 +93,6 @@ void MultivectorSearchTask::begin() {
   wanted_.clear();
   next_wanted_ = 0;
   next_slot_ = 0;
-  has_changed_ = false;
   similarities_.resize(request_.score.examples());
   if (goes_by_codes()) {
     preselection_.emplace(*view_->multivectors[request_.multivector], *passing_, excluded_,
@@ -132,9 +126,7 @@ void MultivectorSearchTask::prepare() {
 
 // Of the points that pass, how many of the best.
 uint64_t MultivectorSearchTask::wanted_count() const {
-  const uint64_t all = std::max<uint64_t>(passing_->count(), 1);
-  const uint64_t skipped = std::min(request_.offset, all);
-  return std::max<uint64_t>(skipped + std::min(request_.limit, all - skipped), 1);
+  return wanted_of(passing_->count(), request_.limit, request_.offset);
 }
 
 // How many are kept by their estimates.
@@ -262,19 +254,14 @@ uint64_t MultivectorSearchTask::read(uint32_t slot) {
 
 // --- 3 score ---
 
-void MultivectorSearchTask::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
-  if (stage_ == Stage::filter) {
-    filtering_->landed(request, data, error);
-  } else if (stage_ == Stage::points) {
-    fetch_->landed(request, data, error);
-  } else {
-    const auto point = values_->landed(request, data, error);
-    if (values_->error()) {
-      fail(*values_->error());
-    } else if (point) {
-      take(*point);
-      score_some();
-    }
+void MultivectorSearchTask::value_landed(const io::ReadRequest& request, Bytes data,
+                                         const Error* error) {
+  const auto point = values_->landed(request, data, error);
+  if (values_->error()) {
+    fail(*values_->error());
+  } else if (point) {
+    take(*point);
+    score_some();
   }
 }
 

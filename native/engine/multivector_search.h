@@ -27,7 +27,6 @@ class MultivectorSearchTask final : public KeptSearchTask {
                         std::shared_ptr<BatchJoin> join = nullptr, uint64_t first_query = 0);
 
   Next step(Worker& worker) override;
-  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
 
  private:
   enum class Stage : uint8_t { start, filter, prepare, preselect, read, points };
@@ -52,6 +51,8 @@ class MultivectorSearchTask final : public KeptSearchTask {
   const segment::Field& field() const;
   void start();
   void begin() override;
+  void value_landed(const io::ReadRequest& request, base::Bytes data,
+                    const base::Error* error) override;
   void prepare();
   uint64_t wanted_count() const;
   uint64_t candidates_count() const;
@@ -78,8 +79,6 @@ class MultivectorSearchTask final : public KeptSearchTask {
   std::optional<ValueFetch> values_;
   std::deque<Scored> scored_;        // that are there
   std::vector<float> similarities_;  // of the multivector at hand to the examples of a query
-  bool has_changed_ = false;         // one that was read is not the one that was found by codes
-  uint32_t repeats_ = 0;
 };
 
 }  // namespace asyncstore::engine

@@ -14,13 +14,8 @@ using base::Bytes;
 using base::Error;
 
 namespace {
-// What is read and kept at once: vectors, and their bytes unless a single one has more.
-constexpr size_t k_wave_max = 256;
-constexpr uint64_t k_wave_bytes_max = 4 << 20;
 // Rows that are looked at in some 0.1 ms.
 constexpr uint32_t k_looks_max = 1 << 13;
-// A search whose points change under it begins anew, but not for ever.
-constexpr uint32_t k_repeats_max = 3;
 }  // namespace
 
 Task::Next SparseExampleSearchTask::step(Worker& worker) {
@@ -44,7 +39,7 @@ Task::Next SparseExampleSearchTask::step(Worker& worker) {
       if (read_wave(worker)) {
         return reads_pending > 0 ? Next::wait : Next::again;
       }
-      if (has_changed_ && repeats_++ < k_repeats_max) {
+      if (must_repeat()) {
         stage_ = Stage::start;
         return Next::again;
       }
@@ -79,14 +74,11 @@ void SparseExampleSearchTask::begin() {
   example_ = 0;
   window_ = 0;
   row_ = 0;
-  has_changed_ = false;
   vectors_.reset();
   waiting_.clear();
   similarities_.resize(examples_.size());
-  const uint64_t all = std::max<uint64_t>(snapshot_->live, 1);
-  const uint64_t skipped = std::min(request_.offset, all);
-  const uint64_t wanted = skipped + std::min(request_.limit, all - skipped);
-  best_.emplace(std::max<uint64_t>(wanted, 1), NearerSlot(collection_->table()));
+  best_.emplace(wanted_of(snapshot_->live, request_.limit, request_.offset),
+                NearerSlot(collection_->table()));
   counts_.assign(examples_.front().indices.size(), 0);
   stage_ = request_.idf ? Stage::count : Stage::read;
 }
@@ -161,15 +153,9 @@ bool SparseExampleSearchTask::read_wave(Worker& worker) {
   return true;
 }
 
-void SparseExampleSearchTask::landed(const io::ReadRequest& request, Bytes data,
-                                     const Error* error) {
-  if (stage_ == Stage::filter) {
-    filtering_->landed(request, data, error);
-  } else if (stage_ == Stage::points) {
-    fetch_->landed(request, data, error);
-  } else {
-    vectors_->landed(request, data, error);
-  }
+void SparseExampleSearchTask::value_landed(const io::ReadRequest& request, Bytes data,
+                                           const Error* error) {
+  vectors_->landed(request, data, error);
 }
 
 // --- 2 score ---

@@ -27,13 +27,14 @@ class SparseExampleSearchTask final : public KeptSearchTask {
                           SparseSearchRequest request, CompletionQueue& completions);
 
   Next step(Worker& worker) override;
-  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
 
  private:
   enum class Stage : uint8_t { start, filter, count, read, points };
 
   void start();
   void begin() override;
+  void value_landed(const io::ReadRequest& request, base::Bytes data,
+                    const base::Error* error) override;
   void count();
   bool find_slots();
   bool read_wave(Worker& worker);
@@ -54,8 +55,6 @@ class SparseExampleSearchTask final : public KeptSearchTask {
   std::vector<uint32_t> wave_;     // those that are under way
   std::optional<ValueFetch> vectors_;
   std::vector<float> similarities_;
-  bool has_changed_ = false;  // a vector that was read is not the one that there was
-  uint32_t repeats_ = 0;
 };
 
 }  // namespace asyncstore::engine

@@ -14,11 +14,9 @@ using base::Error;
 
 namespace {
 // Vectors that are read and kept at once.
-constexpr size_t k_wave_max = 512;
+constexpr size_t k_rows_a_wave = 512;
 // Candidates that are looked at in a slice.
 constexpr size_t k_looked_at = 256;
-// A search whose points change under it begins anew, but not for ever.
-constexpr uint32_t k_repeats_max = 3;
 }  // namespace
 
 Task::Next SparseSearchTask::step(Worker& worker) {
@@ -87,9 +85,7 @@ void SparseSearchTask::begin() {
 
 // Of the rows there are, how many of the best.
 uint64_t SparseSearchTask::wanted() const {
-  const uint64_t all = std::max<uint64_t>(snapshot_->live, 1);
-  const uint64_t skipped = std::min(request_.offset, all);
-  return skipped + std::min(request_.limit, all - skipped);
+  return wanted_of(snapshot_->live, request_.limit, request_.offset);
 }
 
 void SparseSearchTask::begin_query() {
@@ -98,7 +94,6 @@ void SparseSearchTask::begin_query() {
                                                     : -std::numeric_limits<double>::infinity();
   found_.emplace(wanted(), threshold, snapshot_->windows.size());
   rescoring_.reset();
-  has_changed_ = false;
   window_ = 0;
   part_ = 0;
   counts_.assign(query_.indices.size(), 0);
@@ -190,7 +185,7 @@ bool SparseSearchTask::read_wave(Worker& worker) {
   if (wave_.empty()) {
     return false;
   }
-  const size_t count = std::min(wave_.size(), k_wave_max);
+  const size_t count = std::min(wave_.size(), k_rows_a_wave);
   read_.assign(wave_.end() - static_cast<ptrdiff_t>(count), wave_.end());
   wave_.resize(wave_.size() - count);
   const size_t store = 1 + request_.sparse;
@@ -236,12 +231,6 @@ void SparseSearchTask::score_wave() {
   }
 }
 
-// A vector that was written after the search began may not be where it was found any more, and
-// others may have come to deserve its place.
-bool SparseSearchTask::must_repeat() {
-  return has_changed_ && repeats_++ < k_repeats_max;
-}
-
 // --- 4 top_k ---
 
 void SparseSearchTask::take_results() {
@@ -260,14 +249,9 @@ void SparseSearchTask::take_results() {
   results_.push_back(std::move(rows));
 }
 
-void SparseSearchTask::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
-  if (stage_ == Stage::filter) {
-    filtering_->landed(request, data, error);
-  } else if (stage_ == Stage::points) {
-    fetch_->landed(request, data, error);
-  } else {
-    vectors_->landed(request, data, error);
-  }
+void SparseSearchTask::value_landed(const io::ReadRequest& request, Bytes data,
+                                    const Error* error) {
+  vectors_->landed(request, data, error);
 }
 
 }  // namespace asyncstore::engine

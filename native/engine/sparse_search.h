@@ -23,7 +23,6 @@ class SparseSearchTask final : public KeptSearchTask {
                    std::shared_ptr<BatchJoin> join = nullptr, uint64_t first_query = 0);
 
   Next step(Worker& worker) override;
-  void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
 
  private:
   enum class Stage : uint8_t { start, filter, count, score, look, rescore, points };
@@ -31,6 +30,8 @@ class SparseSearchTask final : public KeptSearchTask {
   void start();
   uint64_t wanted() const;
   void begin() override;
+  void value_landed(const io::ReadRequest& request, base::Bytes data,
+                    const base::Error* error) override;
   void begin_query();
   void count();
   void score(sparse::Scorer& scorer);
@@ -38,7 +39,6 @@ class SparseSearchTask final : public KeptSearchTask {
   void look_closer();
   bool read_wave(Worker& worker);
   void score_wave();
-  bool must_repeat();
   void take_results();
 
   SparseSearchRequest request_;
@@ -59,8 +59,6 @@ class SparseSearchTask final : public KeptSearchTask {
   std::vector<Candidate> wave_;  // to be read, the last first
   std::vector<Candidate> read_;  // whose vectors are under way
   std::optional<ValueFetch> vectors_;
-  bool has_changed_ = false;  // a vector that was read is not the one that was found
-  uint32_t repeats_ = 0;
 };
 
 }  // namespace asyncstore::engine
