@@ -105,7 +105,7 @@ class Codes {
     }
     for (size_t i = 0; i < rows.size(); ++i) {
       int32_t sum = 0;
-      simd::kernels().dot_codes(query, row(rows[i]), stride_, 1, &sum);
+      simd::kernels().dot_codes(query, {row(rows[i]), stride_}, stride_, 1, &sum);
       out[i] = static_cast<float>(sum - correction);
     }
   }
