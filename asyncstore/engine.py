@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
@@ -132,13 +132,12 @@ class Pending:
         self.value: object = None
         self.error: Exception | None = None
 
-    async def wait(self) -> None:
-        """Returns when the job is done. Cancelling the wait leaves the job as it is."""
+    def wait(self) -> Awaitable[object]:
+        """To be awaited: until the job is done. Cancelling the wait leaves the job as it is."""
         if self.done:
-            await anyio.lowlevel.checkpoint()
-        else:
-            self._wakeup = self._engine.waker.wakeup()
-            await self._wakeup.wait()
+            return anyio.lowlevel.checkpoint()
+        self._wakeup = self._engine.waker.wakeup()
+        return self._wakeup.wait()
 
     async def result(self) -> object:
         """Waits and returns what the job came to, or raises its error.
@@ -268,7 +267,9 @@ class Engine:
 
         Cancellation: the job goes on if the core has taken it; its result is dropped.
         """
-        return await (await self.begin(lane, submit)).result()
+        self.check_open()
+        await anyio.lowlevel.checkpoint_if_cancelled()  # why: begin()
+        return await self.start(lane, submit).result()
 
     async def begin(self, lane: Lane, submit: Callable[[], int]) -> Pending:
         """As :meth:`start`, but not in a scope that is cancelled already.

@@ -292,12 +292,12 @@ class Reads(Handle):
         lowered = None if filter is None else await lower_reading(filter, self._fields, Pace())
         query: Matrix | SparseArrays | MultivectorArrays
         match field:
+            case VectorField():
+                query = await query_vector(vector, field)
             case SparseField():
                 query = await sparse_query(vector)
             case MultivectorField():
                 query = await multivector_query(vector, field)
-            case _:
-                query = await query_vector(vector, field)
         rows = await self._nearest(
             field,
             query,

@@ -83,9 +83,20 @@ class SearchPlan:
         """
         if params is None:
             return _DEFAULT
+        known = _known.get(id(params))
+        if known is not None:
+            return known[1]
         if not isinstance(params, SearchParams):
             raise InvalidArgumentError(f"params: must be a SearchParams, got {params!r}")
-        params = checked(params, SearchParams, "params")
+        plan = cls._of(checked(params, SearchParams, "params"))
+        if params.quantization is None or type(params.quantization) is QuantizationSearchParams:
+            if len(_known) >= _KNOWN_MAX:
+                _known.clear()
+            _known[id(params)] = (params, plan)
+        return plan
+
+    @classmethod
+    def _of(cls, params: SearchParams) -> SearchPlan:
         if params.indexed_only:
             raise UnsupportedError("params.indexed_only: true is not supported yet")
         codes = params.quantization or _NOTHING_SAID
@@ -100,6 +111,11 @@ class SearchPlan:
 
 
 _DEFAULT = SearchPlan()
+# Plans of parameters that were checked, by their identity: checking costs a third of what the event
+# loop does for a search, and most callers give the same object again. It cannot change, and is kept
+# so that no other has its identity.
+_KNOWN_MAX = 256
+_known: dict[int, tuple[SearchParams, SearchPlan]] = {}
 _LIMIT = Bounds(1)
 _OFFSET = Bounds(0)
 _THRESHOLD = Bounds()
