@@ -6,7 +6,13 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/assert.h"
+
 namespace asyncstore::engine {
+
+namespace {
+thread_local CompletionQueue::Holding* t_holding = nullptr;
+}
 
 base::Result<std::unique_ptr<CompletionQueue>> CompletionQueue::create() {
   const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -29,16 +35,36 @@ void CompletionQueue::fail(uint64_t ticket, base::Error error) {
 }
 
 void CompletionQueue::push(Completion completion) {
-  bool first;
+  Holding* const holding = t_holding != nullptr && &t_holding->queue_ == this ? t_holding : nullptr;
+  bool tells;
   {
     const std::lock_guard lock(mutex_);
-    first = waiting_.empty();
+    tells = holding == nullptr && !told_;
+    told_ = told_ || tells;
     waiting_.push_back(std::move(completion));
   }
-  if (first) {
-    // Cannot fail: the counter is far from its end, since drain() resets it.
-    static_cast<void>(eventfd_write(fd_, 1));
+  if (holding != nullptr) {
+    holding->note();
+  } else if (tells) {
+    signal();
   }
+}
+
+void CompletionQueue::tell() {
+  bool tells;
+  {
+    const std::lock_guard lock(mutex_);
+    tells = !waiting_.empty() && !told_;
+    told_ = told_ || tells;
+  }
+  if (tells) {
+    signal();
+  }
+}
+
+// Cannot fail: the counter is far from its end, since drain() resets it.
+void CompletionQueue::signal() const {
+  static_cast<void>(eventfd_write(fd_, 1));
 }
 
 std::vector<Completion> CompletionQueue::drain() {
@@ -46,7 +72,36 @@ std::vector<Completion> CompletionQueue::drain() {
   eventfd_t count;
   static_cast<void>(eventfd_read(fd_, &count));
   const std::lock_guard lock(mutex_);
+  told_ = false;
   return std::exchange(waiting_, {});
+}
+
+CompletionQueue::Holding::Holding(CompletionQueue& queue) : queue_(queue) {
+  ASSERT(t_holding == nullptr);
+  t_holding = this;
+}
+
+CompletionQueue::Holding::~Holding() {
+  tell();
+  t_holding = nullptr;
+}
+
+void CompletionQueue::Holding::tell() {
+  if (std::exchange(any_, false)) {
+    queue_.tell();
+  }
+}
+
+void CompletionQueue::Holding::tell_after(std::chrono::microseconds wait) {
+  if (any_ && std::chrono::steady_clock::now() - since_ >= wait) {
+    tell();
+  }
+}
+
+void CompletionQueue::Holding::note() {
+  if (!std::exchange(any_, true)) {
+    since_ = std::chrono::steady_clock::now();
+  }
 }
 
 }  // namespace asyncstore::engine

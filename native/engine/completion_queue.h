@@ -1,6 +1,7 @@
 // The way back: what submitted jobs came to, and the descriptor that says so.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -96,9 +97,12 @@ struct Completion {
   Value value;
 };
 
-// Any thread completes; one thread drains. The descriptor is readable while completions wait.
+// Any thread completes; one thread drains. The descriptor is readable while completions wait that
+// no thread holds back.
 class CompletionQueue {
  public:
+  class Holding;
+
   static base::Result<std::unique_ptr<CompletionQueue>> create();
   ~CompletionQueue();
 
@@ -110,10 +114,37 @@ class CompletionQueue {
  private:
   explicit CompletionQueue(int fd) : fd_(fd) {}
   void push(Completion completion);
+  void tell();
+  void signal() const;
 
   int fd_;
   std::mutex mutex_;
   std::vector<Completion> waiting_;
+  bool told_ = false;  // the descriptor is readable, or about to be
+};
+
+// While it lives, what its thread completes is told of when it says so, or along with what another
+// thread completes. Whoever drains is woken for each telling, and on a machine that has no core to
+// spare that costs a worker, whose core it takes, more than the little there is to do for one
+// completion. One a thread.
+class CompletionQueue::Holding {
+ public:
+  explicit Holding(CompletionQueue& queue);
+  ~Holding();
+  Holding(const Holding&) = delete;
+  Holding& operator=(const Holding&) = delete;
+
+  void tell();
+  // Only if something has waited for so long.
+  void tell_after(std::chrono::microseconds wait);
+
+ private:
+  friend class CompletionQueue;
+  void note();
+
+  CompletionQueue& queue_;
+  bool any_ = false;
+  std::chrono::steady_clock::time_point since_;
 };
 
 }  // namespace asyncstore::engine

@@ -206,7 +206,7 @@ Status Engine::make_readers() {
 
 void Engine::start() {
   for (auto& reader : std::exchange(readers_, {})) {
-    workers_.push_back(std::make_unique<Worker>(tasks_, std::move(reader)));
+    workers_.push_back(std::make_unique<Worker>(tasks_, *completions_, std::move(reader)));
     workers_.back()->start();
   }
   for (size_t i = 0; i < k_writers; ++i) {

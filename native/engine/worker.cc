@@ -20,6 +20,11 @@ constexpr auto k_lookout = std::chrono::microseconds(60);
 // sooner than if it shared every slice with all others. About a millisecond, after which short ones
 // may pass.
 constexpr uint32_t k_turns = 8;
+// How long an answer may wait for others while there are tasks that no worker has begun: what comes
+// in for it would have to wait behind them. With 16 in flight on two cores, the event loop among
+// them, it takes 14 us of the loop for each search instead of 24, and 18 % more of them are
+// answered; with 3 or fewer in flight nothing waits.
+constexpr auto k_answers_held = std::chrono::microseconds(200);
 }  // namespace
 
 TaskQueue::Offer TaskQueue::offer(std::span<std::unique_ptr<Task>> tasks) {
@@ -83,8 +88,9 @@ std::deque<std::unique_ptr<Task>> TaskQueue::close() {
   return std::exchange(waiting_, {});
 }
 
-Worker::Worker(TaskQueue& queue, std::unique_ptr<io::Reader> reader)
+Worker::Worker(TaskQueue& queue, CompletionQueue& completions, std::unique_ptr<io::Reader> reader)
     : queue_(queue),
+      completions_(completions),
       reader_(std::move(reader)),
       sparse_scorer_(std::make_unique<sparse::Scorer>()) {}
 
@@ -201,7 +207,9 @@ void Worker::look_out() {
 void Worker::run() {
   base::describe_thread("as-worker", base::k_nice_work);
   bool worked = false;  // since the last sleep
+  CompletionQueue::Holding answers(completions_);
   while (true) {
+    answers.tell_after(queue_.any_waiting() ? k_answers_held : std::chrono::microseconds(0));
     const bool busy = !runnable_.empty();
     if (!busy && waiting_.empty() && stopping_.load(std::memory_order_acquire)) {
       return;
@@ -213,6 +221,7 @@ void Worker::run() {
     const bool full = runnable_.size() + waiting_.size() >= base::k_searches_active_max;
     const bool sleep = !busy && (full || !queue_.any_waiting());
     if (sleep) {
+      answers.tell();
       if (!full) {
         queue_.sleeping(this);
       }

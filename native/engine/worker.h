@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/completion_queue.h"
 #include "engine/errors.h"
 #include "engine/preselection.h"
 #include "engine/task.h"
@@ -63,10 +64,11 @@ class TaskQueue {
 
 // One thread, one reader. Reaps what landed, then gives one task a step, and sleeps when it has
 // neither. A task is stepped until it waits for reads or has had its turns; then the next is
-// preselected while its reads are under way.
+// preselected while its reads are under way. While tasks wait that no worker has begun, answers are
+// told of some at a time.
 class Worker final : private io::Sink {
  public:
-  Worker(TaskQueue& queue, std::unique_ptr<io::Reader> reader);
+  Worker(TaskQueue& queue, CompletionQueue& completions, std::unique_ptr<io::Reader> reader);
   ~Worker();
 
   void start();
@@ -99,6 +101,7 @@ class Worker final : private io::Sink {
   void look_out();
 
   TaskQueue& queue_;
+  CompletionQueue& completions_;
   std::unique_ptr<io::Reader> reader_;  // gone after stop(): it holds files open
   mutable std::mutex reader_mutex_;     // stop() against calls of other threads
   io::ReaderStatistics last_statistics_;
