@@ -6,6 +6,10 @@ namespace asyncstore::index {
 namespace {
 
 constexpr size_t k_bridges_ahead = 4;  // whose links are prefetched
+// Rows whose links are followed at once: what is compared then comes from memory together. Of
+// 700,000 rows, one after the other takes 4 to 8 % longer, and finds no more: with ef 64 0.961 of
+// the nearest ten, two at once 0.962, three and five 0.962.
+constexpr size_t k_followed_max = 3;
 
 }  // namespace
 
@@ -25,8 +29,16 @@ void LevelWalk::compare(const Level& level, const QuerySimilarity& query,
 }
 
 bool LevelWalk::step(const Level& level, const QuerySimilarity& query) {
+  size_t followed = 0;
+  size_t unseen = 0;
+  LinkBuffer buffer;
   uint32_t place = 0;
-  if (!nearest_.take(&place)) {
+  while (followed < k_followed_max && unseen + level.links_max() <= k_list_rows_max &&
+         nearest_.take(&place)) {
+    unseen += visited_.insert(level.linked(place, buffer)).size();
+    ++followed;
+  }
+  if (followed == 0) {
     return false;
   }
   uint32_t next = 0;
@@ -34,9 +46,7 @@ bool LevelWalk::step(const Level& level, const QuerySimilarity& query) {
   if (known) {
     level.prefetch_links(next);
   }
-  LinkBuffer buffer;
-  const std::span<const uint32_t> unseen = visited_.insert(level.linked(place, buffer));
-  push(level, query, unseen, known ? &next : nullptr);
+  push(level, query, visited_.last(unseen), known ? &next : nullptr);
   return true;
 }
 

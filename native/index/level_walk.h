@@ -27,7 +27,8 @@ class LevelWalk {
   void begin(const Level& level, uint32_t ef);
   // Compares the rows at `places`, at most k_list_rows_max, with the query.
   void compare(const Level& level, const QuerySimilarity& query, std::span<const uint32_t> places);
-  // Follows the links of the nearest row whose links were not yet followed; false at the end.
+  // Follows the links of the nearest rows whose links were not yet followed, some at once; false at
+  // the end.
   bool step(const Level& level, const QuerySimilarity& query);
 
   // The same in level 0, where only rows that `filter` admits are compared, kept and followed. A

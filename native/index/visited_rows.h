@@ -41,6 +41,11 @@ class VisitedRows {
     return {met_.data() + before, count_ - before};
   }
 
+  // The rows that came last.
+  std::span<const uint32_t> last(size_t count) const {
+    return std::span(met_).subspan(count_ - count, count);
+  }
+
   uint64_t ram_bytes() const {
     return bits_.capacity() * sizeof(uint64_t) + met_.capacity() * sizeof(uint32_t);
   }
