@@ -26,9 +26,9 @@ using segment::Segment;
 namespace {
 
 constexpr size_t k_gather_rows = 1024;  // read at once where rows are put in order
-// What codes are trained on: some hundred rows for each of 256 centroids, unless they are long.
-constexpr uint64_t k_sample_rows = 32768;
-constexpr uint64_t k_sample_bytes = 64 << 20;
+// What codes are trained on: 256 rows for each of 256 centroids, unless they are long.
+constexpr uint64_t k_sample_rows = 65536;
+constexpr uint64_t k_sample_bytes = 128 << 20;
 
 bool fewer_rows(const SegmentView& a, const SegmentView& b) {
   return std::pair(a.live_count(), a.segment->id()) < std::pair(b.live_count(), b.segment->id());
