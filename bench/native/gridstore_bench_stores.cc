@@ -1,5 +1,6 @@
 #include "gridstore_bench_stores.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -105,6 +106,35 @@ class GridstoreStore final : public Store {
   SpinningLock writing_;
   std::mutex flushing_;
   uint64_t number_ = 0;
+};
+
+// Values in memory and nothing else: what the machine and the measuring let any store have.
+class MemoryStore final : public Store {
+ public:
+  explicit MemoryStore(const std::string&) {}
+
+  void put(uint32_t key, base::Bytes value) override {
+    const std::lock_guard lock(lock_);
+    if (key >= values_.size()) {
+      values_.resize(std::max<size_t>(key + 1, 2 * values_.size()));
+    }
+    values_[key].assign(value.begin(), value.end());
+  }
+
+  bool get(uint32_t key, std::vector<std::byte>& value) override {
+    const std::lock_guard lock(lock_);
+    if (key >= values_.size() || values_[key].empty()) {
+      return false;
+    }
+    value = values_[key];
+    return true;
+  }
+
+  void flush() override {}
+
+ private:
+  SpinningLock lock_;
+  std::vector<std::vector<std::byte>> values_ = std::vector<std::vector<std::byte>>(1 << 21);
 };
 
 #ifdef ASYNCSTORE_BENCH_ROCKSDB
@@ -238,6 +268,7 @@ std::unique_ptr<Store> open_store(const std::string& folder) {
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
       {"gridstore", "the last flush: its caller has a log", &open_store<GridstoreStore>},
+      {"memory", "none: values in an array under a lock", &open_store<MemoryStore>},
 #ifdef ASYNCSTORE_BENCH_ROCKSDB
       {"rocksdb", "log without sync; FlushWAL(sync)", &open_store<RocksStoreWithLog>},
       {"rocksdb-no-log", "the last flush: disableWAL; Flush", &open_store<RocksStoreWithoutLog>},
