@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asyncstore.errors import InvalidArgumentError, UnsupportedError
+from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import lower_reading
 from asyncstore.members import list_of, shown, struct_of
 from asyncstore.models import (
@@ -45,7 +45,7 @@ from asyncstore.query import (
 from asyncstore.reads import Reads
 from asyncstore.search_plan import SearchPlan, check_limit, check_threshold
 from asyncstore.settings import UNNAMED
-from asyncstore.vectors import AnyField, SparseField, VectorField, find_field
+from asyncstore.vectors import AnyField, find_field
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
@@ -147,9 +147,6 @@ class QueryLowering:
         path: str,
     ) -> Sought | Diverse:
         mmr = query.mmr if isinstance(query, NearestQuery) else None
-        if mmr is not None and not isinstance(field, VectorField):
-            kind = "sparse vectors" if isinstance(field, SparseField) else "multivectors"
-            raise UnsupportedError(f"{path}query.mmr: not supported yet for {kind}")
         examples = examples_of(field, source)
         sought = await lower_query(query, examples, self._pace, f"{path}query")
         return sought if mmr is None else Diverse.of(mmr, sought, f"{path}query.mmr")

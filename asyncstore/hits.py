@@ -88,9 +88,8 @@ class Hits(Reads):
         part = dataclasses.replace(asked, limit=diverse.candidates(count), offset=0)
         rows = await self._ranked(part, diverse.sought, filter, [field], False)
         hits = await scored_points(rows, (), is_unnamed=self._is_unnamed)
-        present, vectors = rows[3][field.number]  # what is gone by now is not present
-        distance = self._settings.vectors[field.name].distance
-        chosen = await diverse.chosen(vectors, present, distance, count)
+        vectors = rows[3][field.number]
+        chosen = await diverse.chosen(field, vectors, self._settings.distance_of(field), count)
         page = [hits[row] for row in chosen[asked.offset :]]
         return await self._with_contents(page, wanted, selection)
 

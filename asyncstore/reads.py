@@ -34,7 +34,14 @@ from asyncstore.names import check_name
 from asyncstore.pace import Pace
 from asyncstore.payload import PayloadSelection, check_path, payload_selection
 from asyncstore.query import Order
-from asyncstore.rows import in_order, records, scored_points, search_batch_of, unscored_points
+from asyncstore.rows import (
+    PointVectors,
+    in_order,
+    records,
+    scored_points,
+    search_batch_of,
+    unscored_points,
+)
 from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
 from asyncstore.sparse import SparseArrays, sparse_queries, sparse_query
 from asyncstore.vectors import (
@@ -483,16 +490,12 @@ class Reads(Handle):
 
         A dense vector is an array, a sparse one indices and values, a multivector its rows.
         """
-        engine = self._engine
-        submit = partial(
-            engine.native.submit_retrieve, self._native, list(ids), [field.number], False
-        )
-        found, _, _, vectors, _ = cast("Rows", await engine.call(engine.reads, submit))
-        present, *numbers = vectors[field.number]
+        found, (present, numbers, *parts) = await self._read_vectors(field, ids)
         if isinstance(field, VectorField):
-            rows = numbers[0]
-            return {point: rows[row] if present[row] else None for row, point in enumerate(found)}
-        offsets, *parts = numbers
+            return {
+                point: numbers[row] if present[row] else None for row, point in enumerate(found)
+            }
+        offsets = numbers
         cuts = [slice(int(offsets[row]), int(offsets[row + 1])) for row in range(len(found))]
         own = [tuple(part[cut] for part in parts) for cut in cuts]
         is_sparse = isinstance(field, SparseField)
@@ -500,6 +503,17 @@ class Reads(Handle):
             point: (one if is_sparse else one[0]) if is_there else None
             for point, one, is_there in zip(found, own, present, strict=True)
         }
+
+    async def _read_vectors(
+        self, field: AnyField, ids: Sequence[PointId]
+    ) -> tuple[list[PointId], PointVectors]:
+        """The points there are of some, in their order, and their vectors as arrays."""
+        engine = self._engine
+        submit = partial(
+            engine.native.submit_retrieve, self._native, list(ids), [field.number], False
+        )
+        found, _, _, vectors, _ = cast("Rows", await engine.call(engine.reads, submit))
+        return found, vectors[field.number]
 
     def _sibling(self, name: object) -> Reads:
         """Another collection of the store, or this one."""
