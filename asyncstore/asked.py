@@ -103,7 +103,7 @@ class QueryLowering:
         check_limit(limit)
         field: AnyField | None = None
         if given.using:  # also where it is not needed: a name that is wrong is told
-            field = find_field(collection._fields, given.using)
+            field = find_field(collection._fields, given.using, f"{path}using")
         plan = SearchPlan.of(given.params)
         threshold = check_threshold(given.score_threshold)
         filter = await lower_reading(given.filter, collection._fields, self._pace, f"{path}filter")
@@ -134,7 +134,7 @@ class QueryLowering:
                 _check_sample(sample, f"{path}query.sample")
                 sought = Sampled()
             case _:
-                field = field or find_field(collection._fields, UNNAMED)
+                field = field or find_field(collection._fields, UNNAMED, f"{path}using")
                 source = self._source(given.lookup_from, field)
                 sought = await self._sought(query, field, source, path)
         return Asked(sought, fuse, field, prefetches, filter, plan, threshold, limit, offset)
@@ -178,9 +178,8 @@ class QueryLowering:
             return Source(field, partial(collection._vectors_of, field))
         given = struct_of(lookup_from, LookupLocation, "lookup_from")
         other = collection._sibling(given.collection)
-        other_field = find_field(
-            other._fields, field.name if given.vector is None else given.vector
-        )
+        name = field.name if given.vector is None else given.vector
+        other_field = find_field(other._fields, name, "lookup_from.vector")
         if type(other_field) is not type(field):
             raise InvalidArgumentError(
                 f"lookup_from.vector: '{other_field.name}' of '{other.name}' and '{field.name}' of "

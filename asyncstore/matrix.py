@@ -117,7 +117,7 @@ class Matrices(Queries):
         """Ids in order, and the nearest others of each."""
         check_number(sample, Bounds(2, _SAMPLE_MAX), "sample")
         check_number(limit, Bounds(1), "limit")
-        field = find_field(self._fields, using)
+        field = find_field(self._fields, using, "using")
         lowered = await lower_reading(filter, self._fields, Pace())
         with_vector: NativeFilter = ([("has_vector", field.number)], [], [], None)
         among = all_of([with_vector, *([] if lowered is None else [lowered])])

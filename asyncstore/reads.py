@@ -294,7 +294,7 @@ class Reads(Handle):
         check_offset(offset)
         threshold = check_threshold(score_threshold)
         plan = SearchPlan.of(params)
-        field = find_field(self._fields, using)
+        field = find_field(self._fields, using, "using")
         wanted = self._wanted(with_vectors) if with_vectors else ()
         lowered = None if filter is None else await lower_reading(filter, self._fields, Pace())
         query: Matrix | SparseArrays | MultivectorArrays
@@ -353,7 +353,7 @@ class Reads(Handle):
         """
         check_limit(limit, CANDIDATES_MAX)
         plan = SearchPlan.of(params)
-        field = find_field(self._fields, using)
+        field = find_field(self._fields, using, "using")
         lowered = await lower_reading(filter, self._fields, Pace())
         native = self._engine.native
         submit: Callable[..., int]
@@ -528,7 +528,10 @@ class Reads(Handle):
             raise InvalidArgumentError(
                 f"with_vectors: must be a bool or a list of names, got {with_vectors!r}"
             )
-        return [find_field(self._fields, name) for name in with_vectors]
+        return [
+            find_field(self._fields, name, f"with_vectors[{place}]")
+            for place, name in enumerate(with_vectors)
+        ]
 
     def _cut(self, limit: int) -> int:
         """A limit above the number of points asks for all of them, and must not reserve more."""

@@ -79,15 +79,17 @@ class SparseField:
 AnyField: TypeAlias = VectorField | SparseField | MultivectorField
 
 
-def find_field(fields: Mapping[str, AnyField], name: object) -> AnyField:
+def find_field(fields: Mapping[str, AnyField], name: object, path: str = "") -> AnyField:
     """The field with this name.
 
     Raises:
-        InvalidArgumentError: The collection has no vector of this name.
+        InvalidArgumentError: The collection has no vector of this name; the message begins with the
+            path to it, where one is given.
     """
     found = fields.get(name) if isinstance(name, str) else None
     if found is None:
-        raise InvalidArgumentError(f"Not existing vector name error: {name}")
+        where = f"{path}: " if path else ""
+        raise InvalidArgumentError(f"{where}Not existing vector name error: {name}")
     return found
 
 
