@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import msgspec
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from asyncstore.models import PointId, Record, ScoredPoint, SearchBatch, SparseVector, VectorOutput
 from asyncstore.pace import Pace
-from asyncstore.payload import decode_payload
+from asyncstore.payload import PayloadSelection, decode_payload
 from asyncstore.settings import UNNAMED
 from asyncstore.vectors import AnyField, SparseField, VectorField
 
@@ -24,6 +25,32 @@ PointVectors: TypeAlias = tuple[NDArray[Any], ...]
 
 # Models made in about 0.1 ms.
 _SLICE_ROWS = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What is asked for of points besides their ids.
+
+    Attributes:
+        vectors: The fields whose vectors are wanted.
+        payload: What of the payload is.
+    """
+
+    vectors: Sequence[AnyField] = ()
+    payload: PayloadSelection = False
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether ids are enough."""
+        return self.payload is False and not self.vectors
+
+    @property
+    def fields(self) -> list[int]:
+        """The numbers of the vectors' fields."""
+        return [field.number for field in self.vectors]
+
+
+NOTHING = Contents()
 
 
 async def scored_points(
