@@ -93,6 +93,26 @@ async def test_the_matrix_is_that_of_searches(open_store, settings, vectors):
                 await rows.search_matrix_pairs(**{"using": "one", **wanted})
 
 
+@pytest.mark.parametrize(
+    ("settings", "vectors"), [dense(m.Distance.DOT), multi(m.Distance.DOT), sparse(None)]
+)
+async def test_what_is_lost_while_it_is_drawn_is_left_out(
+    open_store, monkeypatch, settings, vectors
+):
+    async with open_store() as store:
+        rows = await store.create_collection("rows", **settings)
+        points = [m.PointStruct(id=i, vector={"one": vectors[i]}) for i in range(3)]
+        await rows.upsert([*points, m.PointStruct(id=7, vector={})])
+
+        async def drawn(filter, count):
+            return [2, 7, 0, 9, 1]  # 7 has lost its vector by now, 9 is gone
+
+        expected = await rows.search_matrix_offsets(using="one")
+        monkeypatch.setattr(rows, "_drawn", drawn)
+        assert await rows.search_matrix_offsets(using="one") == expected
+        assert expected.ids == [0, 1, 2]
+
+
 async def test_sparse_vectors_that_share_nothing_are_no_pair(open_store):
     words = {1: {3: 2.0, 9: 1.0}, 2: {3: 1.0, 7: 4.0}, 3: {9: 0.0}, 4: {5: 1.0}, 5: {}}
     async with open_store() as store:
