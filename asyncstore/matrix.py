@@ -39,6 +39,8 @@ _LIMIT = 3
 _SAMPLE_MAX = 10_000
 # Searches that the core is asked for at once; between two batches a call can be cancelled.
 _BATCH = 64
+# Points that are compared with all others before the nearest of them are taken.
+_ROWS = 32
 
 
 class Matrices(Queries):
@@ -173,11 +175,13 @@ def _nearest(
     """The nearest others of each."""
     points = compared(field, vectors, distance)
     nearest: list[Nearest] = []
-    for row in range(len(points)):
-        similar = yield from points.of(row)
-        order = np.argsort(-similar, kind="stable")
-        places = order[order != row][:limit]
-        nearest.append((places.tolist(), _scores(similar[places], distance).tolist()))
+    for start in range(0, len(points), _ROWS):
+        some = yield from points.of(start, min(start + _ROWS, len(points)))
+        for row, similar in enumerate(some, start):
+            order = np.argsort(-similar, kind="stable")
+            places = order[order != row][:limit]
+            nearest.append((places.tolist(), _scores(similar[places], distance).tolist()))
+            yield
     return nearest
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import TypeAlias, TypeVar, cast
 
 import anyio.to_thread
@@ -26,8 +26,9 @@ Similarities: TypeAlias = NDArray[np.floating]
 Steps: TypeAlias = Generator[None, None, T]
 
 _SLICE_S = 0.01
-# Numbers of the rows of multivectors that are multiplied at once, in some ms.
-_PIECE_ELEMENTS = 1 << 22
+# Numbers that are compared at once, in some ms. Not rather one row after the other: where BLAS has
+# threads they would meet for each.
+_PIECE_ELEMENTS = 1 << 23
 
 
 async def on_thread(steps: Steps[T]) -> T:
@@ -66,8 +67,8 @@ class Compared(ABC):
         """Of one query to each, (n,)."""
 
     @abstractmethod
-    def of(self, row: int) -> Steps[Similarities]:
-        """Of one of them, as a query, to each, (n,)."""
+    def of(self, start: int, stop: int) -> Steps[Similarities]:
+        """Of some of them, as queries, to each, (stop - start, n)."""
 
     @abstractmethod
     def to(self, row: int) -> Steps[Similarities]:
@@ -94,11 +95,15 @@ class _Dense(Compared):
     def of_query(self, query: Arrays) -> Steps[Similarities]:
         return self._of(_comparable(cast(Matrix, query), self._distance))
 
-    def of(self, row: int) -> Steps[Similarities]:
-        return self._of(self._matrix[row : row + 1])
+    def of(self, start: int, stop: int) -> Steps[Similarities]:
+        pieces = []
+        for similar in _pieces(self._matrix[start:stop], self._matrix, self._distance):
+            pieces.append(similar)
+            yield
+        return np.concatenate(pieces)
 
     def to(self, row: int) -> Steps[Similarities]:
-        return self.of(row)
+        return self._of(self._matrix[row : row + 1])
 
     def _of(self, vector: NDArray[np.floating]) -> Steps[Similarities]:
         similar: Similarities = _similarities(vector, self._matrix, self._distance)[0]
@@ -124,12 +129,12 @@ class _Sparse(Compared):
         known = np.isin(indices, self._indices)
         return self._of(np.searchsorted(self._indices, indices[known]), values[known])
 
-    def of(self, row: int) -> Steps[Similarities]:
-        own = slice(int(self._offsets[row]), int(self._offsets[row + 1]))
-        return self._of(self._numbers[own], self._values[own])
+    def of(self, start: int, stop: int) -> Steps[Similarities]:
+        return _stacked(self.to(row) for row in range(start, stop))
 
     def to(self, row: int) -> Steps[Similarities]:
-        return self.of(row)
+        own = slice(int(self._offsets[row]), int(self._offsets[row + 1]))
+        return self._of(self._numbers[own], self._values[own])
 
     def _of(self, numbers: NDArray[np.intp], values: NDArray[np.float32]) -> Steps[Similarities]:
         weights = np.zeros(len(self._indices))
@@ -156,19 +161,19 @@ class _Multivectors(Compared):
         _, rows = cast(MultivectorArrays, query)
         return self._of(_comparable(rows, self._distance))
 
-    def of(self, row: int) -> Steps[Similarities]:
-        return self._of(self._own(row))
+    def of(self, start: int, stop: int) -> Steps[Similarities]:
+        return _stacked(self._of(self._own(row)) for row in range(start, stop))
 
     def to(self, row: int) -> Steps[Similarities]:
         nearest = np.full(len(self._rows), -np.inf, self._rows.dtype)
-        for similar in self._pieces(self._own(row)):
+        for similar in _pieces(self._own(row), self._rows, self._distance):
             np.maximum(nearest, similar.max(axis=0), out=nearest)
             yield
         return np.add.reduceat(nearest, self._offsets[:-1], dtype=np.float64)
 
     def _of(self, query: NDArray[np.floating]) -> Steps[Similarities]:
         sums = np.zeros(len(self))
-        for similar in self._pieces(query):
+        for similar in _pieces(query, self._rows, self._distance):
             sums += np.maximum.reduceat(similar, self._offsets[:-1], axis=1).sum(axis=0)
             yield
         return sums
@@ -176,11 +181,13 @@ class _Multivectors(Compared):
     def _own(self, row: int) -> NDArray[np.floating]:
         return self._rows[self._offsets[row] : self._offsets[row + 1]]
 
-    def _pieces(self, query: NDArray[np.floating]) -> Iterator[Similarities]:
-        """Of some rows of a query after the other to all rows, (k, m)."""
-        count = max(1, _PIECE_ELEMENTS // max(1, self._rows.size))
-        for start in range(0, len(query), count):
-            yield _similarities(query[start : start + count], self._rows, self._distance)
+
+def _stacked(every: Iterable[Steps[Similarities]]) -> Steps[Similarities]:
+    """What each comes to, (k, n)."""
+    found = []
+    for steps in every:
+        found.append((yield from steps))
+    return np.stack(found)
 
 
 def _comparable(matrix: NDArray[np.floating], distance: Distance) -> NDArray[np.floating]:
@@ -189,6 +196,15 @@ def _comparable(matrix: NDArray[np.floating], distance: Distance) -> NDArray[np.
         return matrix
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     return matrix / np.where(lengths > 0, lengths, 1)
+
+
+def _pieces(
+    vectors: NDArray[np.floating], matrix: NDArray[np.floating], distance: Distance
+) -> Iterator[Similarities]:
+    """Of some of the vectors after the other to each row of a matrix, (k, n)."""
+    count = max(1, _PIECE_ELEMENTS // max(1, matrix.size))
+    for start in range(0, len(vectors), count):
+        yield _similarities(vectors[start : start + count], matrix, distance)
 
 
 def _similarities(

@@ -33,21 +33,33 @@ def outcome(steps):
 def test_a_long_multivector_is_compared_in_pieces(monkeypatch, distance):
     rng = np.random.default_rng(1)
     parts = [rng.standard_normal((count, 3)).astype(np.float32) for count in (1, 7, 2, 4)]
-    whole = compared(ROWS, ragged(parts), distance)
-    at_once = {
-        (way, row): outcome(getattr(whole, way)(row)) for way in ("of", "to") for row in (1, 3)
-    }
+    four = compared(ROWS, ragged(parts), distance)
+    of, steps = outcome(four.of(0, 4))
+    assert steps == 4
     monkeypatch.setattr(similarity, "_PIECE_ELEMENTS", 3 * 14 * 2)  # two rows of a query
-    for (way, row), (similar, steps) in at_once.items():
-        assert steps == 1
-        again, pieces = outcome(getattr(whole, way)(row))
-        assert pieces == (len(parts[row]) + 1) // 2
-        np.testing.assert_allclose(again, similar, rtol=1e-5)
-    by_query, _ = outcome(whole.of_query(ragged([parts[1]])))
-    np.testing.assert_allclose(by_query, at_once["of", 1][0], rtol=1e-5)
-    # What one is to another as a query is what the other is to it as the one that is found.
-    np.testing.assert_allclose(at_once["of", 1][0][3], at_once["to", 3][0][1], rtol=1e-5)
-    assert at_once["of", 1][0][3] != pytest.approx(at_once["to", 1][0][3])
+    for row, part in enumerate(parts):
+        pieces = (len(part) + 1) // 2
+        for way in (four.of(row, row + 1), four.of_query(ragged([part]))):
+            similar, steps = outcome(way)
+            np.testing.assert_allclose(similar.ravel(), of[row], rtol=1e-5)
+            assert steps == pieces
+        # What one is to another as a query is what the other is to it as the one that is found.
+        similar, steps = outcome(four.to(row))
+        np.testing.assert_allclose(similar, of[:, row], rtol=1e-5)
+        assert steps == pieces
+    assert of[1, 3] != pytest.approx(of[3, 1])
+
+
+@pytest.mark.parametrize("distance", list(Distance))
+def test_several_vectors_are_compared_at_once(monkeypatch, distance):
+    matrix = np.random.default_rng(1).standard_normal((9, 4)).astype(np.float32)
+    nine = compared(VectorField("docs", 0, "", 4), matrix, distance)
+    for elements, steps in ((1 << 20, 1), (9 * 4 * 2, 3), (1, 5)):
+        monkeypatch.setattr(similarity, "_PIECE_ELEMENTS", elements)
+        similar, taken = outcome(nine.of(2, 7))
+        assert (similar.shape, taken) == ((5, 9), steps)
+        for row in range(5):
+            np.testing.assert_allclose(similar[row], outcome(nine.to(row + 2))[0], rtol=1e-5)
 
 
 def test_sparse_vectors_may_be_empty_and_queries_have_other_indices():
@@ -55,11 +67,8 @@ def test_sparse_vectors_may_be_empty_and_queries_have_other_indices():
     offsets, every = ragged([np.array(one, np.uint32) for one in indices])
     vectors = offsets, every, np.concatenate([np.array(one, np.float32) for one in values])
     three = compared(SPARSE, vectors, Distance.DOT)
-    assert [outcome(three.of(row))[0].tolist() for row in range(3)] == [
-        [5, 0, 4],
-        [0, 0, 0],
-        [4, 0, 80],
-    ]
+    assert outcome(three.of(0, 3))[0].tolist() == [[5, 0, 4], [0, 0, 0], [4, 0, 80]]
+    assert outcome(three.to(2))[0].tolist() == [4, 0, 80]
     query = (np.array([0, 3], np.uint64), np.array([0, 4, 5], np.uint32), np.ones(3, np.float32))
     assert outcome(three.of_query(query))[0].tolist() == [0, 0, 8]
     nothing = np.zeros(3, np.uint64), np.empty(0, np.uint32), np.empty(0, np.float32)
@@ -109,6 +118,6 @@ async def test_what_is_beyond_all_measure_makes_no_noise():
 
     def steps():
         dense = compared(VectorField("docs", 0, "", 2), vectors, Distance.DOT)
-        return (yield from dense.of(0))
+        return (yield from dense.to(0))
 
     assert np.isinf(await on_thread(steps())).all()
