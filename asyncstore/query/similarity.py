@@ -174,7 +174,8 @@ class _Multivectors(Compared):
     def _of(self, query: NDArray[np.floating]) -> Steps[Similarities]:
         sums = np.zeros(len(self))
         for similar in _pieces(query, self._rows, self._distance):
-            sums += np.maximum.reduceat(similar, self._offsets[:-1], axis=1).sum(axis=0)
+            nearest = np.maximum.reduceat(similar, self._offsets[:-1], axis=1)
+            sums += nearest.sum(axis=0, dtype=np.float64)
             yield
         return sums
 
