@@ -71,9 +71,11 @@ def score_of(query, distance, vector, similarity=similarity):
             )
 
 
-def ranked(query, distance, vectors):
+def ranked(query, distance, vectors, similarity=similarity):
     """All ids with their scores, best first."""
-    scores = {point: score_of(query, distance, vector) for point, vector in vectors.items()}
+    scores = {
+        point: score_of(query, distance, vector, similarity) for point, vector in vectors.items()
+    }
     sign = 1 if smaller_is_better(query, distance) else -1
     return sorted(scores.items(), key=lambda one: sign * one[1])
 
