@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asyncstore.errors import InvalidArgumentError, UnsupportedError
+from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import lower_reading
 from asyncstore.members import list_of, shown, struct_of
 from asyncstore.models import (
@@ -45,7 +45,7 @@ from asyncstore.query import (
 from asyncstore.reads import Reads
 from asyncstore.search_plan import SearchPlan, check_limit, check_threshold
 from asyncstore.settings import UNNAMED
-from asyncstore.vectors import AnyField, SparseField, VectorField, find_field
+from asyncstore.vectors import AnyField, find_field
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
@@ -103,7 +103,7 @@ class QueryLowering:
         check_limit(limit)
         field: AnyField | None = None
         if given.using:  # also where it is not needed: a name that is wrong is told
-            field = find_field(collection._fields, given.using)
+            field = find_field(collection._fields, given.using, f"{path}using")
         plan = SearchPlan.of(given.params)
         threshold = check_threshold(given.score_threshold)
         filter = await lower_reading(given.filter, collection._fields, self._pace, f"{path}filter")
@@ -134,7 +134,7 @@ class QueryLowering:
                 _check_sample(sample, f"{path}query.sample")
                 sought = Sampled()
             case _:
-                field = field or find_field(collection._fields, UNNAMED)
+                field = field or find_field(collection._fields, UNNAMED, f"{path}using")
                 source = self._source(given.lookup_from, field)
                 sought = await self._sought(query, field, source, path)
         return Asked(sought, fuse, field, prefetches, filter, plan, threshold, limit, offset)
@@ -147,9 +147,6 @@ class QueryLowering:
         path: str,
     ) -> Sought | Diverse:
         mmr = query.mmr if isinstance(query, NearestQuery) else None
-        if mmr is not None and not isinstance(field, VectorField):
-            kind = "sparse vectors" if isinstance(field, SparseField) else "multivectors"
-            raise UnsupportedError(f"{path}query.mmr: not supported yet for {kind}")
         examples = examples_of(field, source)
         sought = await lower_query(query, examples, self._pace, f"{path}query")
         return sought if mmr is None else Diverse.of(mmr, sought, f"{path}query.mmr")
@@ -181,9 +178,8 @@ class QueryLowering:
             return Source(field, partial(collection._vectors_of, field))
         given = struct_of(lookup_from, LookupLocation, "lookup_from")
         other = collection._sibling(given.collection)
-        other_field = find_field(
-            other._fields, field.name if given.vector is None else given.vector
-        )
+        name = field.name if given.vector is None else given.vector
+        other_field = find_field(other._fields, name, "lookup_from.vector")
         if type(other_field) is not type(field):
             raise InvalidArgumentError(
                 f"lookup_from.vector: '{other_field.name}' of '{other.name}' and '{field.name}' of "

@@ -39,8 +39,8 @@ from asyncstore.payload import check_path, decode_payload, payload_selection
 from asyncstore.queries import Queries
 from asyncstore.query import Diverse, Sought
 from asyncstore.reads import Reads
+from asyncstore.rows import NOTHING, Contents
 from asyncstore.together import all_at_once
-from asyncstore.vectors import AnyField
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
@@ -158,8 +158,9 @@ class Groups(Queries):
         check_path(group_by, "group_by")
         check_number(limit, Bounds(1), "limit")
         check_number(group_size, Bounds(1), "group_size")
-        selection = payload_selection(with_payload)
-        wanted = self._wanted(with_vectors) if with_vectors else []
+        contents = Contents(
+            self._wanted(with_vectors) if with_vectors else (), payload_selection(with_payload)
+        )
         lookup = None if with_lookup is None else self._lookup(with_lookup)
         given = Prefetch(
             prefetch=prefetch,  # type: ignore[arg-type]
@@ -178,8 +179,8 @@ class Groups(Queries):
         else:
             await self._group_ranked(asked, group_by, grouping)
         hits = {point: hit for group in grouping.groups.values() for point, hit in group.items()}
-        if selection is not False or wanted:
-            points = await self._points(list(hits), wanted, selection)
+        if not contents.is_nothing:
+            points = await self._points(list(hits), contents)
             hits = {
                 point: msgspec.structs.replace(
                     hits[point], payload=found.payload, vector=found.vector
@@ -203,7 +204,7 @@ class Groups(Queries):
         else:
             count = sum(one.limit for one in asked.prefetches)
         everything = dataclasses.replace(asked, limit=count)
-        for hit in await self._find(everything, [], (), ("group_keys", [group_by])):
+        for hit in await self._find(everything, [], _keys_of(group_by)):
             bare = msgspec.structs.replace(hit, payload=None)
             grouping.add(bare, _keys_in(hit.payload or {}))
 
@@ -241,7 +242,7 @@ class Groups(Queries):
         async def fill(key: Key) -> None:
             own = await lower_reading(_among([key], group_by), self._fields, Pace())
             filters = [*restrictions, *([] if own is None else [own])]
-            hits = await self._hits(one, all_of(filters), (), False)
+            hits = await self._hits(one, all_of(filters), NOTHING)
             grouping.groups[key] = {hit.id: hit for hit in hits}
 
         await all_at_once([partial(fill, key) for key in grouping.open_keys()])
@@ -280,15 +281,15 @@ class Groups(Queries):
         groups: tuple[int, int] | None,
     ) -> list[tuple[ScoredPoint, list[Key]]]:
         """Points, best first, and the keys of their groups."""
-        selection = ("group_keys", [group_by])
+        contents = _keys_of(group_by)
         if not isinstance(asked.sought, Sought):
-            hits = await self._hits(asked, filter, (), selection)
+            hits = await self._hits(asked, filter, contents)
             return [
                 (msgspec.structs.replace(hit, payload=None), _keys_in(hit.payload or {}))
                 for hit in hits
             ]
         ids, scores, versions, _, texts = await self._ranked(
-            asked, asked.sought, filter, (), selection, groups
+            asked, asked.sought, filter, contents, groups
         )
         if texts is None:
             return []  # nothing was found
@@ -311,7 +312,8 @@ class Groups(Queries):
         lookup = struct_of(given, WithLookup, "with_lookup")
         vectors = lookup.with_vectors if lookup.with_vector is None else lookup.with_vector
         other = self._sibling(lookup.collection)
-        return _Lookup(other, lookup.with_payload, other._wanted(vectors))
+        contents = Contents(other._wanted(vectors), payload_selection(lookup.with_payload))
+        return _Lookup(other, contents)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,8 +321,7 @@ class _Lookup:
     """Points of another collection by the keys of groups."""
 
     collection: Reads
-    with_payload: WithPayload
-    wanted: list[AnyField]
+    contents: Contents
 
     async def records(self, keys: Sequence[Key]) -> dict[Key, Record]:
         """The points that there are; all in one read."""
@@ -330,10 +331,14 @@ class _Lookup:
                 ids[key] = point_id(key, "with_lookup")
             except InvalidArgumentError:
                 continue  # no point can have it as its id
-        selection = payload_selection(self.with_payload)
-        found = await self.collection._records(list(ids.values()), self.wanted, selection)
+        found = await self.collection._records(list(ids.values()), self.contents)
         records = {record.id: record for record in found}
         return {key: records[point] for key, point in ids.items() if point in records}
+
+
+def _keys_of(group_by: str) -> Contents:
+    """In the place of the payload the keys of a point's groups."""
+    return Contents(payload=("group_keys", [group_by]))
 
 
 def _keys_in(payload: Mapping[str, object]) -> list[Key]:

@@ -13,11 +13,9 @@ import numpy as np
 
 from asyncstore.asked import Asked, Sampled, all_of, has_id
 from asyncstore.models import PointId, ScoredPoint
-from asyncstore.payload import PayloadSelection
 from asyncstore.query import Diverse, Order, Sought
 from asyncstore.reads import Reads
-from asyncstore.rows import in_order, scored_points, unscored_points
-from asyncstore.vectors import AnyField
+from asyncstore.rows import NOTHING, Contents, in_order, scored_points, unscored_points
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter, Rows, ScrollPage
@@ -28,33 +26,28 @@ class Hits(Reads):
     """The ways of finding points."""
 
     async def _hits(
-        self,
-        asked: Asked,
-        filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
+        self, asked: Asked, filter: NativeFilter | None, contents: Contents
     ) -> list[ScoredPoint]:
         """By what is sought; lists are not merged here."""
         if isinstance(asked.sought, Sought):
-            rows = await self._ranked(asked, asked.sought, filter, wanted, selection)
-            return await scored_points(rows, wanted, is_unnamed=self._is_unnamed)
+            rows = await self._ranked(asked, asked.sought, filter, contents)
+            return await scored_points(rows, contents.vectors, is_unnamed=self._is_unnamed)
         if isinstance(asked.sought, Diverse):
-            return await self._diverse(asked, asked.sought, filter, wanted, selection)
+            return await self._diverse(asked, asked.sought, filter, contents)
         if asked.threshold is not None and asked.threshold > 0:
             return []  # all scores are 0
         if isinstance(asked.sought, Order):
-            return await self._ordered(asked, asked.sought, filter, wanted, selection)
+            return await self._ordered(asked, asked.sought, filter, contents)
         if isinstance(asked.sought, Sampled):
-            return await self._sampled(asked, filter, wanted, selection)
-        return await self._by_id(asked, filter, wanted, selection)
+            return await self._sampled(asked, filter, contents)
+        return await self._by_id(asked, filter, contents)
 
     async def _ranked(
         self,
         asked: Asked,
         sought: Sought,
         filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
+        contents: Contents,
         groups: tuple[int, int] | None = None,
     ) -> Rows:
         """By similarity."""
@@ -67,87 +60,65 @@ class Hits(Reads):
             offset=asked.offset,
             threshold=asked.threshold,
             filter=filter,
-            wanted=wanted,
-            selection=selection,
+            contents=contents,
             score=sought.score,
             excluded=sought.excluded,
             groups=groups,
         )
 
     async def _diverse(
-        self,
-        asked: Asked,
-        diverse: Diverse,
-        filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
+        self, asked: Asked, diverse: Diverse, filter: NativeFilter | None, contents: Contents
     ) -> list[ScoredPoint]:
         """By similarity, those left out that are like others; in the order of their choice."""
         assert asked.field is not None
         field, count = asked.field, asked.offset + asked.limit
         part = dataclasses.replace(asked, limit=diverse.candidates(count), offset=0)
-        rows = await self._ranked(part, diverse.sought, filter, [field], False)
+        rows = await self._ranked(part, diverse.sought, filter, Contents([field]))
         hits = await scored_points(rows, (), is_unnamed=self._is_unnamed)
-        present, vectors = rows[3][field.number]  # what is gone by now is not present
-        distance = self._settings.vectors[field.name].distance
-        chosen = await diverse.chosen(vectors, present, distance, count)
+        vectors = rows[3][field.number]
+        chosen = await diverse.chosen(field, vectors, self._settings.distance_of(field), count)
         page = [hits[row] for row in chosen[asked.offset :]]
-        return await self._with_contents(page, wanted, selection)
+        return await self._with_contents(page, contents)
 
     async def _by_id(
-        self,
-        asked: Asked,
-        filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
+        self, asked: Asked, filter: NativeFilter | None, contents: Contents
     ) -> list[ScoredPoint]:
         engine = self._engine
 
-        async def page(
-            first: PointId | None, limit: int, fields: list[int], what: PayloadSelection
-        ) -> ScrollPage:
+        async def page(first: PointId | None, limit: int, what: Contents) -> ScrollPage:
             submit = partial(
                 engine.native.submit_scroll,
                 self._native,
                 first,
                 self._cut(limit),
-                fields,
-                what,
+                what.fields,
+                what.payload,
                 filter=filter,
             )
             return cast("ScrollPage", await engine.call(engine.reads, submit))
 
         first: PointId | None = None
         if asked.offset > 0:
-            _, first = await page(None, asked.offset, [], False)
+            _, first = await page(None, asked.offset, NOTHING)
             if first is None:
                 return []
-        rows, _ = await page(first, asked.limit, [field.number for field in wanted], selection)
-        return await unscored_points(rows, wanted, is_unnamed=self._is_unnamed)
+        rows, _ = await page(first, asked.limit, contents)
+        return await unscored_points(rows, contents.vectors, is_unnamed=self._is_unnamed)
 
     async def _ordered(
-        self,
-        asked: Asked,
-        order: Order,
-        filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
+        self, asked: Asked, order: Order, filter: NativeFilter | None, contents: Contents
     ) -> list[ScoredPoint]:
         """By the values of a field; a point comes once for each."""
         ids, values = await self._in_order(order, filter, asked.limit, asked.offset)
-        points = await self._points(list(dict.fromkeys(ids)), wanted, selection)
+        points = await self._points(list(dict.fromkeys(ids)), contents)
         return in_order(points, ids, values)
 
     async def _sampled(
-        self,
-        asked: Asked,
-        filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
+        self, asked: Asked, filter: NativeFilter | None, contents: Contents
     ) -> list[ScoredPoint]:
         """Some points, in an order that is drawn, too."""
         ids = await self._drawn(filter, self._cut(asked.limit + asked.offset))
-        return list((await self._points(ids[asked.offset :], wanted, selection)).values())
+        return list((await self._points(ids[asked.offset :], contents)).values())
 
     async def _drawn(self, filter: NativeFilter | None, count: int) -> list[PointId]:
         """Ids of at most ``count`` points, drawn at random."""
@@ -173,12 +144,12 @@ class Hits(Reads):
         return set(rows[0])
 
     async def _with_contents(
-        self, hits: list[ScoredPoint], wanted: Sequence[AnyField], selection: PayloadSelection
+        self, hits: list[ScoredPoint], contents: Contents
     ) -> list[ScoredPoint]:
         """The same points with what is asked for of them; without those that are gone by now."""
-        if selection is False and not wanted:
+        if contents.is_nothing:
             return hits
-        points = await self._points([hit.id for hit in hits], wanted, selection)
+        points = await self._points([hit.id for hit in hits], contents)
         return [
             msgspec.structs.replace(points[hit.id], score=hit.score)
             for hit in hits

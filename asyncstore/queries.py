@@ -22,11 +22,11 @@ from asyncstore.models import (
     WithPayload,
 )
 from asyncstore.pace import Pace
-from asyncstore.payload import PayloadSelection, payload_selection
+from asyncstore.payload import payload_selection
 from asyncstore.query import Candidate, Formula
+from asyncstore.rows import NOTHING, Contents
 from asyncstore.search_plan import check_offset
 from asyncstore.together import all_at_once
-from asyncstore.vectors import AnyField
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
@@ -95,7 +95,7 @@ class Queries(Hits):
         """
         selection = payload_selection(with_payload)
         check_offset(offset)
-        wanted = self._wanted(with_vectors) if with_vectors else []
+        contents = Contents(self._wanted(with_vectors) if with_vectors else (), selection)
         pace = Pace()
         given = Prefetch(
             prefetch=prefetch,  # type: ignore[arg-type]
@@ -108,22 +108,18 @@ class Queries(Hits):
             lookup_from=lookup_from,  # type: ignore[arg-type]
         )
         asked = await QueryLowering(self, pace).asked(given, offset=offset)
-        return await self._find(asked, [], wanted, selection)
+        return await self._find(asked, [], contents)
 
     async def _find(
-        self,
-        asked: Asked,
-        restrictions: list[NativeFilter],
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
+        self, asked: Asked, restrictions: list[NativeFilter], contents: Contents
     ) -> list[ScoredPoint]:
         """What was asked for, of the points that pass all restrictions."""
         if asked.fuse is not None:
             own = restrictions if asked.filter is None else [*restrictions, asked.filter]
             lists = await self._prefetched(asked, own)
-            return await self._merged(asked, lists, wanted, selection)
+            return await self._merged(asked, lists, contents)
         filters = await self._candidates(asked, restrictions)
-        return await self._hits(asked, all_of(filters), wanted, selection)
+        return await self._hits(asked, all_of(filters), contents)
 
     async def _candidates(
         self, asked: Asked, restrictions: Sequence[NativeFilter] = ()
@@ -142,17 +138,13 @@ class Queries(Hits):
         lists: list[list[ScoredPoint]] = [[] for _ in asked.prefetches]
 
         async def prefetch(number: int) -> None:
-            lists[number] = await self._find(asked.prefetches[number], restrictions, (), False)
+            lists[number] = await self._find(asked.prefetches[number], restrictions, NOTHING)
 
         await all_at_once([partial(prefetch, number) for number in range(len(lists))])
         return lists
 
     async def _merged(
-        self,
-        asked: Asked,
-        lists: Sequence[Sequence[ScoredPoint]],
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
+        self, asked: Asked, lists: Sequence[Sequence[ScoredPoint]], contents: Contents
     ) -> list[ScoredPoint]:
         """What the prefetches found as one list, each point with a score of its own."""
         if isinstance(asked.fuse, Formula):
@@ -166,7 +158,7 @@ class Queries(Hits):
             msgspec.structs.replace(found[point], score=score)
             for point, score in kept[asked.offset : asked.offset + asked.limit]
         ]
-        return await self._with_contents(page, wanted, selection)
+        return await self._with_contents(page, contents)
 
     async def _fused(
         self, asked: Asked, lists: Sequence[Sequence[ScoredPoint]]
@@ -185,7 +177,7 @@ class Queries(Hits):
         passing: list[Collection[PointId]] = [()] * len(formula.conditions)
 
         async def read_payloads() -> None:
-            payloads.update(await self._points(ids, (), formula.selection))
+            payloads.update(await self._points(ids, Contents(payload=formula.selection)))
 
         async def check(number: int) -> None:
             passing[number] = await self._passing(formula.conditions[number], ids)

@@ -34,7 +34,15 @@ from asyncstore.names import check_name
 from asyncstore.pace import Pace
 from asyncstore.payload import PayloadSelection, check_path, payload_selection
 from asyncstore.query import Order
-from asyncstore.rows import in_order, records, scored_points, search_batch_of, unscored_points
+from asyncstore.rows import (
+    Contents,
+    PointVectors,
+    in_order,
+    records,
+    scored_points,
+    search_batch_of,
+    unscored_points,
+)
 from asyncstore.search_plan import SearchPlan, check_limit, check_offset, check_threshold
 from asyncstore.sparse import SparseArrays, sparse_queries, sparse_query
 from asyncstore.vectors import (
@@ -89,13 +97,12 @@ class Reads(Handle):
             CorruptionError: A value that was needed is damaged on disk.
             StorageIOError: A value that was needed could not be read.
         """
-        selection = payload_selection(with_payload)
-        wanted = self._wanted(with_vectors)
+        contents = Contents(self._wanted(with_vectors), payload_selection(with_payload))
         checked_ids = await point_ids(ids, Pace())
         if len(checked_ids) == 0:
             await self._engine.checkpoint()
             return []
-        return await self._records(checked_ids, wanted, selection)
+        return await self._records(checked_ids, contents)
 
     async def scroll(
         self,
@@ -141,15 +148,14 @@ class Reads(Handle):
         selection = payload_selection(with_payload)
         check_limit(limit)
         first = None if offset is None else point_id(offset, "offset")
-        wanted = self._wanted(with_vectors)
+        contents = Contents(self._wanted(with_vectors), selection)
         lowered = await lower_reading(filter, self._fields, Pace())
         if order_by is not None:
             if first is not None:
                 raise InvalidArgumentError("offset: cannot be used with order_by; use start_from")
             order = Order.of(order_by, "order_by")
-            return await self._ordered_records(order, lowered, limit, wanted, selection), None
+            return await self._ordered_records(order, lowered, limit, contents), None
         engine, native = self._engine, self._engine.native
-        numbers = [field.number for field in wanted]
         found: list[Record] = []
         while True:
             page_limit = min(limit - len(found), _page_rows(selection))
@@ -158,26 +164,21 @@ class Reads(Handle):
                 self._native,
                 first,
                 page_limit,
-                numbers,
-                selection,
+                contents.fields,
+                contents.payload,
                 filter=lowered,
             )
             rows, first = cast("ScrollPage", await engine.call(engine.reads, submit))
-            found += await records(rows, wanted, is_unnamed=self._is_unnamed)
+            found += await records(rows, contents.vectors, is_unnamed=self._is_unnamed)
             if first is None or len(found) >= limit:
                 return found, first
 
     async def _ordered_records(
-        self,
-        order: Order,
-        filter: NativeFilter | None,
-        limit: int,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
+        self, order: Order, filter: NativeFilter | None, limit: int, contents: Contents
     ) -> list[Record]:
         ids, values = await self._in_order(order, filter, limit)
         distinct = list(dict.fromkeys(ids))
-        found = {one.id: one for one in await self._records(distinct, wanted, selection)}
+        found = {one.id: one for one in await self._records(distinct, contents)}
         return in_order(found, ids, values)
 
     async def facet(
@@ -287,8 +288,8 @@ class Reads(Handle):
         check_offset(offset)
         threshold = check_threshold(score_threshold)
         plan = SearchPlan.of(params)
-        field = find_field(self._fields, using)
-        wanted = self._wanted(with_vectors) if with_vectors else ()
+        field = find_field(self._fields, using, "using")
+        contents = Contents(self._wanted(with_vectors) if with_vectors else (), selection)
         lowered = None if filter is None else await lower_reading(filter, self._fields, Pace())
         query: Matrix | SparseArrays | MultivectorArrays
         match field:
@@ -306,10 +307,9 @@ class Reads(Handle):
             offset=offset,
             threshold=threshold,
             filter=lowered,
-            wanted=wanted,
-            selection=selection,
+            contents=contents,
         )
-        return await scored_points(rows, wanted, is_unnamed=self._is_unnamed)
+        return await scored_points(rows, contents.vectors, is_unnamed=self._is_unnamed)
 
     async def search_batch(
         self,
@@ -346,7 +346,7 @@ class Reads(Handle):
         """
         check_limit(limit, CANDIDATES_MAX)
         plan = SearchPlan.of(params)
-        field = find_field(self._fields, using)
+        field = find_field(self._fields, using, "using")
         lowered = await lower_reading(filter, self._fields, Pace())
         native = self._engine.native
         submit: Callable[..., int]
@@ -396,8 +396,7 @@ class Reads(Handle):
         offset: int,
         threshold: float | None,
         filter: NativeFilter | None,
-        wanted: Sequence[AnyField],
-        selection: PayloadSelection,
+        contents: Contents,
         score: tuple[str, int] | None = None,
         excluded: list[PointId] | None = None,
         groups: tuple[int, int] | None = None,
@@ -422,42 +421,37 @@ class Reads(Handle):
             limit=self._cut(limit),
             offset=self._cut(offset),
             score_threshold=threshold,
-            with_fields=[one.number for one in wanted],
-            with_payload=selection,
+            with_fields=contents.fields,
+            with_payload=contents.payload,
             filter=filter,
             excluded=excluded or None,
         )
         return cast("Rows", await self._engine.call(self._engine.reads, submit))
 
-    async def _records(
-        self, ids: Ids, wanted: Sequence[AnyField], selection: PayloadSelection
-    ) -> list[Record]:
+    async def _records(self, ids: Ids, contents: Contents) -> list[Record]:
         """The points with these ids, which were checked; not those that are not there."""
         return [
             record
-            async for rows in self._pages(ids, wanted, selection)
-            for record in await records(rows, wanted, is_unnamed=self._is_unnamed)
+            async for rows in self._pages(ids, contents)
+            for record in await records(rows, contents.vectors, is_unnamed=self._is_unnamed)
         ]
 
-    async def _points(
-        self, ids: Ids, wanted: Sequence[AnyField], selection: PayloadSelection
-    ) -> dict[PointId, ScoredPoint]:
+    async def _points(self, ids: Ids, contents: Contents) -> dict[PointId, ScoredPoint]:
         """The same by their ids, with their versions; their scores are 0."""
         return {
             point.id: point
-            async for rows in self._pages(ids, wanted, selection)
-            for point in await unscored_points(rows, wanted, is_unnamed=self._is_unnamed)
+            async for rows in self._pages(ids, contents)
+            for point in await unscored_points(rows, contents.vectors, is_unnamed=self._is_unnamed)
         }
 
-    async def _pages(
-        self, ids: Ids, wanted: Sequence[AnyField], selection: PayloadSelection
-    ) -> AsyncIterator[Rows]:
+    async def _pages(self, ids: Ids, contents: Contents) -> AsyncIterator[Rows]:
         engine, native = self._engine, self._engine.native
-        numbers = [field.number for field in wanted]
-        page_rows = _page_rows(selection)
+        page_rows = _page_rows(contents.payload)
         for start in range(0, len(ids), page_rows):
             part = ids[start : start + page_rows]
-            submit = partial(native.submit_retrieve, self._native, part, numbers, selection)
+            submit = partial(
+                native.submit_retrieve, self._native, part, contents.fields, contents.payload
+            )
             yield cast("Rows", await engine.call(engine.reads, submit))
 
     async def _in_order(
@@ -483,16 +477,12 @@ class Reads(Handle):
 
         A dense vector is an array, a sparse one indices and values, a multivector its rows.
         """
-        engine = self._engine
-        submit = partial(
-            engine.native.submit_retrieve, self._native, list(ids), [field.number], False
-        )
-        found, _, _, vectors, _ = cast("Rows", await engine.call(engine.reads, submit))
-        present, *numbers = vectors[field.number]
+        found, (present, numbers, *parts) = await self._read_vectors(field, ids)
         if isinstance(field, VectorField):
-            rows = numbers[0]
-            return {point: rows[row] if present[row] else None for row, point in enumerate(found)}
-        offsets, *parts = numbers
+            return {
+                point: numbers[row] if present[row] else None for row, point in enumerate(found)
+            }
+        offsets = numbers
         cuts = [slice(int(offsets[row]), int(offsets[row + 1])) for row in range(len(found))]
         own = [tuple(part[cut] for part in parts) for cut in cuts]
         is_sparse = isinstance(field, SparseField)
@@ -500,6 +490,17 @@ class Reads(Handle):
             point: (one if is_sparse else one[0]) if is_there else None
             for point, one, is_there in zip(found, own, present, strict=True)
         }
+
+    async def _read_vectors(
+        self, field: AnyField, ids: Sequence[PointId]
+    ) -> tuple[list[PointId], PointVectors]:
+        """The points there are of some, in their order, and their vectors as arrays."""
+        engine = self._engine
+        submit = partial(
+            engine.native.submit_retrieve, self._native, list(ids), [field.number], False
+        )
+        found, _, _, vectors, _ = cast("Rows", await engine.call(engine.reads, submit))
+        return found, vectors[field.number]
 
     def _sibling(self, name: object) -> Reads:
         """Another collection of the store, or this one."""
@@ -514,7 +515,10 @@ class Reads(Handle):
             raise InvalidArgumentError(
                 f"with_vectors: must be a bool or a list of names, got {with_vectors!r}"
             )
-        return [find_field(self._fields, name) for name in with_vectors]
+        return [
+            find_field(self._fields, name, f"with_vectors[{place}]")
+            for place, name in enumerate(with_vectors)
+        ]
 
     def _cut(self, limit: int) -> int:
         """A limit above the number of points asks for all of them, and must not reserve more."""

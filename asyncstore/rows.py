@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from asyncstore.models import PointId, Record, ScoredPoint, SearchBatch, SparseVector, VectorOutput
 from asyncstore.pace import Pace
-from asyncstore.payload import decode_payload
+from asyncstore.payload import PayloadSelection, decode_payload
 from asyncstore.settings import UNNAMED
 from asyncstore.vectors import AnyField, SparseField, VectorField
 
@@ -18,9 +20,37 @@ if TYPE_CHECKING:
     from asyncstore.engine import Batch, NativeVectors, Rows
 
 T = TypeVar("T", Record, ScoredPoint)
+# The vectors of one name of some points: which have one, and the arrays of all.
+PointVectors: TypeAlias = tuple[NDArray[Any], ...]
 
 # Models made in about 0.1 ms.
 _SLICE_ROWS = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What is asked for of points besides their ids.
+
+    Attributes:
+        vectors: The fields whose vectors are wanted.
+        payload: What of the payload is.
+    """
+
+    vectors: Sequence[AnyField] = ()
+    payload: PayloadSelection = False
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether ids are enough."""
+        return self.payload is False and not self.vectors
+
+    @property
+    def fields(self) -> list[int]:
+        """The numbers of the vectors' fields."""
+        return [field.number for field in self.vectors]
+
+
+NOTHING = Contents()
 
 
 async def scored_points(
@@ -87,6 +117,15 @@ def search_batch_of(batch: Batch) -> SearchBatch:
     for row, row_ids in enumerate(ids):
         as_objects[row, :] = row_ids
     return SearchBatch(ids=as_objects, scores=scores, counts=counts)
+
+
+def of_present(field: AnyField, vectors: PointVectors) -> tuple[NDArray[np.intp], Any]:
+    """The rows of the points that have the vector, and theirs alone, as the core takes them."""
+    present, numbers, *parts = vectors
+    rows = np.flatnonzero(present)
+    if isinstance(field, VectorField):
+        return rows, numbers if len(rows) == len(numbers) else numbers[rows]
+    return rows, (np.append(numbers[rows], numbers[-1]), *parts)  # the others have no elements
 
 
 def _vector(

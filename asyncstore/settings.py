@@ -20,6 +20,7 @@ from asyncstore.models import (
     BinaryQuantizationEncoding,
     BinaryQuantizationQueryEncoding,
     Datatype,
+    Distance,
     HnswConfig,
     HnswConfigDiff,
     Modifier,
@@ -95,6 +96,11 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
         for number, (name, params) in enumerate(self._multivectors.items(), start=len(fields)):
             fields[name] = MultivectorField(collection, number, name, params.size)
         return fields
+
+    def distance_of(self, field: AnyField) -> Distance:
+        """By what its vectors are near; sparse ones by their dot product."""
+        params = self.vectors.get(field.name)
+        return Distance.DOT if params is None else params.distance
 
     @property
     def _dense(self) -> dict[str, VectorParams]:

@@ -14,7 +14,7 @@ from typing import NoReturn, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncstore.errors import DimensionMismatchError, InvalidArgumentError, UnsupportedError
+from asyncstore.errors import DimensionMismatchError, InvalidArgumentError
 from asyncstore.models import SparseVector
 from asyncstore.pace import ARRAY_ELEMENTS_MAX, LIST_ELEMENTS_MAX, Pace
 
@@ -79,30 +79,18 @@ class SparseField:
 AnyField: TypeAlias = VectorField | SparseField | MultivectorField
 
 
-def find_field(fields: Mapping[str, AnyField], name: object) -> AnyField:
+def find_field(fields: Mapping[str, AnyField], name: object, path: str = "") -> AnyField:
     """The field with this name.
 
     Raises:
-        InvalidArgumentError: The collection has no vector of this name.
+        InvalidArgumentError: The collection has no vector of this name; the message begins with the
+            path to it, where one is given.
     """
     found = fields.get(name) if isinstance(name, str) else None
     if found is None:
-        raise InvalidArgumentError(f"Not existing vector name error: {name}")
+        where = f"{path}: " if path else ""
+        raise InvalidArgumentError(f"{where}Not existing vector name error: {name}")
     return found
-
-
-def find_dense_field(fields: Mapping[str, AnyField], name: object) -> VectorField:
-    """The field with this name, which must be dense.
-
-    Raises:
-        InvalidArgumentError: The collection has no vector of this name.
-        UnsupportedError: It is sparse, or a multivector.
-    """
-    found = find_field(fields, name)
-    if isinstance(found, VectorField):
-        return found
-    kind = "sparse" if isinstance(found, SparseField) else "a multivector"
-    raise UnsupportedError(f"using: '{name}' is {kind}, which is not supported here yet")
 
 
 class VectorColumn:

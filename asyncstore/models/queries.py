@@ -31,7 +31,13 @@ class Mmr(msgspec.Struct, frozen=True, kw_only=True):
     """Maximal marginal relevance: what is near, but not near to what was chosen before it.
 
     One after the other that candidate is chosen which has the most of ``(1 - diversity)`` times its
-    similarity to the query less ``diversity`` times its greatest to those chosen already.
+    similarity to the query less ``diversity`` times its greatest to those chosen already; the first
+    is the nearest.
+
+    Similarities are dot products or cosines, or negative distances (Euclid's squared). Of two
+    multivectors that of the candidate is the query, not that of the one chosen already. Those of
+    sparse vectors are dot products of what is stored: ``idf`` says no more than which are the
+    nearest.
 
     Attributes:
         diversity: From 0, nearness alone, to 1, difference alone; None means 0.5.

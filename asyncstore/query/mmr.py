@@ -6,23 +6,19 @@ Source: J. Carbonell, J. Goldstein, "The Use of MMR, Diversity-Based Reranking",
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
-import anyio.to_thread
 import numpy as np
-from numpy.typing import NDArray
 
 from asyncstore.members import leaf_of
 from asyncstore.models import Distance, Mmr
 from asyncstore.query.lowering import Sought
-from asyncstore.query.similarity import comparable, similarities
-from asyncstore.vectors import Matrix
+from asyncstore.query.similarity import Steps, compared, on_thread
+from asyncstore.rows import PointVectors, of_present
+from asyncstore.vectors import AnyField
 
 _DIVERSITY = 0.5
 _CANDIDATES_MAX = 16_384
-# Numbers that a thread compares in some 10 ms; between two slices a query can be cancelled.
-_SLICE_ELEMENTS = 1 << 24
-_LEAST = float(np.finfo(np.float32).min)
+_LEAST = float(np.finfo(np.float64).min)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,63 +51,35 @@ class Diverse:
         return self.candidates_limit or min(wanted, _CANDIDATES_MAX)
 
     async def chosen(
-        self,
-        vectors: Matrix,
-        present: NDArray[np.bool_],
-        distance: Distance,
-        wanted: int,
+        self, field: AnyField, vectors: PointVectors, distance: Distance, wanted: int
     ) -> list[int]:
-        """Rows that are present, one chosen after the other; off the event loop's thread."""
-        query = cast(Matrix, self.sought.examples)  # of a dense vector
-        choice = _Choice(vectors, present, query, distance, self.relevance)
-        wanted = min(wanted, int(np.count_nonzero(present)))
-        slice_rows = max(1, _SLICE_ELEMENTS // max(1, vectors.size))
-        while len(choice.rows) < wanted:
-            count = min(slice_rows, wanted - len(choice.rows))
-            await anyio.to_thread.run_sync(choice.go_on, count)
-        return choice.rows
+        """Rows that are present, one chosen after the other; off the event loop's thread.
 
+        Args:
+            field: The vector that is searched.
+            vectors: Those of the candidates, the nearest first, as the core read them.
+            distance: Of the vector.
+            wanted: How many to choose; all, if there are fewer.
+        """
+        return await on_thread(self._choice(field, vectors, distance, wanted))
 
-class _Choice:
-    """Rows that are chosen, and how those that are left compare with them."""
-
-    def __init__(
-        self,
-        vectors: Matrix,
-        present: NDArray[np.bool_],
-        query: Matrix,
-        distance: Distance,
-        relevance: float,
-    ) -> None:
-        self.rows: list[int] = []
-        self._vectors, self._query = vectors, query
-        self._distance, self._relevance = distance, relevance
-        self._left = present.astype(bool)
-
-    def go_on(self, count: int) -> None:
-        """Chooses so many more; the first one by its nearness alone."""
-        with np.errstate(over="ignore", invalid="ignore"):  # of vectors beyond all measure
-            if not self.rows:
-                self._begin()
-                count -= 1
-            for _ in range(count):
-                latest = self._similarities(self._matrix[self.rows[-1]])
-                np.maximum(self._like_chosen, latest, out=self._like_chosen)
-                self._take(self._relevant - (1.0 - self._relevance) * self._like_chosen)
-
-    def _begin(self) -> None:
-        self._matrix = comparable(self._vectors, self._distance)
-        relevant = self._similarities(comparable(self._query, self._distance)[0])
-        self._relevant = self._relevance * relevant
-        self._like_chosen = np.full(len(relevant), -np.inf, relevant.dtype)
-        self._take(relevant)
-
-    def _similarities(self, vector: NDArray[np.floating]) -> NDArray[np.floating]:
-        return similarities(self._matrix, vector, self._distance)
-
-    def _take(self, scores: NDArray[np.floating]) -> None:
-        """The best that is left; what is no number counts least."""
-        ranks = np.nan_to_num(scores, nan=_LEAST)
-        row = int(np.argmax(np.where(self._left, ranks, -np.inf)))
-        self._left[row] = False
-        self.rows.append(row)
+    def _choice(
+        self, field: AnyField, vectors: PointVectors, distance: Distance, wanted: int
+    ) -> Steps[list[int]]:
+        present, own = of_present(field, vectors)
+        candidates = compared(field, own, distance)
+        wanted = min(wanted, len(candidates))
+        if wanted == 0:
+            return []
+        relevant = self.relevance * (yield from candidates.of_query(self.sought.examples))
+        like_chosen = np.full(len(candidates), -np.inf)
+        left = np.ones(len(candidates), np.bool_)
+        chosen = [0]
+        while len(chosen) < wanted:
+            left[chosen[-1]] = False
+            latest = yield from candidates.to(chosen[-1])
+            np.maximum(like_chosen, latest, out=like_chosen)
+            scores = relevant - (1.0 - self.relevance) * like_chosen
+            ranks = np.nan_to_num(scores, nan=_LEAST)  # what is no number counts least
+            chosen.append(int(np.argmax(np.where(left, ranks, -np.inf))))
+        return [int(row) for row in present[chosen]]

@@ -127,13 +127,22 @@ async def test_empty_batches(docs):
 
 async def test_unknown_vector_names(docs):
     sentence = "Not existing vector name error: image"
+    inner = m.Prefetch(query=QUERY, using="image")
     async with docs as collection:
+        for call, path in (
+            (lambda: collection.search(QUERY, using="image"), "using"),
+            (lambda: collection.search_batch([QUERY], using="image"), "using"),
+            (lambda: collection.query(QUERY, using="image"), "using"),
+            (lambda: collection.query(QUERY, prefetch=[inner]), r"prefetch\[0\]\.using"),
+            (lambda: collection.query_groups(QUERY, group_by="k", using="image"), "using"),
+            (lambda: collection.search_matrix_pairs(using="image"), "using"),
+            (lambda: collection.search(QUERY, with_vectors=["image"]), r"with_vectors\[0\]"),
+            (lambda: collection.retrieve([1], with_vectors=["", "image"]), r"with_vectors\[1\]"),
+            (lambda: collection.scroll(with_vectors=["image"]), r"with_vectors\[0\]"),
+        ):
+            with pytest.raises(InvalidArgumentError, match=f"^{path}: {sentence}"):
+                await call()
         for call in (
-            lambda: collection.search(QUERY, using="image"),
-            lambda: collection.search_batch([QUERY], using="image"),
-            lambda: collection.search(QUERY, with_vectors=["image"]),
-            lambda: collection.retrieve([1], with_vectors=["image"]),
-            lambda: collection.scroll(with_vectors=["image"]),
             lambda: collection.upsert([m.PointStruct(id=9, vector={"image": QUERY})]),
             lambda: collection.upsert_arrays([9], {"image": [QUERY]}),
         ):

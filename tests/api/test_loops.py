@@ -93,18 +93,24 @@ async def test_queries_of_several_steps(open_store):
         near = [m.Prefetch(query=vector, limit=50), m.Prefetch(limit=20)]
         formula = {"sum": ["$score", {"mult": [10, {"key": "n", "match": {"value": 2}}]}]}
         mmr = m.NearestQuery(nearest=vector, mmr=m.Mmr(candidates_limit=200))
+        everyone = {"sample": 1000, "filter": {"must": {"has_id": list(range(300))}}}
         calls = [
             lambda: collection.query({"fusion": "rrf"}, prefetch=near),
             lambda: collection.query({"formula": formula}, prefetch=near),
             lambda: collection.query(mmr, limit=100),
             lambda: collection.query_groups(vector, group_by="n", group_size=2),
+            lambda: matrix_of(collection, **everyone),
         ]
         expected = [await call() for call in calls]
-        assert [len(found) for found in expected] == [10, 10, 100, 3]
+        assert [len(found) for found in expected] == [10, 10, 100, 3, 900]
         for call, found in zip(calls, expected, strict=True):
             with anyio.move_on_after(0.0005):
                 await call()
             assert await call() == found
+
+
+async def matrix_of(collection, **how):
+    return (await collection.search_matrix_pairs(**how)).pairs
 
 
 async def test_cancellation(open_store):

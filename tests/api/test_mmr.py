@@ -96,3 +96,68 @@ async def test_vectors_beyond_all_measure(open_store, distance):
         found = [hit.id for hit in await rows.query(query)]
         assert sorted(found) == sorted(hit.id for hit in await rows.query([1e38, 1e38]))
         assert len(set(found)) == len(found)
+
+
+SHOWN = {1: {1: 2.0, 2: 1.0}, 2: {1: 2.0}, 3: {1: 0.5, 3: 1.0}, 4: {3: 5.0}, 5: {1: 1.0, 9: 0.1}}
+
+
+async def sparse_points(store, weights, modifier=None):
+    rows = await store.create_collection(
+        "rows", sparse_vectors={"v": m.SparseVectorParams(modifier=modifier)}
+    )
+    await rows.upsert(
+        [m.PointStruct(id=point, vector={"v": sparse(one)}) for point, one in weights.items()]
+    )
+    return rows
+
+
+async def test_rarity_of_indices_says_who_is_a_candidate_and_the_first(open_store):
+    weights = {1: {1: 3.0}, 2: {2: 2.0}, 3: {1: 1.0}, 4: {2: 0.75}}
+    weights |= {point: {1: 0.1} for point in range(5, 9)}
+    async with open_store() as store:
+        rows = await sparse_points(store, weights, m.Modifier.IDF)
+        query = sparse({1: 1.0, 2: 1.0})
+        plain = [hit.id for hit in await rows.query(query, using="v", limit=4)]
+        assert plain == [2, 1, 4, 3]
+        mmr = m.NearestQuery(nearest=query, mmr=m.Mmr(diversity=0.0))
+        assert [hit.id for hit in await rows.query(mmr, using="v", limit=4)] == [2, 1, 3, 4]
+
+
+async def test_of_sparse_vectors_by_their_dot_products(open_store):
+    """Of the candidates 1, 2, 5 and 3."""
+    async with open_store() as store:
+        rows = await sparse_points(store, SHOWN)
+        query = sparse({1: 1.0, 2: 1.0})
+        plain = {hit.id: hit for hit in await rows.query(query, using="v")}
+        assert list(plain) == [1, 2, 5, 3]
+        for diversity, expected in [(0.0, [1, 2, 5, 3]), (1.0, [1, 3, 5, 2])]:
+            mmr = m.NearestQuery(nearest=query, mmr=m.Mmr(diversity=diversity))
+            found = await rows.query(mmr, using="v")
+            assert found == [plain[point] for point in expected]
+        by_id = m.NearestQuery(nearest=1, mmr=m.Mmr(diversity=1.0))
+        # To 2 the similarity of 5 is 2, that of 3 is 1.
+        assert [hit.id for hit in await rows.query(by_id, using="v")] == [2, 3, 5]
+
+
+async def test_of_multivectors_who_is_left_is_the_query(open_store):
+    async with open_store() as store:
+        params = m.VectorParams(
+            size=2,
+            distance=m.Distance.DOT,
+            multivector_config=m.MultiVectorConfig(comparator=m.MultiVectorComparator.MAX_SIM),
+        )
+        rows = await store.create_collection("rows", vectors={"v": params})
+        places = {
+            1: [[4.0, 0.0], [0.0, 1.0]],
+            2: [[2.0, 1.0], [2.0, 0.0], [2.0, 0.0]],  # to 1: 8 + 8 + 8; of 1 to it: 8 + 1
+            3: [[3.0, 0.0]],  # to 1: 12; of 1 to it: 12 + 0
+            4: [[1.0, 0.0]],
+        }
+        await rows.upsert([m.PointStruct(id=one, vector={"v": at}) for one, at in places.items()])
+        await rows.upsert([m.PointStruct(id=5, vector={})])
+        assert await ids(rows, m.Mmr(diversity=0.0), nearest=[[1.0, 0.0]]) == [1, 3, 2, 4]
+        assert await ids(rows, m.Mmr(diversity=1.0), nearest=[[1.0, 0.0]]) == [1, 4, 3, 2]
+
+
+def sparse(weights):
+    return m.SparseVector(indices=list(weights), values=list(weights.values()))

@@ -386,11 +386,6 @@ async def test_ids_and_examples(open_store):
             await docs.query(5, using="text")
         with pytest.raises(InvalidArgumentError, match="is a multivector, must be a list"):
             await docs.query(m.SparseVector(indices=[1], values=[1]), using="text")
-        mmr = m.NearestQuery(nearest=[[1, 0]], mmr=m.Mmr())
-        with pytest.raises(UnsupportedError, match="mmr: not supported yet for multivectors"):
-            await docs.query(mmr, using="text")
-        with pytest.raises(UnsupportedError, match="is a multivector"):
-            await docs.search_matrix_pairs(using="text")
 
 
 async def test_examples_of_another_collection(open_store):

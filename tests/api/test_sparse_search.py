@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from asyncstore import InvalidArgumentError, PointNotFoundError, UnsupportedError
+from asyncstore import InvalidArgumentError, PointNotFoundError
 from asyncstore import models as m
 from inside import inside
 
@@ -200,10 +200,6 @@ async def test_what_there_is_not_of_sparse_vectors(docs):
         await docs.search(sparse({1: 1.0}), using="dense")
     with pytest.raises(InvalidArgumentError, match="positive: must have at least one"):
         await docs.query({"recommend": {"negative": [1]}}, using="text")
-    with pytest.raises(UnsupportedError, match="yet"):
-        await docs.query({"nearest": 1, "mmr": {}}, using="text")
-    with pytest.raises(UnsupportedError, match="'text' is sparse"):
-        await docs.search_matrix_pairs(using="text")
 
 
 async def test_many_points_are_found_as_by_brute_force(open_store):

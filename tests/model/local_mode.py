@@ -23,13 +23,14 @@ def as_peer(model):
 class LocalMode:
     """One collection of one client; what is asked of it is said in our models."""
 
-    def __init__(self, client, name, vectors):
+    def __init__(self, client, name, vectors, sparse_vectors=None):
         self.client, self.name = client, name
         if isinstance(vectors, m.VectorParams):
             config = as_peer(vectors)
         else:
             config = {vector: as_peer(params) for vector, params in vectors.items()}
-        client.create_collection(name, vectors_config=config)
+        sparse = {vector: as_peer(params) for vector, params in (sparse_vectors or {}).items()}
+        client.create_collection(name, vectors_config=config, sparse_vectors_config=sparse)
 
     def upsert(self, points):
         if points:

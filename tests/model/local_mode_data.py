@@ -27,6 +27,10 @@ ZONED = [one for one in DATES if one.endswith(("Z", "+01:00", "-05:00"))]
 DIM = 8
 NAMED = {str(distance).lower(): distance for distance in m.Distance}
 MULTIVECTORS = {f"rows-{name}": distance for name, distance in NAMED.items()}
+SPARSE = {"words": m.SparseVectorParams(), "rare": m.SparseVectorParams(modifier=m.Modifier.IDF)}
+# Searches there fail where a point has no multivector, and rarity counts points without a vector.
+ALWAYS = {*MULTIVECTORS, "rare"}
+DIMS = 60
 # Fields that an order or a facet goes by, and the indexes that it needs.
 ORDERED = {"number": "float", "rank": "integer", "at": "datetime", "deep.x": "float"}
 COUNTED = {"rank": "integer", "word": "keyword", "flag": "bool", "key": "uuid"}
@@ -39,19 +43,28 @@ class Data:
 
     def __init__(self, draw, numbers, names):
         self.draw, self.numbers, self.names = draw, numbers, names
-        self.is_multi = names == list(MULTIVECTORS)
 
     # ---- points ---------------------------------------------------------------------------------
 
-    def vector(self):
-        """Flat, or up to four rows where vectors are multivectors."""
-        shape = (self.draw.randint(1, 4), DIM) if self.is_multi else DIM
+    def vector(self, name):
+        """Flat; of a multivector up to four rows."""
+        if name in SPARSE:
+            return self._sparse()
+        shape = (self.draw.randint(1, 4), DIM) if name in MULTIVECTORS else DIM
         return self.numbers.standard_normal(shape).astype(np.float32).tolist()
 
+    def _sparse(self):
+        """Few indices in most vectors, many in few."""
+        drawn = np.exp(self.numbers.uniform(0, np.log(DIMS), self.draw.randint(1, 12)))
+        indices = np.unique(drawn.astype(int))
+        values = self.numbers.standard_normal(len(indices)).astype(np.float32)
+        return m.SparseVector(indices=indices.tolist(), values=values.tolist())
+
     def vectors(self):
-        """A search by multivectors fails there where a point has none."""
         return {
-            name: self.vector() for name in self.names if self.is_multi or self.draw.random() < 0.8
+            name: self.vector(name)
+            for name in self.names
+            if name in ALWAYS or self.draw.random() < 0.8
         }
 
     def payload(self):
@@ -210,12 +223,12 @@ class Data:
 
     # ---- queries --------------------------------------------------------------------------------
 
-    def query(self, ids):
+    def query(self, name, ids):
         """A query by examples, of which some are ids of points that have the vector."""
         draw = self.draw
 
         def example():
-            return draw.choice(ids) if ids and draw.random() < 0.5 else self.vector()
+            return draw.choice(ids) if ids and draw.random() < 0.5 else self.vector(name)
 
         def some(least, most):
             return [example() for _ in range(draw.randint(least, most))]

@@ -4,6 +4,8 @@ Written from what queries mean alone, with nothing of asyncstore but its models.
 of the points that pass the filter, by id; a query comes with vectors in place of ids.
 """
 
+import functools
+
 import numpy as np
 
 from asyncstore import models as m
@@ -69,9 +71,11 @@ def score_of(query, distance, vector, similarity=similarity):
             )
 
 
-def ranked(query, distance, vectors):
+def ranked(query, distance, vectors, similarity=similarity):
     """All ids with their scores, best first."""
-    scores = {point: score_of(query, distance, vector) for point, vector in vectors.items()}
+    scores = {
+        point: score_of(query, distance, vector, similarity) for point, vector in vectors.items()
+    }
     sign = 1 if smaller_is_better(query, distance) else -1
     return sorted(scores.items(), key=lambda one: sign * one[1])
 
@@ -106,27 +110,35 @@ def dbsf(lists):
     return scores
 
 
-def diverse(query, distance, candidates, relevance, wanted):
-    """Ids chosen for nearness and difference; None where a choice hangs on the last digits."""
-    own = {point: similarity(distance, query, vector) for point, vector in candidates.items()}
-    chosen = []
-    while candidates and len(chosen) < wanted:
+def diverse(similar, query, best, vectors, relevance, wanted):
+    """Ids chosen for nearness and difference; None where a choice hangs on the last digits.
+
+    `best` are the candidates with their scores, the nearest first; `similar(a, b)` says how near b
+    is to a, which is the query: of two candidates the one that is not chosen yet.
+    """
+    if not best or (len(best) > 1 and is_close(best[0][1], best[1][1])):
+        return None if best else []
+    own = {point: similar(query, vectors[point]) for point, _ in best}
+    like_chosen = dict.fromkeys(own, -np.inf)
+    chosen = [best[0][0]]
+    while len(chosen) < min(wanted, len(best)):
+        del like_chosen[chosen[-1]]
+        for point, most in like_chosen.items():
+            like_chosen[point] = max(most, similar(vectors[point], vectors[chosen[-1]]))
         marginal = {
-            point: relevance * own[point]
-            - (1 - relevance)
-            * max(similarity(distance, vector, candidates[other]) for other in chosen)
-            if chosen
-            else own[point]
-            for point, vector in candidates.items()
-            if point not in chosen
+            point: relevance * own[point] - (1 - relevance) * most
+            for point, most in like_chosen.items()
         }
-        if not marginal:
-            break
-        best = sorted(marginal.values(), reverse=True)[:2]
-        if len(best) > 1 and best[0] - best[1] < 1e-4 * (1 + abs(best[0])):
+        first, *others = sorted(marginal.values(), reverse=True)[:2]
+        if others and is_close(first, others[0]):
             return None
         chosen.append(max(marginal, key=marginal.get))
     return chosen
+
+
+def is_close(score, other):
+    """Whether rounding may decide which of two is the better one."""
+    return abs(score - other) < 1e-4 * (1 + abs(score))
 
 
 def pairs_of(context):
@@ -174,44 +186,54 @@ def _between_0_and_1(x):
 
 
 def sparse_ranked(query, vectors, corpus=None):
-    """All ids with their scores, best first; of those that share an index with the query.
+    """All ids with their scores, best first.
 
-    Sparse vectors, and the query, are dicts from index to weight. With a corpus, the vectors of all
-    points, weights count by how rare their index is in it.
+    Sparse vectors are dicts from index to weight. By one vector those are found that share an index
+    with it, by several examples all. With a corpus, the vectors of all points, the weights of a
+    query count by how rare their index is in it.
     """
-    if corpus is not None:
-        query = {index: weight * idf(index, corpus) for index, weight in query.items()}
-    scores = {
-        point: sum(query[index] * vector[index] for index in query.keys() & vector.keys())
-        for point, vector in vectors.items()
-        if query.keys() & vector.keys()
-    }
-    return sorted(scores.items(), key=lambda one: (-one[1], one[0]))
-
-
-def sparse_scored(query, vectors, corpus=None):
-    """The same of a query by several examples: of all that have the vector, best first."""
+    rarity = None if corpus is None else functools.cache(functools.partial(idf, corpus=corpus))
 
     def product(_, example, vector):
-        shared = example.keys() & vector.keys()
-        factors = {index: 1 if corpus is None else idf(index, corpus) for index in shared}
-        return sum(example[index] * factors[index] * vector[index] for index in shared)
+        return sparse_product(example, vector, rarity)
 
+    example = _one_of(query)
+    if example is not None:
+        query = m.NearestQuery(nearest=example)
+        vectors = {one: own for one, own in vectors.items() if own.keys() & example.keys()}
     scores = {
         point: score_of(query, m.Distance.DOT, vector, product) for point, vector in vectors.items()
     }
     return sorted(scores.items(), key=lambda one: (-one[1], one[0]))
 
 
+def sparse_product(a, b, rarity=None):
+    shared = a.keys() & b.keys()
+    return sum(a[one] * b[one] * (1 if rarity is None else rarity(one)) for one in shared)
+
+
+def _one_of(query):
+    """The one vector that a query is by; None if it is by several."""
+    match query:
+        case m.NearestQuery(nearest=nearest):
+            return nearest
+        case m.RecommendQuery(recommend=recommend) if recommend.strategy in (
+            None,
+            m.RecommendStrategy.AVERAGE_VECTOR,
+        ):
+            return sparse_average(recommend.positive, recommend.negative or [])
+    return None
+
+
 def sparse_average(positive, negative):
-    """The query of a recommendation by the average vector."""
+    """The query of a recommendation by the average vector, in float32, as the core takes it."""
     weights = [(vector, (2 if negative else 1) / len(positive)) for vector in positive]
     weights += [(vector, -1 / len(negative)) for vector in negative]
     average = {}
     for vector, weight in weights:
         for index, value in vector.items():
             average[index] = average.get(index, 0.0) + weight * value
-    return average
+    return {index: float(np.float32(value)) for index, value in average.items()}
 
 
 def idf(index, corpus):

@@ -6,6 +6,7 @@ A case is a read. Where local mode answers in another way than the interface tha
 for, it is in the tables of `test_local_mode_departures.py`, and nothing of that is drawn here.
 """
 
+import functools
 import random
 
 import msgspec
@@ -19,6 +20,7 @@ from asyncstore import models as m
 from filter_model import parts
 from local_mode import ALL, LocalMode, peer
 from local_mode_data import (
+    ALWAYS,
     COUNTED,
     DIM,
     GROUPED,
@@ -27,6 +29,7 @@ from local_mode_data import (
     NAMED,
     ORDERED,
     OTHER_INDEXES,
+    SPARSE,
     UUIDS,
     ZONED,
     Data,
@@ -36,6 +39,7 @@ from model_runs import first_seed, run_data_sets
 CASES = 1_000  # with and without indexes
 READS = 60  # of a data set in each of its states
 EXACT = m.SearchParams(exact=True)
+HYBRID = {"dense": m.Distance.COSINE, **dict.fromkeys(SPARSE, m.Distance.DOT)}
 MAX_SIM = m.MultiVectorConfig(comparator=m.MultiVectorComparator.MAX_SIM)
 TOLERANCE = {"rtol": 2e-4, "atol": 2e-5}
 FIRST = first_seed()
@@ -58,24 +62,28 @@ class Run:
     async def data_set(self, number):
         self._draw = random.Random(number)
         distance = self._draw.choice(list(m.Distance))
-        self._distances = self._draw.choice([NAMED, NAMED, MULTIVECTORS, {"": distance}])
+        self._distances = self._draw.choice([NAMED, HYBRID, HYBRID, MULTIVECTORS, {"": distance}])
         self._is_named = "" not in self._distances
         self._data = Data(self._draw, np.random.default_rng(number), list(self._distances))
         params = {
             name: m.VectorParams(
                 size=DIM,
                 distance=distance,
-                multivector_config=MAX_SIM if self._data.is_multi else None,
+                multivector_config=MAX_SIM if name in MULTIVECTORS else None,
             )
             for name, distance in self._distances.items()
+            if name not in SPARSE
         }
-        vectors = params if self._is_named else params[""]
+        self._vectors = {
+            "vectors": params if self._is_named else params[""],
+            "sparse_vectors": {name: SPARSE[name] for name in SPARSE if name in self._distances},
+        }
         name, other = f"of-{number}", f"others-{number}"
         config = {"storage": {"durability": "flush", "performance": {"workers": 1}}}
         async with asyncstore.open_store(self._folder, config=config) as store:
-            self._rows = await store.create_collection(name, vectors=vectors)
-            self._theirs = LocalMode(self._client, name, vectors)
-            await self._make_other(store, other, vectors)
+            self._rows = await store.create_collection(name, **self._vectors)
+            self._theirs = LocalMode(self._client, name, **self._vectors)
+            await self._make_other(store, other)
             await self._create_indexes(list(ORDERED.items()) + list(OTHER_INDEXES.items()))
             await self._upsert(IDS)
             await self._check()
@@ -96,10 +104,10 @@ class Run:
             for key, schema in indexes:
                 await self._rows.create_payload_index(key, schema)
 
-    async def _make_other(self, store, name, vectors):
+    async def _make_other(self, store, name):
         """Points that others are looked up in: by the keys of groups, and by ids of examples."""
-        rows = await store.create_collection(name, vectors=vectors)
-        self._other = LocalMode(self._client, name, vectors)
+        rows = await store.create_collection(name, **self._vectors)
+        self._other = LocalMode(self._client, name, **self._vectors)
         points = [self._point(one) for one in [*range(1, 4), *UUIDS[:2]]]
         await rows.upsert(points)
         self._other.upsert(points)
@@ -111,10 +119,7 @@ class Run:
     # ---- writes ---------------------------------------------------------------------------------
 
     def _point(self, one):
-        if self._is_named:
-            vector = self._data.vectors()
-        else:
-            vector = self._data.vector()
+        vector = self._data.vectors() if self._is_named else self._data.vector("")
         return m.PointStruct(id=one, vector=vector, payload=self._data.payload())
 
     async def _upsert(self, ids):
@@ -143,12 +148,12 @@ class Run:
             case 3:
                 await rows.delete_payload(keys, **selected)
                 theirs.change("delete_payload", keys, **selected)
-            case 4:
+            case 4 if "rare" not in data.names:  # whose indices are counted still there
                 few = {"points": draw.sample(IDS, 15)}
                 await rows.delete(**few)
                 theirs.change("delete", **few)
-            case 5 if not data.is_multi:
-                names = draw.sample(list(self._distances), 1)
+            case 5 if names := [name for name in data.names if name not in ALWAYS]:
+                names = draw.sample(names, 1)
                 await rows.delete_vectors(names, **selected)
                 theirs.change("delete_vectors", names, **selected)
 
@@ -158,8 +163,7 @@ class Run:
         await self._check_points()
         reads = [self._scroll, self._count, self._query, self._query, self._query, self._candidates]
         reads += [self._fusion, self._formula, self._formula, self._groups, self._sample]
-        if not self._data.is_multi:
-            reads += [self._diverse, self._matrix]
+        reads += [self._diverse, self._matrix]
         if self._is_indexed:
             reads += [self._order, self._facet]
         for _ in range(READS):
@@ -177,11 +181,14 @@ class Run:
             vectors, other_vectors = _named(point.vector), _named(other.vector)
             assert vectors.keys() == other_vectors.keys()
             for name, vector in vectors.items():
+                other = other_vectors[name]
                 if self._distances[name] is m.Distance.COSINE:
                     # Theirs are scaled to unit length anew by every search.
-                    np.testing.assert_allclose(vector, other_vectors[name], rtol=1e-4, atol=1e-5)
+                    np.testing.assert_allclose(vector, other, rtol=1e-4, atol=1e-5)
+                elif name in SPARSE:
+                    assert (vector.indices, vector.values) == (other.indices, other.values)
                 else:
-                    assert vector == other_vectors[name]
+                    assert vector == other
                 self._having[name][point.id] = vector
 
     def _filter(self, chance=1.0):
@@ -316,7 +323,7 @@ class Run:
     async def _diverse(self):
         """Where two candidates are as good to the last digits, either may be chosen."""
         using, filter = self._draw.choice(list(self._distances)), self._filter(0.4)
-        vector, limit = self._data.vector(), self._draw.choice([1, 5, 20])
+        vector, limit = self._data.vector(using), self._draw.choice([1, 5, 20])
         diversity = self._draw.choice([None, 0.0, 0.3, 1.0])
         mmr = m.Mmr(diversity=diversity, candidates_limit=self._draw.choice([None, 30]))
         query = m.NearestQuery(nearest=vector, mmr=mmr)
@@ -326,9 +333,11 @@ class Run:
             filter=filter,
             limit=mmr.candidates_limit or limit,
         )
-        candidates = {hit.id: self._having[using][hit.id] for hit in nearest}
+        best = [(hit.id, hit.score) for hit in nearest]
         relevance = 1 - (0.5 if diversity is None else diversity)
-        chosen = query_model.diverse(vector, self._distances[using], candidates, relevance, limit)
+        chosen = query_model.diverse(
+            self._similar(using), vector, best, self._having[using], relevance, limit
+        )
         how = {"using": using, "filter": filter, "limit": limit}
         found = await self._rows.query(query, params=EXACT, with_payload=True, **how)
         if chosen is not None:
@@ -424,19 +433,25 @@ class Run:
         using = self._draw.choice(list(self._distances))
         if self._draw.random() < 0.2 and self._other_vectors[using]:
             there = m.LookupLocation(collection=self._other.name)
-            return using, self._data.query(self._other_vectors[using]), there
-        return using, self._data.query(list(self._having[using])), None
+            return using, self._data.query(using, self._other_vectors[using]), there
+        return using, self._data.query(using, list(self._having[using])), None
 
     def _prefetch(self):
         """A query whose order is beyond doubt as far as it goes; None where rounding decides."""
         using = self._draw.choice(list(self._distances))
-        query = self._data.query(list(self._having[using]))
+        query = self._data.query(using, list(self._having[using]))
         limit, filter = self._draw.choice([1, 20, 50]), self._filter(0.4)
         found = self._theirs.query(query, using=using, filter=filter)
         scores = np.array([one.score for one in found[: limit + 1]])
         if len(scores) > 1 and np.abs(np.diff(scores)).min() < 1e-5 * (1 + np.abs(scores).max()):
             return None
         return m.Prefetch(query=query, using=using, filter=filter, limit=limit, params=EXACT)
+
+    def _similar(self, using):
+        """How near two vectors are to each other; rare indices count for no more."""
+        if using in SPARSE:
+            return lambda a, b: query_model.sparse_product(_weights(a), _weights(b))
+        return functools.partial(query_model.similarity, self._distances[using])
 
     def _is_distance(self, using):
         return self._distances[using] in (m.Distance.EUCLID, m.Distance.MANHATTAN)
@@ -448,6 +463,10 @@ def assert_same(found, expected, scores):
     assert len({hit.id for hit in found}) == len(found)
     own = [scores[hit.id] for hit in found]
     np.testing.assert_allclose([hit.score for hit in found], own, **TOLERANCE)
+
+
+def _weights(vector):
+    return dict(zip(vector.indices, vector.values, strict=True))
 
 
 def _named(vector):

@@ -4,6 +4,7 @@ Each is a line of one of two tables, and is checked to be a departure still: wha
 is what the store does. Local mode is that of version 1.18.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -436,6 +437,37 @@ def test_answered_otherwise(tmp_path, case):
             assert there == case.there
 
     anyio.run(answered)
+
+
+def test_rarity_is_counted_over_the_vectors_that_there_are(tmp_path):
+    """There over all points, also those without the vector; and in what was deleted, still."""
+    words = [{3: 1.0}, {3: 1.0, 7: 1.0}, {7: 1.0}, None]
+    query = m.NearestQuery(nearest=sparse({7: 1.0}))
+
+    async def counted():
+        async with asyncstore.open_store(tmp_path / "store") as store:
+            kinds = {"sparse_vectors": {"words": m.SparseVectorParams(modifier=m.Modifier.IDF)}}
+            rows = await store.create_collection("rows", **kinds)
+            theirs = LocalMode(peer(), "rows", {}, **kinds)
+            points = [
+                m.PointStruct(id=at, vector={} if one is None else {"words": sparse(one)})
+                for at, one in enumerate(words, 1)
+            ]
+            await rows.upsert(points)
+            theirs.upsert(points)
+            await rows.delete(points=[3])
+            theirs.change("delete", points=[3])
+            (here,) = await rows.query(query, using="words")
+            (there,) = theirs.query(query, using="words")
+            # The index 7 is in one of two vectors; there in two of three points.
+            assert here.score == pytest.approx(math.log(1 + 1.5 / 1.5))
+            assert there.score == pytest.approx(math.log(1 + 1.5 / 2.5))
+
+    anyio.run(counted)
+
+
+def sparse(weights):
+    return m.SparseVector(indices=list(weights), values=list(weights.values()))
 
 
 def _payload(at):
