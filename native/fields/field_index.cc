@@ -4,11 +4,23 @@
 #include <mutex>
 #include <shared_mutex>
 #include <span>
+#include <string>
 #include <utility>
+#include <variant>
 
 #include "base/assert.h"
+#include "fields/keys.h"
 
 namespace asyncstore::fields {
+
+namespace {
+
+// Kinds that hold values which points are grouped by.
+bool has_groups(Kind kind) {
+  return kind == Kind::integer || is_of_strings(kind);
+}
+
+}  // namespace
 
 void FieldIndex::change(uint32_t slot, const Values& values) {
   const std::unique_lock lock(mutex_);
@@ -42,14 +54,68 @@ std::optional<std::vector<filter::Scalar>> FieldIndex::group_keys(uint32_t slot)
   return values;
 }
 
-FieldIndex::GroupNumber FieldIndex::group_number(uint32_t slot) const {
+std::vector<FieldIndex::GroupNumber> FieldIndex::group_numbers(
+    std::span<const uint32_t> slots) const {
+  std::vector<GroupNumber> numbers;
+  numbers.reserve(slots.size());
   const std::shared_lock lock(mutex_);
-  return sole_key(slot);
+  for (const uint32_t slot : slots) {
+    numbers.push_back(sole_key(slot));
+  }
+  return numbers;
+}
+
+std::vector<std::optional<std::vector<uint32_t>>> FieldIndex::slots_of_groups(
+    std::span<const filter::Scalar> values, uint64_t most) const {
+  std::vector<std::optional<std::vector<uint32_t>>> slots(values.size());
+  const std::shared_lock lock(mutex_);
+  uint64_t left = most;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto key = key_of_group(values[i]);
+    const uint64_t count = key ? content_.postings().count(KeyRange::one(*key)) : 0;
+    if (key && count <= left) {
+      slots[i] = content_.postings().slots(*key);
+      left -= count;
+    }
+  }
+  return slots;
+}
+
+bool FieldIndex::groups_are_among(std::span<const filter::Scalar> values) const {
+  const std::shared_lock lock(mutex_);
+  if (!has_groups(schema().kind) || may_have_other_groups()) {
+    return false;
+  }
+  uint64_t count = 0;
+  for (const filter::Scalar& value : values) {
+    const auto key = key_of_group(value);
+    count += key ? content_.postings().count(KeyRange::one(*key)) : 0;
+  }
+  return count == content_.postings().count();
+}
+
+// By values that the index does not hold. A number that is foreign among integers is none of 64
+// bits.
+bool FieldIndex::may_have_other_groups() const {
+  return content_.marked(Flag::foreign_text).count() > 0 ||
+         (schema().kind != Kind::integer && content_.marked(Flag::foreign_number).count() > 0);
+}
+
+// Nothing where points may have the value though the index does not hold it, or none has it.
+std::optional<uint64_t> FieldIndex::key_of_group(const filter::Scalar& value) const {
+  if (const auto* integer = std::get_if<int64_t>(&value)) {
+    return schema().kind == Kind::integer ? std::optional(key_of(*integer)) : std::nullopt;
+  }
+  const auto* text = std::get_if<std::string>(&value);
+  if (text == nullptr || !is_of_strings(schema().kind)) {
+    return std::nullopt;
+  }
+  return content_.terms().find(schema().kind == Kind::uuid ? uuid_term(*text) : *text);
 }
 
 FieldIndex::GroupNumber FieldIndex::sole_key(uint32_t slot) const {
   const bool is_integer = schema().kind == Kind::integer;
-  if (!is_integer && !is_of_strings(schema().kind)) {
+  if (!has_groups(schema().kind)) {
     return {};
   }
   // A number that is foreign among integers is none of 64 bits.

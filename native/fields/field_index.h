@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -54,7 +55,15 @@ class FieldIndex {
     bool is_known = false;
     std::optional<uint64_t> number = {};  // none: there is no value
   };
-  GroupNumber group_number(uint32_t slot) const;
+  // Of several slots, all at one moment.
+  std::vector<GroupNumber> group_numbers(std::span<const uint32_t> slots) const;
+  // Of each of these values the slots of the points that have it, ascending. Nothing where the
+  // index may not hold all of them, or where they would be more than `most` with those of values
+  // before.
+  std::vector<std::optional<std::vector<uint32_t>>> slots_of_groups(
+      std::span<const filter::Scalar> values, uint64_t most) const;
+  // Whether points are grouped by none but these values, which are different ones.
+  bool groups_are_among(std::span<const filter::Scalar> values) const;
 
   // Where has_order(schema()). visit() must not use the index.
   void visit_in_order(const Order& order, const filter::SlotSet* among,
@@ -87,6 +96,8 @@ class FieldIndex {
 
   void change(uint32_t slot, const Values& values);
   GroupNumber sole_key(uint32_t slot) const;
+  bool may_have_other_groups() const;
+  std::optional<uint64_t> key_of_group(const filter::Scalar& value) const;
 
   mutable FairMutex mutex_;
   Content content_;
