@@ -14,9 +14,6 @@ namespace {
 // Rows of all groups whose codes are compared one by one, within a millisecond: of more, a walk
 // with a filter finds the best sooner.
 constexpr uint64_t k_scan_rows_max = 1 << 15;
-// Candidates of a group for each point that is wanted of it, and for few some more.
-constexpr uint64_t k_candidates_per_point = 32;
-constexpr uint64_t k_candidates_min = 128;
 // More than any similarity.
 constexpr float k_unknown_error = std::numeric_limits<float>::max();
 
@@ -183,11 +180,9 @@ bool GroupSearch::begin_scan() {
       scanned_.push_back(places[i]);
     }
   }
-  const uint32_t size = request_.wanted.size;
-  const GroupScan::Query query{
-      *rows_.codes, rows_.admitted, rows_.excluded,
-      nearer_,      size,           std::max(size * k_candidates_per_point, k_candidates_min)};
-  scan_.emplace(std::move(scanned), query, finder_);
+  query_.emplace(
+      GroupQuery{*rows_.codes, rows_.admitted, rows_.excluded, nearer_, request_.wanted.size});
+  scan_.emplace(std::move(scanned), *query_, finder_);
   return !scanned_.empty();
 }
 

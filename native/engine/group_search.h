@@ -12,6 +12,7 @@
 #include "engine/candidates.h"
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
+#include "engine/group_best.h"
 #include "engine/group_candidates.h"
 #include "engine/group_keys_fetch.h"
 #include "engine/group_scan.h"
@@ -94,6 +95,7 @@ class GroupSearch {
   std::optional<GroupKeysFetch> keys_;
   std::vector<Group> groups_;
   std::vector<size_t> scanned_;  // places of groups whose points are scanned
+  std::optional<GroupQuery> query_;
   std::optional<GroupScan> scan_;
   std::vector<std::vector<Candidate>> kept_;  // of each of them
   std::vector<Candidate> candidates_;         // all of these, each once

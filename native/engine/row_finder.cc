@@ -2,22 +2,17 @@
 
 namespace asyncstore::engine {
 
-std::optional<RowFinder::Place> RowFinder::look_up(uint32_t slot) {
-  const points::Location location = table_->location(slot, number_);
+bool RowFinder::find_segment(uint32_t slot, const points::Location& location) {
   for (size_t tried = 0; location.present() && tried < field_->segments.size(); ++tried) {
-    const SegmentView& view = field_->segments[segment_];
-    if (view.segment->id() == location.segment) {
-      if (location.row < view.rows && view.live(location.row)) {
-        return Place{segment_, location.row};
-      }
-      break;
+    if (is_in_segment(location)) {
+      return true;
     }
     segment_ = segment_ + 1 < field_->segments.size() ? segment_ + 1 : 0;
   }
   if (location.present() || table_->version(slot) > lsn_) {
     moved_.push_back(slot);
   }
-  return std::nullopt;
+  return false;
 }
 
 }  // namespace asyncstore::engine

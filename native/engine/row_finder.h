@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,8 +34,9 @@ class RowFinder {
   void find(std::span<const uint32_t> slots, const Visit& visit) {
     for (size_t i = 0; i < slots.size(); ++i) {
       table_->prefetch_location(slots[std::min(i + k_prefetch_slots, slots.size() - 1)], number_);
-      if (const auto place = look_up(slots[i])) {
-        visit(slots[i], *place);
+      const points::Location location = table_->location(slots[i], number_);
+      if (is_in_segment(location) || find_segment(slots[i], location)) {
+        visit(slots[i], Place{segment_, location.row});
       }
     }
   }
@@ -66,7 +66,17 @@ class RowFinder {
  private:
   static constexpr size_t k_prefetch_slots = 16;  // places of slots lie apart
 
-  std::optional<Place> look_up(uint32_t slot);
+  // Whether the location is a live row of the segment at hand.
+  bool is_in_segment(const points::Location& location) const {
+    if (segment_ >= field_->segments.size()) {
+      return false;
+    }
+    const SegmentView& view = field_->segments[segment_];
+    return view.segment->id() == location.segment && location.row < view.rows &&
+           view.live(location.row);
+  }
+  // Whether it is one of any, which then is at hand; else the point has none, or was moved.
+  bool find_segment(uint32_t slot, const points::Location& location);
 
   const FieldView* field_;
   uint32_t number_;
