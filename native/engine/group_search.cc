@@ -62,7 +62,7 @@ bool GroupSearch::keep_best(std::vector<Candidate>& found, uint64_t sight, float
   for (const Candidate& candidate : found) {
     slots.push_back(nearer_.slot(candidate));
   }
-  const auto numbers = index_->group_numbers(slots);
+  auto numbers = index_->group_numbers(slots);
   std::vector<GroupCandidate> grouped;
   grouped.reserve(found.size());
   float last = std::numeric_limits<float>::infinity();
@@ -71,8 +71,9 @@ bool GroupSearch::keep_best(std::vector<Candidate>& found, uint64_t sight, float
     const float error = rows_.codes->reach(0, found[i]) - found[i].similarity;
     last = std::min(last, found[i].similarity);
     error_max = std::max(error_max, error);
-    grouped.push_back({found[i], std::isfinite(error) ? error : k_unknown_error,
-                       numbers[i].is_known, numbers[i].number});
+    all_known_ = all_known_ && numbers[i].has_value();
+    grouped.push_back(
+        {found[i], std::isfinite(error) ? error : k_unknown_error, std::move(numbers[i])});
   }
   all_seen_ = all_seen_ || last + error_max < threshold;
   found = best_of_groups(grouped, request_.wanted);
@@ -144,7 +145,10 @@ void GroupSearch::make_groups(const std::vector<GroupKeysFetch::Keys>& keys) {
   }
   std::vector<filter::Scalar> all;
   for (Group& group : groups_) {
-    group.is_settled = all_seen_ || group.members.size() >= request_.wanted.size;
+    if (!all_known_) {
+      group.members.resize(1);  // of the others better ones may have been dropped
+    }
+    group.is_settled = (all_seen_ && all_known_) || group.members.size() >= request_.wanted.size;
     all.push_back(group.key);
   }
   are_all_ = all_seen_ || groups_.size() >= request_.wanted.groups ||
@@ -173,7 +177,7 @@ bool GroupSearch::begin_scan() {
     }
   }
   std::vector<GroupScan::Group> scanned;
-  auto slots = index_->slots_of_groups(keys, k_scan_rows_max);
+  auto slots = index_->slots_of_groups(keys, k_scan_rows_max / std::max<size_t>(keys.size(), 1));
   for (size_t i = 0; i < keys.size(); ++i) {
     if (slots[i]) {
       scanned.push_back({*std::move(slots[i]), groups_[places[i]].members});

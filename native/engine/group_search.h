@@ -90,6 +90,7 @@ class GroupSearch {
   Stage stage_ = Stage::hits;
   std::vector<Candidate> scored_;
   bool left_out_ = false;  // by keep_best()
+  bool all_known_ = true;  // the groups of all that it looked at
   bool all_seen_ = false;  // no row is wanted that was not in sight
   bool are_all_ = false;   // no other group is wanted
   std::optional<GroupKeysFetch> keys_;

@@ -64,7 +64,7 @@ class RowFinder {
   }
 
  private:
-  static constexpr size_t k_prefetch_slots = 48;  // places of slots lie apart
+  static constexpr size_t k_prefetch_slots = 16;  // places of slots lie apart
 
   // Whether the location is a live row of the segment at hand.
   bool is_in_segment(const points::Location& location) const {

@@ -43,24 +43,26 @@ std::optional<uint64_t> FieldIndex::estimate(const filter::Test& test) const {
 
 std::optional<std::vector<filter::Scalar>> FieldIndex::group_keys(uint32_t slot) const {
   const std::shared_lock lock(mutex_);
-  const auto [is_known, key] = sole_key(slot);
-  if (!is_known) {
+  const std::span<const uint64_t> keys = content_.column().keys(slot);
+  if (!holds_groups(slot) || keys.size() > 1) {
     return std::nullopt;
   }
   std::vector<filter::Scalar> values;
-  if (key) {
-    values.push_back(content_.value(*key));
+  for (const uint64_t key : keys) {
+    values.push_back(content_.value(key));
   }
   return values;
 }
 
-std::vector<FieldIndex::GroupNumber> FieldIndex::group_numbers(
+std::vector<FieldIndex::GroupNumbers> FieldIndex::group_numbers(
     std::span<const uint32_t> slots) const {
-  std::vector<GroupNumber> numbers;
-  numbers.reserve(slots.size());
+  std::vector<GroupNumbers> numbers(slots.size());
   const std::shared_lock lock(mutex_);
-  for (const uint32_t slot : slots) {
-    numbers.push_back(sole_key(slot));
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (holds_groups(slots[i])) {
+      const std::span<const uint64_t> keys = content_.column().keys(slots[i]);
+      numbers[i].emplace(keys.begin(), keys.end());
+    }
   }
   return numbers;
 }
@@ -69,13 +71,10 @@ std::vector<std::optional<std::vector<uint32_t>>> FieldIndex::slots_of_groups(
     std::span<const filter::Scalar> values, uint64_t most) const {
   std::vector<std::optional<std::vector<uint32_t>>> slots(values.size());
   const std::shared_lock lock(mutex_);
-  uint64_t left = most;
   for (size_t i = 0; i < values.size(); ++i) {
     const auto key = key_of_group(values[i]);
-    const uint64_t count = key ? content_.postings().count(KeyRange::one(*key)) : 0;
-    if (key && count <= left) {
+    if (key && content_.postings().count(KeyRange::one(*key)) <= most) {
       slots[i] = content_.postings().slots(*key);
-      left -= count;
     }
   }
   return slots;
@@ -113,19 +112,11 @@ std::optional<uint64_t> FieldIndex::key_of_group(const filter::Scalar& value) co
   return content_.terms().find(schema().kind == Kind::uuid ? uuid_term(*text) : *text);
 }
 
-FieldIndex::GroupNumber FieldIndex::sole_key(uint32_t slot) const {
-  const bool is_integer = schema().kind == Kind::integer;
-  if (!has_groups(schema().kind)) {
-    return {};
-  }
-  // A number that is foreign among integers is none of 64 bits.
+// Whether there is a point, and none of its values is one that is not held.
+bool FieldIndex::holds_groups(uint32_t slot) const {
   const Flags flags = content_.flags(slot);
-  const std::span<const uint64_t> keys = content_.column().keys(slot);
-  if (!flags.has(Flag::present) || flags.has(Flag::foreign_text) ||
-      (!is_integer && flags.has(Flag::foreign_number)) || keys.size() > 1) {
-    return {};
-  }
-  return {true, keys.empty() ? std::nullopt : std::optional(keys.front())};
+  return has_groups(schema().kind) && flags.has(Flag::present) && !flags.has(Flag::foreign_text) &&
+         (schema().kind == Kind::integer || !flags.has(Flag::foreign_number));
 }
 
 void FieldIndex::visit_in_order(const Order& order, const filter::SlotSet* among,
