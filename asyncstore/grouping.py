@@ -71,6 +71,13 @@ class Grouping:
             self._settled.add(key)
         return True
 
+    def fill(self, key: Key, hits: dict[PointId, ScoredPoint], *, is_settled: bool) -> None:
+        """Puts other points, best first, into a group that may have room, unless they are fewer."""
+        if self._is_open(key) and len(hits) >= len(self.groups[key]):
+            self.groups[key] = hits
+            if is_settled:
+                self._settled.add(key)
+
     @property
     def is_complete(self) -> bool:
         """Whether there are as many groups as wanted."""
@@ -78,8 +85,8 @@ class Grouping:
 
     def open_keys(self) -> list[Key]:
         """The keys of the groups that may have room for points that were not found yet."""
-        return [
-            key
-            for key, group in self.groups.items()
-            if len(group) < self.size and key not in self._settled
-        ]
+        return [key for key in self.groups if self._is_open(key)]
+
+    def _is_open(self, key: Key) -> bool:
+        group = self.groups.get(key)
+        return group is not None and len(group) < self.size and key not in self._settled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import msgspec
 
@@ -46,6 +46,8 @@ from asyncstore.vectors import AnyField, VectorField
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
+
+CoreGroup: TypeAlias = tuple[Key, dict[PointId, ScoredPoint], bool]  # and whether it is settled
 
 _GROUPS = 10
 _GROUP_SIZE = 3
@@ -167,12 +169,7 @@ class Groups(Queries):
     async def _group_ranked(self, asked: Asked, group_by: str, grouping: Grouping) -> None:
         """First which groups there are, best first; then the rest of their points."""
         restrictions = await self._candidates(asked)
-        are_all = False
-        if isinstance(asked.sought, Sought) and isinstance(asked.field, VectorField):
-            are_all = await self._group_in_core(
-                asked, asked.sought, restrictions, group_by, grouping
-            )
-        if not are_all:
+        if not await self._group_in_core(asked, restrictions, group_by, grouping):
             await self._find_groups(asked, restrictions, group_by, grouping)
         if grouping.open_keys():
             await self._fill(asked, restrictions, group_by, grouping)
@@ -180,23 +177,32 @@ class Groups(Queries):
     async def _group_in_core(
         self,
         asked: Asked,
-        sought: Sought,
         restrictions: Sequence[NativeFilter],
         group_by: str,
         grouping: Grouping,
     ) -> bool:
         """The groups that points in sight tell of; whether no other group is wanted."""
-        by = (group_by, min(grouping.limit, _COUNT_MAX), min(grouping.size, _COUNT_MAX))
+        if not _is_core_business(asked):
+            return False
         while True:
-            filter = all_of([*restrictions, *await self._beside(grouping, group_by)])
-            rows, groups, are_all = await self._best_groups(asked, sought, filter, by)
-            hits = await scored_points(rows, (), is_unnamed=self._is_unnamed)
-            is_new = False
-            for key, places, is_settled in groups:
-                own = {hits[place].id: hits[place] for place in places}
-                is_new = grouping.put(key, own, is_settled=is_settled) or is_new
-            if are_all or grouping.is_complete or not is_new:
+            filters = [*restrictions, *await self._beside(grouping, group_by)]
+            found, are_all = await self._core_groups(asked, filters, group_by, grouping)
+            news = [grouping.put(key, hits, is_settled=settled) for key, hits, settled in found]
+            if are_all or grouping.is_complete or not any(news):
                 return are_all or grouping.is_complete
+
+    async def _core_groups(
+        self, asked: Asked, filters: Sequence[NativeFilter], group_by: str, grouping: Grouping
+    ) -> tuple[list[CoreGroup], bool]:
+        """The best groups of the points that pass; whether no other group is wanted of these."""
+        assert isinstance(asked.sought, Sought)
+        by = (group_by, min(grouping.limit, _COUNT_MAX), min(grouping.size, _COUNT_MAX))
+        rows, groups, are_all = await self._best_groups(asked, asked.sought, all_of(filters), by)
+        hits = await scored_points(rows, (), is_unnamed=self._is_unnamed)
+        return [
+            (key, {hits[place].id: hits[place] for place in places}, is_settled)
+            for key, places, is_settled in groups
+        ], are_all
 
     async def _find_groups(
         self,
@@ -235,10 +241,18 @@ class Groups(Queries):
         # Groups of about one size fill up together; what has room then is looked for by itself.
         open_keys = grouping.open_keys()
         count = min(_AHEAD * len(open_keys) * grouping.size, _HITS_MAX)
-        hits = await self._keyed(asked, await filters_of(open_keys), count, group_by)
-        grouping.add_all(hits)
-        if len(hits) < count:
-            return  # all of them were looked at
+        filters = await filters_of(open_keys)
+        if _is_core_business(asked):
+            part = dataclasses.replace(asked, limit=count)
+            for key, own, is_settled in (
+                await self._core_groups(part, filters, group_by, grouping)
+            )[0]:
+                grouping.fill(key, own, is_settled=is_settled)
+        else:
+            hits = await self._keyed(asked, filters, count, group_by)
+            grouping.add_all(hits)
+            if len(hits) < count:
+                return  # all of them were looked at
         one = dataclasses.replace(asked, limit=grouping.size)
 
         async def fill(key: Key) -> None:
@@ -292,6 +306,11 @@ class _Lookup:
         found = await self.collection._records(list(ids.values()), self.wanted, selection)
         records = {record.id: record for record in found}
         return {key: records[point] for key, point in ids.items() if point in records}
+
+
+def _is_core_business(asked: Asked) -> bool:
+    """Whether the core makes groups of what such a query finds."""
+    return isinstance(asked.sought, Sought) and isinstance(asked.field, VectorField)
 
 
 def _keyed(hit: ScoredPoint) -> tuple[ScoredPoint, list[Key]]:
