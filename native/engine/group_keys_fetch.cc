@@ -18,7 +18,8 @@ GroupKeysFetch::GroupKeysFetch(std::shared_ptr<Collection> collection,
 }
 
 void GroupKeysFetch::add(size_t point, uint32_t slot) {
-  if (index_ && (known_[point] = index_->group_keys(slot))) {
+  known_[point] = index_ ? index_->group_keys(slot) : std::nullopt;
+  if (known_[point]) {
     return;
   }
   const auto lock = collection_->table().read_lock();

@@ -139,7 +139,7 @@ void GroupSearch::make_groups(const std::vector<GroupKeysFetch::Keys>& keys) {
         put(scored_[point], groups_[place->second]);
       } else if (groups_.size() < request_.wanted.groups) {
         places.emplace(key, groups_.size());
-        groups_.push_back({key, {scored_[point]}});
+        groups_.push_back({key, groups_.size(), {scored_[point]}});
       }
     }
   }
@@ -224,9 +224,12 @@ void GroupSearch::put_scanned() {
 // --- the answer ---
 
 std::pair<std::vector<Candidate>, Groups> GroupSearch::take() {
-  // A point that was out of sight may be better than those in sight.
-  std::stable_sort(groups_.begin(), groups_.end(), [&](const Group& a, const Group& b) {
-    return nearer_(a.members.front(), b.members.front());
+  // A point that was out of sight may be better than those in sight; groups that one point makes
+  // stay in the order of its payload.
+  std::sort(groups_.begin(), groups_.end(), [&](const Group& a, const Group& b) {
+    const Candidate& best = a.members.front();
+    const Candidate& other = b.members.front();
+    return is_same(best, other) ? a.number < b.number : nearer_(best, other);
   });
   std::vector<Candidate> points;
   std::unordered_map<uint64_t, uint32_t> places;

@@ -70,6 +70,7 @@ class GroupSearch {
   enum class Stage : uint8_t { hits, keys, scan, scanned };
   struct Group {
     filter::Scalar key;
+    size_t number;                   // as they were found
     std::vector<Candidate> members;  // by exact scores, the best first
     bool is_settled = false;         // no other point of it is wanted
   };

@@ -95,6 +95,7 @@ struct Fixture : OneCollection {
   Found expected(const std::vector<float>& query, engine::GroupCounts wanted,
                  const std::set<uint64_t>& passing) const {
     std::vector<std::pair<float, uint64_t>> ranked;
+    ranked.reserve(passing.size());
     for (const uint64_t id : passing) {
       ranked.emplace_back(-similarity(id, query), id);
     }
