@@ -118,6 +118,10 @@ Rows: TypeAlias = tuple[
 # is invalid_argument at the call.
 # ("group_keys", [path]): in place of a payload {"keys": [the strings and integers at the path]}.
 PayloadSelection: TypeAlias = bool | tuple[str, list[str]]
+# Groups: the points of all groups, each once; of each group, the best first, the string or integer,
+# the places of its points in the rows, and whether no other point of it is wanted; and whether no
+# other group is.
+Groups: TypeAlias = tuple[Rows, list[tuple[str | int, list[int], bool]], bool]
 # Scroll: the rows and the first id of the next page.
 ScrollPage: TypeAlias = tuple[Rows, PointId | None]
 # Batch: ids (q, limit) uint64, or a list of q lists where a UUID is among them; scores (q, limit)
@@ -343,12 +347,11 @@ class Engine:
         # examples, of which `query` is then the (examples, dim) matrix. None: the similarity.
         score: tuple[str, int] | None = None,
         excluded: Sequence[PointId] | NDArray[np.uint64] | None = None,  # points that are no results
-        # How many groups and how large, by the path of `with_payload`, ("group_keys", [path]): the
-        # best points of the best of them, as far as an index of the path and the points in sight
-        # tell, in the place of `limit`.
-        groups: tuple[int, int] | None = None,
+        # The path that points are grouped by, how many groups are wanted and how many points of each:
+        # as far as the best `limit` points tell, and an index of the path; with nothing else of them.
+        groups: tuple[str, int, int] | None = None,
     ) -> int:
-        """→ Rows."""
+        """→ Rows; with `groups` → Groups."""
     def submit_search_batch(
         self,
         collection: Collection,

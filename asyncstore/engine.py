@@ -46,6 +46,7 @@ from asyncstore.wake import Waker, Wakeup, current_waker
 if TYPE_CHECKING:
     # Aliases that exist in the stub alone, passed on because nobody else imports it.
     from asyncstore._native import Batch as Batch
+    from asyncstore._native import Groups as Groups
     from asyncstore._native import NativeCondition as NativeCondition
     from asyncstore._native import NativeError as NativeError
     from asyncstore._native import NativeFilter as NativeFilter

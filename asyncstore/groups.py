@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -13,6 +13,7 @@ from asyncstore.asked import Asked, QueryLowering, all_of
 from asyncstore.bounds import Bounds, check_number
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import lower_reading
+from asyncstore.grouping import Grouping, Key
 from asyncstore.ids import point_id
 from asyncstore.members import struct_of
 from asyncstore.models import (
@@ -35,67 +36,24 @@ from asyncstore.models import (
     WithPayload,
 )
 from asyncstore.pace import Pace
-from asyncstore.payload import check_path, decode_payload, payload_selection
+from asyncstore.payload import check_path, payload_selection
 from asyncstore.queries import Queries
 from asyncstore.query import Diverse, Sought
 from asyncstore.reads import Reads
-from asyncstore.rows import NOTHING, Contents
+from asyncstore.rows import NOTHING, Contents, scored_points
 from asyncstore.together import all_at_once
+from asyncstore.vectors import VectorField
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
 
-Key: TypeAlias = str | int
+CoreGroup: TypeAlias = tuple[Key, dict[PointId, ScoredPoint], bool]  # and whether it is settled
 
 _GROUPS = 10
 _GROUP_SIZE = 3
 _AHEAD = 2  # points that are asked for, for each place that is left
 _HITS_MAX = 1 << 20  # of one reply
-_SLICE = 128  # hits that are looked at in about 0.1 ms
-_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1  # what a filter can ask for
-
-
-class Grouping:
-    """Groups that fill up as points come, best first.
-
-    Args:
-        limit: How many groups are wanted.
-        size: How many points of each.
-    """
-
-    def __init__(self, limit: int, size: int) -> None:
-        self.limit = limit
-        self.size = size
-        self.groups: dict[Key, dict[PointId, ScoredPoint]] = {}  # the best first
-
-    def add(self, hit: ScoredPoint, keys: Sequence[Key], settled: Collection[Key] = ()) -> bool:
-        """Puts a point into the groups of its keys, but not of ``settled`` ones.
-
-        Returns:
-            False when that changed nothing.
-        """
-        added = False
-        for key in keys:
-            if key in settled:
-                continue
-            group = self.groups.get(key)
-            if group is None:
-                if len(self.groups) >= self.limit:
-                    continue
-                group = self.groups[key] = {}
-            if len(group) < self.size and hit.id not in group:
-                group[hit.id] = hit
-                added = True
-        return added
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether there are as many groups as wanted."""
-        return len(self.groups) >= self.limit
-
-    def open_keys(self) -> list[Key]:
-        """The keys of the groups that have room."""
-        return [key for key, group in self.groups.items() if len(group) < self.size]
+_COUNT_MAX = 2**32 - 1  # of groups and of points of each that the core takes; no store has more
 
 
 class Groups(Queries):
@@ -178,24 +136,24 @@ class Groups(Queries):
             await self._group_listed(asked, group_by, grouping)
         else:
             await self._group_ranked(asked, group_by, grouping)
-        hits = {point: hit for group in grouping.groups.values() for point, hit in group.items()}
         if not contents.is_nothing:
-            points = await self._points(list(hits), contents)
-            hits = {
-                point: msgspec.structs.replace(
-                    hits[point], payload=found.payload, vector=found.vector
-                )
-                for point, found in points.items()
-            }
+            await self._add_contents(grouping, contents)
         records = {} if lookup is None else await lookup.records(list(grouping.groups))
         return [
-            PointGroup(
-                id=key,
-                hits=[hits[point] for point in group if point in hits],
-                lookup=records.get(key),
-            )
+            PointGroup(id=key, hits=list(group.values()), lookup=records.get(key))
             for key, group in grouping.groups.items()
         ]
+
+    async def _add_contents(self, grouping: Grouping, contents: Contents) -> None:
+        """Adds what is asked for of the points; those that are gone by now are left out."""
+        hits = {point: hit for group in grouping.groups.values() for point, hit in group.items()}
+        points = await self._points(list(hits), contents)
+        whole = {
+            point: msgspec.structs.replace(hits[point], payload=one.payload, vector=one.vector)
+            for point, one in points.items()
+        }
+        for key, group in grouping.groups.items():
+            grouping.groups[key] = {point: whole[point] for point in group if point in whole}
 
     async def _group_listed(self, asked: Asked, group_by: str, grouping: Grouping) -> None:
         """A list that is made as a whole has no more points than there are candidates."""
@@ -205,106 +163,118 @@ class Groups(Queries):
             count = sum(one.limit for one in asked.prefetches)
         everything = dataclasses.replace(asked, limit=count)
         for hit in await self._find(everything, [], _keys_of(group_by)):
-            bare = msgspec.structs.replace(hit, payload=None)
-            grouping.add(bare, _keys_in(hit.payload or {}))
+            grouping.add(*_keyed(hit))
 
     async def _group_ranked(self, asked: Asked, group_by: str, grouping: Grouping) -> None:
         """First which groups there are, best first; then the rest of their points."""
         restrictions = await self._candidates(asked)
-        count = asked.limit
-        by_groups = True  # while that finds any
+        if not await self._group_in_core(asked, restrictions, group_by, grouping):
+            await self._find_groups(asked, restrictions, group_by, grouping)
+        if grouping.open_keys():
+            await self._fill(asked, restrictions, group_by, grouping)
+
+    async def _group_in_core(
+        self,
+        asked: Asked,
+        restrictions: Sequence[NativeFilter],
+        group_by: str,
+        grouping: Grouping,
+    ) -> bool:
+        """The groups that points in sight tell of; whether no other group is wanted."""
+        if not _is_core_business(asked):
+            return False
         while True:
-            known = set(grouping.groups)
-            beside = [_beside(list(known), group_by)] if known else []
+            filters = [*restrictions, *await self._beside(grouping, group_by)]
+            found, are_all = await self._core_groups(asked, filters, group_by, grouping)
+            news = [grouping.put(key, hits, is_settled=settled) for key, hits, settled in found]
+            if are_all or grouping.is_complete or not any(news):
+                return are_all or grouping.is_complete
+
+    async def _core_groups(
+        self, asked: Asked, filters: Sequence[NativeFilter], group_by: str, grouping: Grouping
+    ) -> tuple[list[CoreGroup], bool]:
+        """The best groups of the points that pass; whether no other group is wanted of these."""
+        assert isinstance(asked.sought, Sought)
+        by = (group_by, min(grouping.limit, _COUNT_MAX), min(grouping.size, _COUNT_MAX))
+        rows, groups, are_all = await self._best_groups(asked, asked.sought, all_of(filters), by)
+        hits = await scored_points(rows, (), is_unnamed=self._is_unnamed)
+        return [
+            (key, {hits[place].id: hits[place] for place in places}, is_settled)
+            for key, places, is_settled in groups
+        ], are_all
+
+    async def _find_groups(
+        self,
+        asked: Asked,
+        restrictions: Sequence[NativeFilter],
+        group_by: str,
+        grouping: Grouping,
+    ) -> None:
+        """Groups of the best points that are in no group yet, until there are no more."""
+        count = asked.limit
+        while not grouping.is_complete:
             # Of the groups that are known only points come again that have another value besides:
             # not their best ones, so none is added.
-            seen, is_new = await self._add(
-                asked, restrictions, beside, count, group_by, grouping, known, by_groups=by_groups
-            )
-            if grouping.is_complete or (not by_groups and seen < count):
-                break
-            # Where that other value is no key, or of a known group too, more are looked at.
-            count = count if is_new or by_groups else 2 * count
-            by_groups = by_groups and is_new
-        # Groups of about one size fill up together; what has room then is looked for by itself.
-        if open_keys := grouping.open_keys():
-            count = min(_AHEAD * len(open_keys) * grouping.size, _HITS_MAX)
-            among = [_among(open_keys, group_by)]
-            await self._add(asked, restrictions, among, count, group_by, grouping, by_groups=True)
-            if not grouping.open_keys():
+            known = set(grouping.groups)
+            filters = [*restrictions, *await self._beside(grouping, group_by)]
+            hits = await self._keyed(asked, filters, count, group_by)
+            is_new = grouping.add_all(hits, known)
+            if len(hits) < count:
                 return
-            own = await lower_reading(among[0], self._fields, Pace())
-            theirs = all_of([*restrictions, *([] if own is None else [own])])
-            if theirs is not None and await self._count(theirs) <= count:
+            # Where that other value is no key, or of a known group too, more are looked at.
+            count = count if is_new else 2 * count
+
+    async def _fill(
+        self,
+        asked: Asked,
+        restrictions: Sequence[NativeFilter],
+        group_by: str,
+        grouping: Grouping,
+    ) -> None:
+        """The rest of the points of groups that have room."""
+
+        async def filters_of(keys: Sequence[Key]) -> list[NativeFilter]:
+            own = await lower_reading(_among(keys, group_by), self._fields, Pace())
+            return [*restrictions, *([] if own is None else [own])]
+
+        # Groups of about one size fill up together; what has room then is looked for by itself.
+        open_keys = grouping.open_keys()
+        count = min(_AHEAD * len(open_keys) * grouping.size, _HITS_MAX)
+        filters = await filters_of(open_keys)
+        if _is_core_business(asked):
+            part = dataclasses.replace(asked, limit=count)
+            for key, own, is_settled in (
+                await self._core_groups(part, filters, group_by, grouping)
+            )[0]:
+                grouping.fill(key, own, is_settled=is_settled)
+        else:
+            hits = await self._keyed(asked, filters, count, group_by)
+            grouping.add_all(hits)
+            if len(hits) < count:
                 return  # all of them were looked at
         one = dataclasses.replace(asked, limit=grouping.size)
 
         async def fill(key: Key) -> None:
-            own = await lower_reading(_among([key], group_by), self._fields, Pace())
-            filters = [*restrictions, *([] if own is None else [own])]
-            hits = await self._hits(one, all_of(filters), NOTHING)
+            hits = await self._hits(one, all_of(await filters_of([key])), NOTHING)
             grouping.groups[key] = {hit.id: hit for hit in hits}
 
         await all_at_once([partial(fill, key) for key in grouping.open_keys()])
 
-    async def _add(
-        self,
-        asked: Asked,
-        restrictions: Sequence[NativeFilter],
-        among: Sequence[Filter],
-        count: int,
-        group_by: str,
-        grouping: Grouping,
-        settled: Collection[Key] = (),
-        *,
-        by_groups: bool = False,
-    ) -> tuple[int, bool]:
-        """Groups the best ``count`` points; how many there were, and whether any was of use.
-
-        ``by_groups``: the best points of the best groups, where the core can tell them.
-        """
-        lowered = [await lower_reading(one, self._fields, Pace()) for one in among]
-        filters = [*restrictions, *(one for one in lowered if one is not None)]
-        part = dataclasses.replace(asked, limit=count)
-        groups = (grouping.limit, grouping.size) if by_groups else None
-        hits = await self._keyed(part, all_of(filters), group_by, groups)
-        is_new = False
-        for hit, keys in hits:
-            is_new = grouping.add(hit, keys, settled) or is_new
-        return len(hits), is_new
+    async def _beside(self, grouping: Grouping, group_by: str) -> list[NativeFilter]:
+        """A filter for points that may be in other groups than those that are known."""
+        if not grouping.groups:
+            return []
+        others = _beside(list(grouping.groups), group_by)
+        lowered = await lower_reading(others, self._fields, Pace())
+        return [] if lowered is None else [lowered]
 
     async def _keyed(
-        self,
-        asked: Asked,
-        filter: NativeFilter | None,
-        group_by: str,
-        groups: tuple[int, int] | None,
+        self, asked: Asked, filters: Sequence[NativeFilter], count: int, group_by: str
     ) -> list[tuple[ScoredPoint, list[Key]]]:
-        """Points, best first, and the keys of their groups."""
-        contents = _keys_of(group_by)
-        if not isinstance(asked.sought, Sought):
-            hits = await self._hits(asked, filter, contents)
-            return [
-                (msgspec.structs.replace(hit, payload=None), _keys_in(hit.payload or {}))
-                for hit in hits
-            ]
-        ids, scores, versions, _, texts = await self._ranked(
-            asked, asked.sought, filter, contents, groups
-        )
-        if texts is None:
-            return []  # nothing was found
-        pace = Pace()
-        found: list[tuple[ScoredPoint, list[Key]]] = []
-        for begin in range(0, len(ids), _SLICE):
-            part = slice(begin, begin + _SLICE)
-            found += [
-                (ScoredPoint(id=id, version=version, score=score), _keys_in(decode_payload(text)))
-                for id, version, score, text in zip(
-                    ids[part], versions[part], scores[part], texts[part], strict=True
-                )
-            ]
-            await pace.breathe()
-        return found
+        """The best ``count`` points, best first, and the keys of their groups."""
+        part = dataclasses.replace(asked, limit=count)
+        hits = await self._hits(part, all_of(filters), _keys_of(group_by))
+        return [_keyed(hit) for hit in hits]
 
     def _lookup(self, given: object) -> _Lookup:
         if isinstance(given, str):
@@ -341,10 +311,15 @@ def _keys_of(group_by: str) -> Contents:
     return Contents(payload=("group_keys", [group_by]))
 
 
-def _keys_in(payload: Mapping[str, object]) -> list[Key]:
-    """What the core put into the place of the payload; nothing where there is no payload."""
-    keys = cast("list[Key]", payload.get("keys", []))
-    return [key for key in keys if isinstance(key, str) or _INT64_MIN <= key <= _INT64_MAX]
+def _is_core_business(asked: Asked) -> bool:
+    """Whether the core makes groups of what such a query finds."""
+    return isinstance(asked.sought, Sought) and isinstance(asked.field, VectorField)
+
+
+def _keyed(hit: ScoredPoint) -> tuple[ScoredPoint, list[Key]]:
+    """The point, and what the core put into the place of its payload, if it has any."""
+    keys = cast("list[Key]", (hit.payload or {}).get("keys", []))
+    return msgspec.structs.replace(hit, payload=None), keys
 
 
 def _among(keys: Sequence[Key], group_by: str) -> Filter:

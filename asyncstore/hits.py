@@ -18,8 +18,9 @@ from asyncstore.reads import Reads
 from asyncstore.rows import NOTHING, Contents, in_order, scored_points, unscored_points
 
 if TYPE_CHECKING:
-    from asyncstore.engine import NativeFilter, Rows, ScrollPage
+    from asyncstore.engine import Groups, NativeFilter, Rows, ScrollPage
     from asyncstore.ids import Ids
+    from asyncstore.vectors import Matrix
 
 
 class Hits(Reads):
@@ -48,7 +49,6 @@ class Hits(Reads):
         sought: Sought,
         filter: NativeFilter | None,
         contents: Contents,
-        groups: tuple[int, int] | None = None,
     ) -> Rows:
         """By similarity."""
         assert asked.field is not None
@@ -63,8 +63,37 @@ class Hits(Reads):
             contents=contents,
             score=sought.score,
             excluded=sought.excluded,
-            groups=groups,
         )
+
+    async def _best_groups(
+        self,
+        asked: Asked,
+        sought: Sought,
+        filter: NativeFilter | None,
+        by: tuple[str, int, int],
+    ) -> Groups:
+        """By the similarity of a dense vector: groups by a path, how many, points of each.
+
+        As far as the best ``asked.limit`` points tell of them, and an index of the path.
+        """
+        assert asked.field is not None
+        submit = partial(
+            self._engine.native.submit_search,
+            self._native,
+            asked.field.number,
+            cast("Matrix", sought.examples),
+            limit=self._cut(asked.limit),
+            offset=0,
+            score_threshold=asked.threshold,
+            with_fields=[],
+            with_payload=False,
+            filter=filter,
+            score=sought.score,
+            excluded=sought.excluded or None,
+            groups=by,
+            **asked.plan.arguments,
+        )
+        return cast("Groups", await self._engine.call(self._engine.reads, submit))
 
     async def _diverse(
         self, asked: Asked, diverse: Diverse, filter: NativeFilter | None, contents: Contents

@@ -399,7 +399,6 @@ class Reads(Handle):
         contents: Contents,
         score: tuple[str, int] | None = None,
         excluded: list[PointId] | None = None,
-        groups: tuple[int, int] | None = None,
     ) -> Rows:
         """By similarity to a vector or to several, which the core takes as they are."""
         native = self._engine.native
@@ -412,7 +411,7 @@ class Reads(Handle):
                     native.submit_search_multivector, **plan.code_arguments, score=score
                 )
             case _:
-                search = partial(native.submit_search, **plan.arguments, score=score, groups=groups)
+                search = partial(native.submit_search, **plan.arguments, score=score)
         submit = partial(
             search,
             self._native,

@@ -210,17 +210,24 @@ async def fill_row(
             await pace.breathe()
 
 
-async def query_vector(vector: object, field: VectorField) -> Matrix:
-    """The query of a search: (dim,) float32, finite, C-contiguous."""
+async def query_vector(
+    vector: object, field: VectorField, where: str = "query: ", pace: Pace | None = None
+) -> Matrix:
+    """A vector that is searched for: (dim,) float32, finite, C-contiguous.
+
+    Raises:
+        InvalidArgumentError: It is no vector of finite numbers; the message begins with ``where``.
+        DimensionMismatchError: It has another number of dimensions.
+    """
     if type(vector) is np.ndarray and vector.dtype == np.float32 and vector.ndim == 1:
         # What a fast caller passes; the core copies it before the call returns.
-        field.check_dim(len(vector), "query: ")
+        field.check_dim(len(vector), where)
         # A sum that is finite has finite terms; only of another the terms need to be looked at.
         if not math.isfinite(vector.dot(vector)) and not np.isfinite(vector).all():
-            _refuse_number(vector, "query: vector", None)
+            _refuse_number(vector, f"{where}vector", None)
         return np.ascontiguousarray(vector)
     row = np.empty(field.dim, np.float32)
-    await fill_row(row, vector, field, "query: ", Pace())
+    await fill_row(row, vector, field, where, pace or Pace())
     return row
 
 

@@ -31,7 +31,7 @@ from asyncstore.vectors import (
     MultivectorField,
     SparseField,
     VectorField,
-    fill_row,
+    query_vector,
 )
 
 # As the core takes examples: of dense vectors (n, dim) float32.
@@ -161,7 +161,8 @@ class _DenseExamples(_RowExamples):
     _kind = "dense, must be a list of numbers"
 
     async def arrays(self, pace: Pace) -> Matrix:
-        return np.stack(await self._vectors(pace))
+        vectors = await self._vectors(pace)
+        return vectors[0][np.newaxis] if len(vectors) == 1 else np.stack(vectors)
 
     async def average(self, positives: int, pace: Pace) -> Matrix:
         matrix = await self.arrays(pace)
@@ -171,9 +172,7 @@ class _DenseExamples(_RowExamples):
         return average
 
     async def _vector(self, given: object, path: str, pace: Pace) -> Matrix:
-        vector = np.empty(self._field.dim, np.float32)
-        await fill_row(vector, given, self._field, f"{path}: ", pace)
-        return vector
+        return await query_vector(given, cast("VectorField", self._field), f"{path}: ", pace)
 
 
 class _MultivectorExamples(_RowExamples):

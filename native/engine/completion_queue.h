@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "fields/ordered.h"
+#include "filter/filter.h"
 #include "filter/number.h"
 #include "points/point_id.h"
 
@@ -54,6 +55,17 @@ struct Rows {
   std::vector<std::vector<std::byte>> payloads;  // JSON texts, empty: none; if asked for
 };
 
+struct Groups {  // of a search: the best group first
+  struct Group {
+    filter::Scalar key;
+    std::vector<uint32_t> hits;  // places in `rows`, the best first
+    bool is_settled = false;     // no other point of it is wanted
+  };
+  Rows rows;  // of all groups, each point once
+  std::vector<Group> groups;
+  bool are_all = false;  // no other group is wanted
+};
+
 struct ScrollPage {
   Rows rows;
   std::optional<points::PointId> next;
@@ -87,9 +99,9 @@ struct Finding {
   bool repaired = false;
 };
 
-using Value =
-    std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows, ScrollPage,
-                 Batch, Ids, OrderedIds, std::vector<fields::ValueCount>, std::vector<Finding>>;
+using Value = std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows,
+                           Groups, ScrollPage, Batch, Ids, OrderedIds,
+                           std::vector<fields::ValueCount>, std::vector<Finding>>;
 
 struct Completion {
   uint64_t ticket = 0;

@@ -14,6 +14,7 @@ constexpr float k_lowest = -std::numeric_limits<float>::infinity();
 struct Group {
   float reach = k_lowest;     // of its best
   std::vector<float> leasts;  // of its members
+  float bar = k_lowest;       // whose reach is below it is not among its best
 };
 
 // The value that is number `place`, from 1 on, of the largest; the lowest where there are fewer.
@@ -32,25 +33,28 @@ std::vector<Candidate> best_of_groups(std::span<const GroupCandidate> candidates
                                       GroupCounts wanted) {
   std::unordered_map<uint64_t, Group> groups;
   for (const GroupCandidate& one : candidates) {
-    if (one.is_known && one.group) {
-      Group& group = groups[*one.group];
+    for (size_t i = 0; one.groups && i < one.groups->size(); ++i) {
+      Group& group = groups[(*one.groups)[i]];
       group.reach = std::max(group.reach, one.candidate.similarity + one.error);
       group.leasts.push_back(one.candidate.similarity - one.error);
     }
   }
   // A group is at least as good as the least of its best member.
   std::vector<float> best;
-  std::unordered_map<uint64_t, float> bars;
+  best.reserve(groups.size());
   for (auto& [number, group] : groups) {
     best.push_back(*std::max_element(group.leasts.begin(), group.leasts.end()));
-    bars[number] = largest(group.leasts, wanted.size);
+    group.bar = largest(group.leasts, wanted.size);
   }
   const float bar = largest(best, wanted.groups);
+  const auto may_be_in = [&](const GroupCandidate& one, uint64_t number) {
+    const Group& group = groups[number];
+    return group.reach >= bar && one.candidate.similarity + one.error >= group.bar;
+  };
   std::vector<Candidate> kept;
   for (const GroupCandidate& one : candidates) {
-    const bool may_be = !one.is_known || (one.group && groups[*one.group].reach >= bar &&
-                                          one.candidate.similarity + one.error >= bars[*one.group]);
-    if (may_be) {
+    if (!one.groups || std::any_of(one.groups->begin(), one.groups->end(),
+                                   [&](uint64_t number) { return may_be_in(one, number); })) {
       kept.push_back(one.candidate);
     }
   }

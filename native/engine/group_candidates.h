@@ -21,13 +21,14 @@ struct GroupCounts {
 struct GroupCandidate {
   Candidate candidate;
   float error = 0;
-  bool is_known = false;               // else it may be in any group, in several, or in none
-  std::optional<uint64_t> group = {};  // equal numbers are one group; none: it is in none
+  // Equal numbers are one group. Not known: it may be in any, in several, or in none.
+  std::optional<std::vector<uint64_t>> groups;
 };
 
-// Those that are left when all are dropped that cannot be wanted: that are in no group, that have
-// as many certainly better ones in their group as are wanted of it, or that are in a group than
-// which as many groups as are wanted are certainly better. In the order given.
+// Those that are left when all are dropped that cannot be wanted: that have, in each of their
+// groups, as many certainly better ones as are wanted of it, or as many certainly better groups as
+// are wanted. In the order given. Those whose groups are not known are left, and may make a group
+// one of the best of which others were dropped.
 std::vector<Candidate> best_of_groups(std::span<const GroupCandidate> candidates,
                                       GroupCounts wanted);
 

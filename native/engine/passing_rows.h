@@ -5,9 +5,9 @@
 #include <span>
 #include <vector>
 
+#include "engine/row_finder.h"
 #include "engine/view.h"
 #include "filter/slot_set.h"
-#include "points/point_table.h"
 
 namespace asyncstore::engine {
 
@@ -54,10 +54,8 @@ class PassingRows {
 // outlive it.
 class PassingRowsBuilder {
  public:
-  // `number` is the field's, `lsn` the view's.
-  PassingRowsBuilder(const FieldView& field, uint32_t number, uint64_t lsn,
-                     const points::PointTable& table, const filter::SlotSet& passing)
-      : field_(field), number_(number), lsn_(lsn), table_(table), passing_(passing), rows_(field) {}
+  PassingRowsBuilder(const RowFinder& finder, const filter::SlotSet& passing)
+      : finder_(finder), passing_(passing), rows_(finder.field()) {}
 
   // About a tenth of a millisecond of work; true when all is done.
   bool step();
@@ -65,19 +63,12 @@ class PassingRowsBuilder {
 
  private:
   void next_slots();
-  void look_up(uint32_t slot);
-  void look_among_all_rows();
 
-  const FieldView& field_;
-  uint32_t number_;
-  uint64_t lsn_;
-  const points::PointTable& table_;
+  RowFinder finder_;
   const filter::SlotSet& passing_;
   PassingRows rows_;
   size_t word_ = 0;              // of the set: where to go on
   std::vector<uint32_t> slots_;  // of this step
-  uint32_t segment_ = 0;         // where the last one was found: mostly the next one is there, too
-  std::vector<uint32_t> moved_;
 };
 
 }  // namespace asyncstore::engine

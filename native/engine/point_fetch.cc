@@ -58,7 +58,7 @@ std::optional<uint64_t> PointFetch::add(size_t point, uint32_t slot, const Row* 
   for (size_t column = 0; column < moment_.values.size(); ++column) {
     const auto& found = moment_.values[column];
     if (column == 0 && moment_.group_keys) {
-      values_->know(column, point, filter::group_keys(*moment_.group_keys));
+      values_->know(column, point, filter::group_keys_text(*moment_.group_keys));
     } else if (!found.ok()) {
       values_->fail(found.error());
     } else if (found.value()) {

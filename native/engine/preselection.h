@@ -97,6 +97,10 @@ class Preselection {
   std::vector<Candidate> take_unsorted(size_t query) {
     return queries_[query].kept.take_unsorted();
   }
+  // The similarities, by their codes, of at most 64 rows of a segment to a query.
+  void estimates(size_t query, uint32_t segment, std::span<const uint32_t> rows, float* out) const {
+    scores(queries_[query], segment).rows(rows, out);
+  }
   // What the exact similarity of a candidate is not above, but for few in a thousand.
   float reach(size_t query, const Candidate& candidate) const;
   // What its reach is not above: quicker to have, and enough for most.

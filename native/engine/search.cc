@@ -20,8 +20,6 @@ namespace {
 // (and for few results some more) are kept for them to decide on.
 constexpr double k_candidates_per_result = 32;
 constexpr uint64_t k_candidates_min = 1024;
-// More than any similarity.
-constexpr float k_unknown_error = std::numeric_limits<float>::max();
 
 // Among how many candidates for each result the true ones are, nearly always: how far a walk over a
 // graph has to look.
@@ -57,7 +55,7 @@ Task::Next SearchTask::step(Worker& worker) {
       }
       if (!request_.rescore) {
         take_estimates();
-        return read_points(worker);
+        return finish(worker);
       }
       begin_rescoring();
       stage_ = Stage::rescore;
@@ -66,14 +64,16 @@ Task::Next SearchTask::step(Worker& worker) {
       if (read_wave(worker)) {
         return Next::wait;  // (bounded) another while an unread candidate may be among the best
       }
-      take_results();              // 4 the best, ties by id
-      return read_points(worker);  // 5 vectors and payloads, if asked for
-    case Stage::scan:              // without codes, all originals in turn
+      take_results();         // 4 the best, ties by id
+      return finish(worker);  // 5 vectors and payloads, if asked for; or groups
+    case Stage::scan:         // without codes, all originals in turn
       if (!scan_->done()) {
         return read_scan(worker);
       }
       take_results();
-      return read_points(worker);
+      return finish(worker);
+    case Stage::groups:
+      return group(worker);
     case Stage::points:
       return answer(worker);
   }
@@ -139,8 +139,7 @@ bool SearchTask::find_rows() {
     } else if (!scans_few()) {
       return true;
     }
-    rows_builder_.emplace(field(), request_.field, view_->lsn, collection_->table(),
-                          *filtering_->passing());
+    rows_builder_.emplace(row_finder(), *filtering_->passing());
   }
   if (!rows_builder_->step()) {
     return false;
@@ -193,6 +192,11 @@ void SearchTask::begin() {
     }
   }
   stage_ = by_codes ? Stage::preselect : Stage::scan;
+  if (request_.groups) {
+    const bool bounded = by_codes && request_.rescore && request_.score.is_similarity();
+    groups_.emplace(collection_, *request_.groups, row_finder(),
+                    GroupSearch::Rows{*admitted_, excluded_, bounded ? &*preselection_ : nullptr});
+  }
 }
 
 uint64_t SearchTask::wanted_count() const {
@@ -242,56 +246,36 @@ Effort SearchTask::effort() const {
 // --- 2 read ---
 
 void SearchTask::begin_rescoring() {
-  const NearerFirst nearer(field(), collection_->table());
-  float threshold = -std::numeric_limits<float>::infinity();
-  if (request_.score_threshold) {
-    threshold = request_.score.is_similarity()
-                    ? segment::similarity_floor(collection_->fields()[request_.field].distance,
-                                                *request_.score_threshold)
-                    : *request_.score_threshold;
-  }
   for (size_t i = 0; i < queries_.size(); ++i) {
     std::vector<Candidate> found = preselection_->take_unsorted(i);
     candidates_ += found.size();
-    if (request_.groups) {
-      keep_groups(found);
+    if (groups_) {
+      const Effort effort = this->effort();
+      const uint64_t sight = std::min<uint64_t>(effort.ef, effort.candidates);
+      if (groups_->keep_best(found, sight, similarity_min())) {
+        want_all(found);
+      }
     }
-    queries_[i].rescoring.emplace(
-        found, wanted_count_, threshold, request_.early_stop, nearer,
-        [&](const Candidate& one) { return preselection_->reach_at_most(i, one); });
+    rescore(i, found);
   }
 }
 
-// Of the nearest by their codes those that may be the best of their groups; as many are wanted
-// then.
-void SearchTask::keep_groups(std::vector<Candidate>& found) {
-  const auto index = group_index();
-  if (!index || !request_.score.is_similarity()) {
-    return;
-  }
-  const NearerFirst nearer(field(), collection_->table());
-  std::erase_if(found, [&](const Candidate& candidate) {
-    return std::binary_search(excluded_.begin(), excluded_.end(), nearer.slot(candidate));
-  });
-  const auto sight = static_cast<ptrdiff_t>(std::min<uint64_t>(effort().ef, found.size()));
-  std::nth_element(found.begin(), found.begin() + sight, found.end(), nearer);
-  found.resize(static_cast<size_t>(sight));
-  std::vector<GroupCandidate> grouped;
-  grouped.reserve(found.size());
-  for (const Candidate& candidate : found) {
-    const float error = preselection_->reach(0, candidate) - candidate.similarity;
-    const auto [is_known, number] = index->group_number(nearer.slot(candidate));
-    grouped.push_back(
-        {candidate, std::isfinite(error) ? error : k_unknown_error, is_known, number});
-  }
-  found = best_of_groups(grouped, *request_.groups);
-  request_.limit = UINT32_MAX;
-  wanted_count_ = std::max<uint64_t>(found.size(), 1);
+void SearchTask::rescore(size_t query, std::span<const Candidate> found) {
+  queries_[query].rescoring.emplace(
+      found, wanted_count_, similarity_min(), request_.early_stop,
+      NearerFirst(field(), collection_->table()),
+      [&](const Candidate& one) { return preselection_->reach_at_most(query, one); });
 }
 
-std::shared_ptr<const fields::FieldIndex> SearchTask::group_index() const {
-  const auto& paths = request_.with.payload.paths;
-  return paths.empty() ? nullptr : collection_->indexes().find(paths.front());
+// What the threshold lets pass is not below it.
+float SearchTask::similarity_min() const {
+  if (!request_.score_threshold) {
+    return -std::numeric_limits<float>::infinity();
+  }
+  return request_.score.is_similarity()
+             ? segment::similarity_floor(collection_->fields()[request_.field].distance,
+                                         *request_.score_threshold)
+             : *request_.score_threshold;
 }
 
 // Asks for the next wave of all queries; false when none has one.
@@ -329,6 +313,8 @@ Task::Next SearchTask::read_scan(Worker& worker) {
 void SearchTask::landed(const io::ReadRequest& request, Bytes data, const Error* error) {
   if (stage_ == Stage::filter) {
     filtering_->landed(request, data, error);
+  } else if (stage_ == Stage::groups) {
+    groups_->landed(request, data, error);
   } else if (stage_ == Stage::points) {
     fetch_->landed(request, data, error);
   } else if (error != nullptr) {
@@ -418,7 +404,44 @@ std::vector<Candidate> SearchTask::page(std::vector<Candidate> found) const {
   return found;
 }
 
-// --- 5 vectors and payloads, answer ---
+// --- 5 groups; vectors and payloads; answer ---
+
+Task::Next SearchTask::finish(Worker& worker) {
+  if (!groups_) {
+    return read_points(worker);
+  }
+  std::vector<Candidate>& results = queries_[0].results;
+  const bool are_all = results.size() < request_.limit;
+  groups_->add(std::move(results), are_all);
+  return group(worker);
+}
+
+// Scores what may be in the groups besides, and comes back with it.
+Task::Next SearchTask::group(Worker& worker) {
+  stage_ = Stage::groups;
+  const Next next = groups_->step(*this, worker);
+  if (next != Next::done) {
+    return next;
+  }
+  if (groups_->error()) {
+    fail(*groups_->error());
+    return answer(worker);
+  }
+  const std::vector<Candidate> found = groups_->candidates();
+  if (found.empty()) {
+    return answer(worker);
+  }
+  candidates_ += found.size();
+  want_all(found);
+  rescore(0, found);
+  stage_ = Stage::rescore;
+  return Next::again;
+}
+
+void SearchTask::want_all(std::span<const Candidate> found) {
+  request_.limit = UINT32_MAX;
+  wanted_count_ = std::max<uint64_t>(found.size(), 1);
+}
 
 Task::Next SearchTask::read_points(Worker& worker) {
   stage_ = Stage::points;
@@ -466,6 +489,13 @@ Task::Next SearchTask::answer(Worker& worker) {
   counters.rows_skipped.fetch_add(skipped_, std::memory_order_relaxed);
   if (error_) {
     abandon(*error_);
+    return Next::done;
+  }
+  if (groups_) {
+    auto [points, groups] = groups_->take();
+    queries_[0].results = std::move(points);
+    groups.rows = rows_of(queries_[0]);
+    completions_.complete(ticket_, std::move(groups));
     return Next::done;
   }
   if (!join_) {

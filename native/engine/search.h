@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/batch_join.h"
@@ -11,7 +12,7 @@
 #include "engine/collection.h"
 #include "engine/completion_queue.h"
 #include "engine/filtering.h"
-#include "engine/group_candidates.h"
+#include "engine/group_search.h"
 #include "engine/original_scan.h"
 #include "engine/point_fetch.h"
 #include "engine/preselection.h"
@@ -38,11 +39,10 @@ struct SearchRequest {
   bool exact = false;
   std::optional<float> score_threshold;
   std::shared_ptr<const filter::Filter> filter;  // null: all points
-  // The best of the best groups, by the path whose group keys `with` asks for, where an index of it
-  // tells the groups of candidates: in the place of `limit`, without an offset. They are looked for
-  // among so many candidates as a walk keeps in sight, so that groups may be missing, or points of
-  // a group.
-  std::optional<GroupCounts> groups;
+  // The best points of the best groups, which the answer is then made of: those of the best `limit`
+  // points, or where an index tells the groups of candidates, of as many as a walk keeps in sight.
+  // `limit` ≥ 1 says how far to look; without an offset, and with nothing else of the points.
+  std::optional<GroupRequest> groups;
   With with;
 };
 
@@ -59,7 +59,7 @@ class SearchTask : public Task {
   void abandon(const base::Error& error) override;
 
  private:
-  enum class Stage : uint8_t { start, filter, preselect, scan, rescore, points };
+  enum class Stage : uint8_t { start, filter, preselect, scan, rescore, groups, points };
   struct Query {
     std::vector<segment::ExactScorer> examples;
     std::optional<Rescoring<>> rescoring;
@@ -71,6 +71,9 @@ class SearchTask : public Task {
   };
 
   const FieldView& field() const { return view_->fields[request_.field]; }
+  RowFinder row_finder() const {
+    return {field(), request_.field, view_->lsn, collection_->table()};
+  }
   void start();
   Next filter(Worker& worker);
   bool find_rows();
@@ -79,10 +82,13 @@ class SearchTask : public Task {
   uint64_t wanted_count() const;
   Effort effort() const;
   void begin_rescoring();
-  std::shared_ptr<const fields::FieldIndex> group_index() const;
-  void keep_groups(std::vector<Candidate>& found);
+  void rescore(size_t query, std::span<const Candidate> found);
+  float similarity_min() const;
   bool read_wave(Worker& worker);
   Next read_scan(Worker& worker);
+  Next finish(Worker& worker);
+  Next group(Worker& worker);
+  void want_all(std::span<const Candidate> found);
   Next read_points(Worker& worker);
   float score(const Query& query, const std::byte* row);
   void score_candidate(uint32_t index, base::Bytes data);
@@ -113,6 +119,7 @@ class SearchTask : public Task {
   uint64_t wanted_count_ = 0;        // limit and offset, of the points there are
   std::optional<Preselection> preselection_;
   std::optional<OriginalScan> scan_;
+  std::optional<GroupSearch> groups_;
   std::vector<Wanted> wanted_;
   std::optional<PointFetch> fetch_;
   std::optional<base::Error> error_;

@@ -17,6 +17,11 @@ using base::Status;
 
 namespace {
 
+base::Result<std::vector<std::byte>> group_keys(Bytes payload, const payload::Path& path) {
+  TRY_ASSIGN(const auto keys, filter::group_keys(payload, path));
+  return filter::group_keys_text(keys);
+}
+
 base::Result<std::vector<std::byte>> select(const PayloadSelection& selection, Bytes payload) {
   switch (selection.kind) {
     case PayloadSelection::Kind::include:
@@ -24,7 +29,7 @@ base::Result<std::vector<std::byte>> select(const PayloadSelection& selection, B
     case PayloadSelection::Kind::exclude:
       return payload::exclude(payload, selection.paths);
     case PayloadSelection::Kind::group_keys:
-      return filter::group_keys(payload, selection.paths.front());
+      return group_keys(payload, selection.paths.front());
     case PayloadSelection::Kind::none:
     case PayloadSelection::Kind::all:
       break;

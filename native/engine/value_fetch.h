@@ -15,7 +15,7 @@ namespace asyncstore::engine {
 
 // What of a payload a reply returns.
 struct PayloadSelection {
-  // group_keys: what filter::group_keys() says of the one path.
+  // group_keys: what filter::group_keys() says of the one path, as a text.
   enum class Kind : uint8_t { none, all, include, exclude, group_keys };
   Kind kind = Kind::none;
   std::vector<payload::Path> paths;

@@ -4,11 +4,23 @@
 #include <mutex>
 #include <shared_mutex>
 #include <span>
+#include <string>
 #include <utility>
+#include <variant>
 
 #include "base/assert.h"
+#include "fields/keys.h"
 
 namespace asyncstore::fields {
+
+namespace {
+
+// Kinds that hold values which points are grouped by.
+bool has_groups(Kind kind) {
+  return kind == Kind::integer || is_of_strings(kind);
+}
+
+}  // namespace
 
 void FieldIndex::change(uint32_t slot, const Values& values) {
   const std::unique_lock lock(mutex_);
@@ -31,35 +43,80 @@ std::optional<uint64_t> FieldIndex::estimate(const filter::Test& test) const {
 
 std::optional<std::vector<filter::Scalar>> FieldIndex::group_keys(uint32_t slot) const {
   const std::shared_lock lock(mutex_);
-  const auto [is_known, key] = sole_key(slot);
-  if (!is_known) {
+  const std::span<const uint64_t> keys = content_.column().keys(slot);
+  if (!holds_groups(slot) || keys.size() > 1) {
     return std::nullopt;
   }
   std::vector<filter::Scalar> values;
-  if (key) {
-    values.push_back(content_.value(*key));
+  for (const uint64_t key : keys) {
+    values.push_back(content_.value(key));
   }
   return values;
 }
 
-FieldIndex::GroupNumber FieldIndex::group_number(uint32_t slot) const {
+std::vector<FieldIndex::GroupNumbers> FieldIndex::group_numbers(
+    std::span<const uint32_t> slots) const {
+  std::vector<GroupNumbers> numbers(slots.size());
   const std::shared_lock lock(mutex_);
-  return sole_key(slot);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (holds_groups(slots[i])) {
+      const std::span<const uint64_t> keys = content_.column().keys(slots[i]);
+      numbers[i].emplace(keys.begin(), keys.end());
+    }
+  }
+  return numbers;
 }
 
-FieldIndex::GroupNumber FieldIndex::sole_key(uint32_t slot) const {
-  const bool is_integer = schema().kind == Kind::integer;
-  if (!is_integer && !is_of_strings(schema().kind)) {
-    return {};
+std::vector<std::optional<std::vector<uint32_t>>> FieldIndex::slots_of_groups(
+    std::span<const filter::Scalar> values, uint64_t most) const {
+  std::vector<std::optional<std::vector<uint32_t>>> slots(values.size());
+  const std::shared_lock lock(mutex_);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto key = key_of_group(values[i]);
+    if (key && content_.postings().count(KeyRange::one(*key)) <= most) {
+      slots[i] = content_.postings().slots(*key);
+    }
   }
-  // A number that is foreign among integers is none of 64 bits.
+  return slots;
+}
+
+bool FieldIndex::groups_are_among(std::span<const filter::Scalar> values) const {
+  const std::shared_lock lock(mutex_);
+  if (!has_groups(schema().kind) || may_have_other_groups()) {
+    return false;
+  }
+  uint64_t count = 0;
+  for (const filter::Scalar& value : values) {
+    const auto key = key_of_group(value);
+    count += key ? content_.postings().count(KeyRange::one(*key)) : 0;
+  }
+  return count == content_.postings().count();
+}
+
+// By values that the index does not hold. A number that is foreign among integers is none of 64
+// bits.
+bool FieldIndex::may_have_other_groups() const {
+  return content_.marked(Flag::foreign_text).count() > 0 ||
+         (schema().kind != Kind::integer && content_.marked(Flag::foreign_number).count() > 0);
+}
+
+// Nothing where points may have the value though the index does not hold it, or none has it.
+std::optional<uint64_t> FieldIndex::key_of_group(const filter::Scalar& value) const {
+  if (const auto* integer = std::get_if<int64_t>(&value)) {
+    return schema().kind == Kind::integer ? std::optional(key_of(*integer)) : std::nullopt;
+  }
+  const auto* text = std::get_if<std::string>(&value);
+  if (text == nullptr || !is_of_strings(schema().kind)) {
+    return std::nullopt;
+  }
+  return content_.terms().find(schema().kind == Kind::uuid ? uuid_term(*text) : *text);
+}
+
+// Whether there is a point, and none of its values is one that is not held.
+bool FieldIndex::holds_groups(uint32_t slot) const {
   const Flags flags = content_.flags(slot);
-  const std::span<const uint64_t> keys = content_.column().keys(slot);
-  if (!flags.has(Flag::present) || flags.has(Flag::foreign_text) ||
-      (!is_integer && flags.has(Flag::foreign_number)) || keys.size() > 1) {
-    return {};
-  }
-  return {true, keys.empty() ? std::nullopt : std::optional(keys.front())};
+  return has_groups(schema().kind) && flags.has(Flag::present) && !flags.has(Flag::foreign_text) &&
+         (schema().kind == Kind::integer || !flags.has(Flag::foreign_number));
 }
 
 void FieldIndex::visit_in_order(const Order& order, const filter::SlotSet* among,

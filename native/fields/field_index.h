@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -49,12 +50,17 @@ class FieldIndex {
   // What a point in the slot is grouped by (filter::group_keys()), where that is one value at most
   // and the index holds it for sure: several have an order that it does not know.
   std::optional<std::vector<filter::Scalar>> group_keys(uint32_t slot) const;
-  // The same as a number for the value; equal numbers are equal values.
-  struct GroupNumber {
-    bool is_known = false;
-    std::optional<uint64_t> number = {};  // none: there is no value
-  };
-  GroupNumber group_number(uint32_t slot) const;
+  // Of each of some slots what its point is grouped by, as numbers for the values, all at one
+  // moment: equal numbers are equal values. Nothing where the index does not hold all values for
+  // sure.
+  using GroupNumbers = std::optional<std::vector<uint64_t>>;
+  std::vector<GroupNumbers> group_numbers(std::span<const uint32_t> slots) const;
+  // Of each of these values the slots of the points that have it, ascending. Nothing where the
+  // index may not hold all of them, or where they are more than `most`.
+  std::vector<std::optional<std::vector<uint32_t>>> slots_of_groups(
+      std::span<const filter::Scalar> values, uint64_t most) const;
+  // Whether points are grouped by none but these values, which are different ones.
+  bool groups_are_among(std::span<const filter::Scalar> values) const;
 
   // Where has_order(schema()). visit() must not use the index.
   void visit_in_order(const Order& order, const filter::SlotSet* among,
@@ -86,7 +92,9 @@ class FieldIndex {
   };
 
   void change(uint32_t slot, const Values& values);
-  GroupNumber sole_key(uint32_t slot) const;
+  bool holds_groups(uint32_t slot) const;
+  bool may_have_other_groups() const;
+  std::optional<uint64_t> key_of_group(const filter::Scalar& value) const;
 
   mutable FairMutex mutex_;
   Content content_;

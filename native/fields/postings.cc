@@ -106,6 +106,16 @@ uint64_t Postings::count(KeyRange range) const {
   return count;
 }
 
+std::vector<uint32_t> Postings::slots(uint64_t key) const {
+  if (const auto bitmap = bitmaps_.find(key); bitmap != bitmaps_.end()) {
+    return bitmap->second.slots();
+  }
+  std::vector<uint32_t> slots;
+  pairs_.for_each_run(position(key, 0), position_behind(key),
+                      [&](auto, auto run) { slots.insert(slots.end(), run.begin(), run.end()); });
+  return slots;
+}
+
 void Postings::add_to(KeyRange range, filter::SlotSet& set) const {
   if (range.empty()) {
     return;
@@ -151,10 +161,7 @@ void Postings::gather(uint64_t key) {
   if (pairs_.count(first, last) < k_bitmap_min) {
     return;
   }
-  std::vector<uint32_t> slots;
-  pairs_.for_each_run(first, last,
-                      [&](auto, auto run) { slots.insert(slots.end(), run.begin(), run.end()); });
-  bitmaps_.emplace(key, SlotBitmap(slots));
+  bitmaps_.emplace(key, SlotBitmap(slots(key)));
   pairs_.erase(first, last);
 }
 

@@ -30,6 +30,7 @@ class Postings {
 
   uint64_t count() const { return count_; }
   uint64_t count(KeyRange range) const;
+  std::vector<uint32_t> slots(uint64_t key) const;  // ascending
   void add_to(KeyRange range, filter::SlotSet& set) const;
 
   // Shows pairs as visit(key, slot) in ascending order of both, or in descending order, until

@@ -1,10 +1,12 @@
 #include "filter/group_keys.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
+#include "filter/number.h"
 #include "filter/values.h"
 #include "payload/outline.h"
 #include "payload/token.h"
@@ -13,57 +15,46 @@ namespace asyncstore::filter {
 
 namespace {
 
-bool is_key(const payload::Outline& outline, uint32_t value) {
-  return is_string(outline, value) ||
-         (is_number(outline, value) &&
-          outline.text(value).find_first_of(".eE") == std::string_view::npos);
+std::optional<Scalar> key_of(const payload::Outline& outline, uint32_t value) {
+  if (is_string(outline, value)) {
+    return payload::decode_string(outline.text(value));
+  }
+  const auto number =
+      is_number(outline, value) ? number_of(outline.text(value)) : std::optional<Number>();
+  const auto* integer = number ? std::get_if<int64_t>(&*number) : nullptr;
+  return integer != nullptr ? std::optional<Scalar>(*integer) : std::nullopt;
 }
-
-// {"keys":[…]}
-class Keys {
- public:
-  void add(std::string_view json) {
-    text_ += text_.size() > k_begin.size() ? "," : "";
-    text_ += json;
-  }
-  std::vector<std::byte> take() {
-    text_ += "]}";
-    const base::Bytes bytes = base::bytes_of(std::string_view(text_));
-    return {bytes.begin(), bytes.end()};
-  }
-
- private:
-  static constexpr std::string_view k_begin = R"({"keys":[)";
-  std::string text_ = std::string(k_begin);
-};
 
 }  // namespace
 
-base::Result<std::vector<std::byte>> group_keys(base::Bytes payload, const payload::Path& path) {
+base::Result<std::vector<Scalar>> group_keys(base::Bytes payload, const payload::Path& path) {
   TRY_ASSIGN(const auto outline,
              payload::Outline::parse(payload, levels_for(path), payload::Outline::Root::object,
                                      "The payload"));
   std::vector<uint32_t> found;
   values_at(outline, 0, path, found);
-  Keys keys;
+  std::vector<Scalar> keys;
   for_each_value(outline, found, [&](uint32_t value) {
-    if (is_key(outline, value)) {
-      keys.add(outline.text(value));
+    if (auto key = key_of(outline, value)) {
+      keys.push_back(*std::move(key));
     }
   });
-  return keys.take();
+  return keys;
 }
 
-std::vector<std::byte> group_keys(const std::vector<Scalar>& values) {
-  Keys keys;
-  for (const Scalar& value : values) {
-    if (const auto* text = std::get_if<std::string>(&value)) {
-      keys.add(payload::encode_string(*text));
-    } else if (const auto* integer = std::get_if<int64_t>(&value)) {
-      keys.add(std::to_string(*integer));
+std::vector<std::byte> group_keys_text(const std::vector<Scalar>& keys) {
+  std::string text;
+  for (const Scalar& key : keys) {
+    text += text.empty() ? "" : ",";
+    if (const auto* string = std::get_if<std::string>(&key)) {
+      text += payload::encode_string(*string);
+    } else if (const auto* integer = std::get_if<int64_t>(&key)) {
+      text += std::to_string(*integer);
     }
   }
-  return keys.take();
+  text = R"({"keys":[)" + text + "]}";
+  const base::Bytes bytes = base::bytes_of(std::string_view(text));
+  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace asyncstore::filter

@@ -11,11 +11,11 @@
 
 namespace asyncstore::filter {
 
-// The strings and the integers that the path names in a payload, those in an array each by itself,
-// as {"keys":[…]} in the order of the text. Other values are no keys.
-base::Result<std::vector<std::byte>> group_keys(base::Bytes payload, const payload::Path& path);
+// The strings and the integers of 64 bits that the path names in a payload, those in an array each
+// by itself, in the order of the text. Other values are no keys.
+base::Result<std::vector<Scalar>> group_keys(base::Bytes payload, const payload::Path& path);
 
-// The same of values that are known.
-std::vector<std::byte> group_keys(const std::vector<Scalar>& values);
+// Keys as {"keys":[…]}.
+std::vector<std::byte> group_keys_text(const std::vector<Scalar>& keys);
 
 }  // namespace asyncstore::filter

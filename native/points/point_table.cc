@@ -66,10 +66,6 @@ uint64_t PointTable::version(uint32_t slot) const {
   return versions_[slot].load(std::memory_order_relaxed);
 }
 
-Location PointTable::location(uint32_t slot, uint32_t field) const {
-  return Location::of_word((*locations_[field])[slot].load(std::memory_order_acquire));
-}
-
 void PointTable::seen(std::span<uint64_t> words) const {
   const auto lock = read_lock();
   const size_t there = std::min<size_t>(words.size(), (size_t{slot_count()} + 63) / 64);

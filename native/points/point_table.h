@@ -50,7 +50,9 @@ class PointTable {
   bool live(uint32_t slot) const { return flag(is_live_, slot); }
   PointId id(uint32_t slot) const;
   uint64_t version(uint32_t slot) const;
-  Location location(uint32_t slot, uint32_t field) const;
+  Location location(uint32_t slot, uint32_t field) const {
+    return Location::of_word((*locations_[field])[slot].load(std::memory_order_acquire));
+  }
   // For who is going to ask for it soon.
   void prefetch_location(uint32_t slot, uint32_t field) const {
     __builtin_prefetch(&(*locations_[field])[slot]);

@@ -199,6 +199,18 @@ nb::object batch_of(engine::Batch batch) {
                         owning_array(std::move(batch.counts), {queries}));
 }
 
+nb::object scalar_of(const filter::Scalar& scalar) {
+  return std::visit(
+      []<typename T>(const T& one) -> nb::object {
+        if constexpr (std::is_same_v<T, std::string>) {
+          return nb::str(one.c_str(), one.size());
+        } else {
+          return nb::cast(one);
+        }
+      },
+      scalar);
+}
+
 struct ToPython {
   nb::object operator()(std::monostate) const { return nb::none(); }
   nb::object operator()(bool value) const { return nb::bool_(value); }
@@ -207,6 +219,17 @@ struct ToPython {
     return nb::cast(std::move(value));
   }
   nb::object operator()(engine::Rows value) const { return rows_of(std::move(value)); }
+  nb::object operator()(engine::Groups value) const {
+    nb::list groups;
+    for (const auto& group : value.groups) {
+      nb::list hits;
+      for (const uint32_t hit : group.hits) {
+        hits.append(hit);
+      }
+      groups.append(nb::make_tuple(scalar_of(group.key), hits, group.is_settled));
+    }
+    return nb::make_tuple(rows_of(std::move(value.rows)), groups, value.are_all);
+  }
   nb::object operator()(engine::ScrollPage value) const {
     nb::object next = value.next ? to_python(*value.next) : nb::none();
     return nb::make_tuple(rows_of(std::move(value.rows)), next);
@@ -224,16 +247,7 @@ struct ToPython {
   nb::object operator()(const std::vector<fields::ValueCount>& value) const {
     nb::list counts;
     for (const auto& [scalar, slots] : value) {
-      const nb::object held = std::visit(
-          []<typename T>(const T& one) -> nb::object {
-            if constexpr (std::is_same_v<T, std::string>) {
-              return nb::str(one.c_str(), one.size());
-            } else {
-              return nb::cast(one);
-            }
-          },
-          scalar);
-      counts.append(nb::make_tuple(held, slots));
+      counts.append(nb::make_tuple(scalar_of(scalar), slots));
     }
     return counts;
   }

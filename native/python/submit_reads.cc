@@ -2,6 +2,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "base/limits.h"
@@ -147,18 +149,30 @@ void complete(Request& request, const Collection& collection, uint64_t limit, ui
   }
 }
 
+// (path, groups, points of each) or None.
+using GroupsInput = std::optional<std::tuple<nb::object, uint32_t, uint32_t>>;
+
+std::optional<engine::GroupRequest> groups_of(const GroupsInput& given) {
+  if (!given) {
+    return std::nullopt;
+  }
+  const auto& [path, groups, size] = *given;
+  if (groups == 0 || size == 0) {
+    raise(base::invalid_argument("groups and points of each must be 1 or more"));
+  }
+  return engine::GroupRequest{path_of(path), {groups, size}};
+}
+
 uint64_t submit_search(EngineHandle& self, const std::shared_ptr<Collection>& collection,
                        uint32_t field, const FloatArray& query, uint64_t limit, uint64_t offset,
                        double oversampling, uint32_t hnsw_ef, bool rescore, bool early_stop,
                        bool ignore_codes, bool exact, std::optional<float> score_threshold,
                        std::vector<uint32_t> with_fields, nb::object with_payload,
                        nb::object filter, nb::object score, nb::object excluded,
-                       std::optional<std::pair<uint32_t, uint32_t>> groups) {
+                       const GroupsInput& groups) {
   auto request = search_request(*collection, field, query,
                                 {oversampling, hnsw_ef, rescore, early_stop, ignore_codes, exact});
-  if (groups && groups->first > 0 && groups->second > 0) {
-    request.groups = {groups->first, groups->second};
-  }
+  request.groups = groups_of(groups);
   request.score = score_of(score, query.ndim() == 2 ? query.shape(0) : 1);
   complete(request, *collection, limit, offset, score_threshold, std::move(with_fields),
            with_payload, filter, excluded);

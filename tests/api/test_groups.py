@@ -111,6 +111,45 @@ async def test_points_of_several_groups_come_no_sooner_than_nearer_ones(many):
     assert shape(found) == {0: [1, 2], 2: [1, 7], 5: [8]}
 
 
+@pytest.mark.parametrize("kind", [None, "integer", "keyword"])
+@inside(many_points)
+async def test_groups_whose_points_lie_anywhere(many, kind):
+    """Before and after sealing, with points that changed; by codes, whatever the index holds."""
+    draw, numbers = random.Random(2), np.random.default_rng(2)
+    rows = await many.store.create_collection(
+        "anywhere",
+        vectors=m.VectorParams(size=8, distance=m.Distance.EUCLID),
+        quantization_config=m.RabitqQuantization(rabitq=m.RabitqQuantizationConfig(bits=8)),
+    )
+    if kind is not None:
+        await rows.create_payload_index("k", kind)
+    count, keys = 2_000, {}
+    vectors = numbers.standard_normal((count, 8)).astype(np.float32)
+
+    async def write(points):
+        for point in points:
+            one = draw.randrange(150)
+            both = [one, f"text {draw.randrange(150)}"]
+            value = draw.choice([one, one, str(one), both, [one, draw.randrange(150)]])
+            keys[point] = value if isinstance(value, list) else [value]
+        payloads = [{"k": keys[point]} for point in points]
+        await rows.upsert_arrays(np.array(points), vectors[points], payloads)
+
+    async def check():
+        for _ in range(10):
+            query = numbers.standard_normal(8).astype(np.float32)
+            found = await rows.query_groups(query, group_by="k", limit=6, group_size=3)
+            expected = Many(many.store, rows, vectors, {"k": keys}).groups(query, 6, 3)
+            assert list(shape(found).items()) == list(expected.items())
+
+    await write(range(count))
+    await check()
+    await rows.optimize()
+    await check()
+    await write(range(0, count, 7))
+    await check()
+
+
 @inside(many_points)
 async def test_filters_thresholds_and_other_paths(many):
     query = [0.0] * 8

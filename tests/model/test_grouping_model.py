@@ -24,6 +24,8 @@ POINTS, CALLS = 200, 60  # of a data set; calls in each of its states
 ALL = 10_000
 DIM = 8
 EXACT = m.SearchParams(exact=True)
+# Codes whose errors are far less than what lies between two points.
+CODES = m.RabitqQuantization(rabitq=m.RabitqQuantizationConfig(bits=8))
 PATHS = [*COMMON_PATHS, "ö", "b.a", "a[0]", "b[]", "a.b[]", "missing"]
 # The index of a field is of one kind; each data set draws them.
 KINDS = sorted({*model.ORDERED, *model.COUNTED})
@@ -63,7 +65,10 @@ class Run:
             )
             named = {"dense": vectors, "other": vectors}
             self._rows = await store.create_collection(
-                name, vectors=named, sparse_vectors={"words": m.SparseVectorParams()}
+                name,
+                vectors=named,
+                sparse_vectors={"words": m.SparseVectorParams()},
+                quantization_config=CODES,
             )
             await self._create_indexes(PATHS[::2])
             await self._upsert(IDS[:POINTS])
@@ -129,13 +134,14 @@ class Run:
         how |= {"filter": filter, "params": EXACT}
         if not isinstance(query, m.FusionQuery):
             how["using"] = "dense"
+        grouping = how | {"params": self._draw.choice([EXACT, None])}
         path = self._draw.choice(PATHS)
         limit, size = self._draw.choice([1, 3, 10, ALL]), self._draw.choice([1, 2, 5, ALL])
         ranked = [hit.id for hit in await self._rows.query(query, limit=ALL, **how)]
         assert set(ranked) <= passing.keys()
         expected = model.groups(ranked, passing, path, limit, size)
         found = await self._rows.query_groups(
-            query, group_by=path, limit=limit, group_size=size, with_payload=True, **how
+            query, group_by=path, limit=limit, group_size=size, with_payload=True, **grouping
         )
         assert [(group.id, [hit.id for hit in group.hits]) for group in found] == expected
         for group in found:

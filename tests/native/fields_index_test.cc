@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <random>
 #include <set>
 #include <thread>
@@ -97,6 +98,49 @@ TEST_CASE("field index: what a point is grouped by, as its payload says, or noth
       CHECK((known > 0) == knows);
     }
   }
+}
+
+TEST_CASE("field index: the points of groups, as the payloads say, or nothing") {
+  constexpr uint32_t k_slots = 200;
+  for (const Kind kind : k_all_kinds) {
+    CAPTURE(static_cast<int>(kind));
+    for (const bool wild : {false, true}) {
+      Generator generator(kind, 500 + static_cast<uint64_t>(kind), wild);
+      FieldIndex index(schema_of(kind));
+      Model model;
+      change(index, model, generator, k_slots, 1000);
+      std::map<filter::Scalar, std::vector<uint32_t>> groups;
+      for (const auto& [slot, payload] : model) {
+        for (const filter::Scalar& key : keys_of(index.schema(), payload)) {
+          groups[key].push_back(slot);
+        }
+      }
+      std::vector<filter::Scalar> keys;
+      uint32_t known = 0;
+      for (const auto& [key, slots] : groups) {
+        keys.push_back(key);
+        const auto found = index.slots_of_groups({&key, 1}, k_slots);
+        REQUIRE(found.size() == 1);
+        if (found[0]) {
+          ++known;
+          CHECK(*found[0] == slots);
+        }
+        const auto few = index.slots_of_groups({&key, 1}, slots.size() - 1);
+        CHECK_FALSE(few[0].has_value());
+      }
+      const bool holds = kind == Kind::keyword || kind == Kind::integer || kind == Kind::uuid;
+      CHECK((known > 0) == holds);
+      if (known == groups.size() && holds) {
+        CHECK(index.groups_are_among(keys));
+      }
+      for (size_t i = 0; i < keys.size(); ++i) {
+        auto others = keys;
+        others.erase(others.begin() + static_cast<ptrdiff_t>(i));
+        CHECK_FALSE(index.groups_are_among(others));
+      }
+    }
+  }
+  CHECK(FieldIndex(schema_of(Kind::integer)).groups_are_among({}));
 }
 
 TEST_CASE("field index: every answer fits the payloads, through changes") {

@@ -135,7 +135,7 @@ TEST_CASE_FIXTURE(Fixture, "filter: rows are those of the view, though points ha
     passing->add(slot);
   }
   const auto& field = view->fields[0];
-  PassingRowsBuilder builder(field, 0, view->lsn, collection->table(), *passing);
+  PassingRowsBuilder builder({field, 0, view->lsn, collection->table()}, *passing);
   while (!builder.step()) {
   }
   const PassingRows rows = builder.take();

@@ -28,12 +28,13 @@ std::set<uint32_t> grouped(const std::vector<GroupCandidate>& candidates,
   std::map<uint64_t, uint32_t> sizes;
   std::set<uint32_t> best;
   for (const uint32_t row : rows) {
-    const auto& group = candidates[row].group;
-    if (!group || (!sizes.contains(*group) && sizes.size() == wanted.groups)) {
-      continue;
-    }
-    if (sizes[*group]++ < wanted.size) {
-      best.insert(row);
+    for (const uint64_t group : *candidates[row].groups) {
+      if (!sizes.contains(group) && sizes.size() == wanted.groups) {
+        continue;
+      }
+      if (sizes[group]++ < wanted.size) {
+        best.insert(row);
+      }
     }
   }
   return best;
@@ -57,9 +58,12 @@ TEST_CASE("groups: whoever may be among the best of the best groups is kept, few
     for (uint32_t row = 0; row < 200; ++row) {
       const float estimate = std::uniform_real_distribution<float>(-1, 1)(random);
       const float error = std::uniform_real_distribution<float>(0, width)(random);
-      GroupCandidate one{Candidate{estimate, 0, row}, error, true, random() % groups};
-      if (random() % 20 == 0) {
-        one.group = std::nullopt;
+      GroupCandidate one{Candidate{estimate, 0, row}, error, std::vector<uint64_t>()};
+      while (random() % 20 != 0 && (one.groups->empty() || random() % 8 == 0)) {
+        const uint64_t group = random() % groups;
+        if (std::find(one.groups->begin(), one.groups->end(), group) == one.groups->end()) {
+          one.groups->push_back(group);
+        }
       }
       candidates.push_back(one);
       exact.push_back(estimate + std::uniform_real_distribution<float>(-error, error)(random));
@@ -68,7 +72,7 @@ TEST_CASE("groups: whoever may be among the best of the best groups is kept, few
     std::set<uint32_t> kept;
     for (const Candidate& candidate : best_of_groups(candidates, wanted)) {
       kept.insert(candidate.row);
-      REQUIRE(candidates[candidate.row].group.has_value());
+      REQUIRE_FALSE(candidates[candidate.row].groups->empty());
     }
     kept_rows += kept.size();
     all_rows += all.size();
@@ -80,9 +84,10 @@ TEST_CASE("groups: whoever may be among the best of the best groups is kept, few
 TEST_CASE("groups: a candidate whose group is not known is kept") {
   std::vector<GroupCandidate> candidates;
   for (uint32_t row = 0; row < 20; ++row) {
-    candidates.push_back(
-        {Candidate{1.0F - static_cast<float>(row) / 20, 0, row}, 0, row != 19, uint64_t{row % 2}});
+    const Candidate candidate{1.0F - static_cast<float>(row) / 20, 0, row};
+    candidates.push_back({candidate, 0, std::vector<uint64_t>{row % 2}});
   }
+  candidates[19].groups.reset();
   const auto kept = best_of_groups(candidates, {1, 2});
   REQUIRE(kept.size() == 3);
   CHECK(kept[0].row == 0);

@@ -91,12 +91,15 @@ TEST_CASE("group keys: strings and integers at a path, in arrays each by itself"
     auto found = asyncstore::filter::group_keys(asyncstore::base::bytes_of(text),
                                                 asyncstore::payload::Path::parse(path).value());
     REQUIRE(found.ok());
-    return std::string(reinterpret_cast<const char*>(found.value().data()), found.value().size());
+    const auto json = asyncstore::filter::group_keys_text(found.value());
+    return std::string(reinterpret_cast<const char*>(json.data()), json.size());
   };
   CHECK(keys(R"({"a":"x"})", "a") == R"({"keys":["x"]})");
   CHECK(keys(R"({"a":["x",1,-2,1.0,1e3,true,null,["y"],{"b":3}]})", "a") ==
         R"({"keys":["x",1,-2]})");
   CHECK(keys(R"({"a":[{"b":1},{"b":[2,3]}]})", "a[].b") == R"({"keys":[1,2,3]})");
   CHECK(keys(R"({"a":"x"})", "a[]") == R"({"keys":[]})");
+  CHECK(keys(R"({"a":[9223372036854775807,9223372036854775808,"\u00e9\n"]})", "a") ==
+        "{\"keys\":[9223372036854775807,\"é\\u000a\"]}");
   CHECK(keys(R"({})", "a") == R"({"keys":[]})");
 }
