@@ -52,8 +52,11 @@ if TYPE_CHECKING:
     from asyncstore._native import NativeTest as NativeTest
     from asyncstore._native import NativeText as NativeText
     from asyncstore._native import NativeVectors as NativeVectors
+    from asyncstore._native import Payloads as Payloads
+    from asyncstore._native import PointIds as PointIds
     from asyncstore._native import Rows as Rows
     from asyncstore._native import ScrollPage as ScrollPage
+    from asyncstore._native import ValueCounts as ValueCounts
     from asyncstore.models import PointId
 
 __all__ = [

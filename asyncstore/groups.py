@@ -34,12 +34,12 @@ from asyncstore.models import (
     WithLookupInput,
     WithPayload,
 )
-from asyncstore.pace import Pace
+from asyncstore.pace import Pace, listed
 from asyncstore.payload import check_path, decode_payload, payload_selection
 from asyncstore.queries import Queries
 from asyncstore.query import Diverse, Sought
 from asyncstore.reads import Reads
-from asyncstore.rows import NOTHING, Contents
+from asyncstore.rows import NOTHING, Contents, text_of
 from asyncstore.together import all_at_once
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ _GROUPS = 10
 _GROUP_SIZE = 3
 _AHEAD = 2  # points that are asked for, for each place that is left
 _HITS_MAX = 1 << 20  # of one reply
-_SLICE = 128  # hits that are looked at in about 0.1 ms
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1  # what a filter can ask for
 
 
@@ -294,15 +293,11 @@ class Groups(Queries):
         if texts is None:
             return []  # nothing was found
         pace = Pace()
+        columns = [await listed(column, pace) for column in (ids, versions, scores)]
         found: list[tuple[ScoredPoint, list[Key]]] = []
-        for begin in range(0, len(ids), _SLICE):
-            part = slice(begin, begin + _SLICE)
-            found += [
-                (ScoredPoint(id=id, version=version, score=score), _keys_in(decode_payload(text)))
-                for id, version, score, text in zip(
-                    ids[part], versions[part], scores[part], texts[part], strict=True
-                )
-            ]
+        for row, (id, version, score) in enumerate(zip(*columns, strict=True)):
+            keys = _keys_in(decode_payload(text_of(texts, row)))
+            found.append((ScoredPoint(id=id, version=version, score=score), keys))
             await pace.breathe()
         return found
 

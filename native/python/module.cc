@@ -214,6 +214,7 @@ void refuse_old_processors() {
 NB_MODULE(_native, module) {
   refuse_old_processors();
   make_error_class(module);
+  bind_long_replies(module);
   bind_field(module);
   bind_collection(module);
   bind_engine(module);
