@@ -163,12 +163,39 @@ Batch: TypeAlias = tuple[NDArray[np.uint64] | PointIds, NDArray[np.float32], NDA
 #   ("geo_polygon", exterior, interiors)         rings: lists of (lon, lat)
 NativeTest: TypeAlias = tuple[Any, ...]
 NativeCondition: TypeAlias = tuple[Any, ...]
-NativeFilter: TypeAlias = tuple[
-    list[NativeCondition],
-    list[NativeCondition],
-    list[NativeCondition],
-    tuple[list[NativeCondition], int] | None,
+NativeConditions: TypeAlias = list[NativeCondition] | LongConditions
+NativeParts: TypeAlias = tuple[
+    NativeConditions,
+    NativeConditions,
+    NativeConditions,
+    tuple[NativeConditions, int] | None,
 ]
+NativeFilter: TypeAlias = NativeParts | LongFilter
+
+# What is too long in a filter to be taken over in one go. Each stands in the place of a list in one
+# filter, which takes what is in it.
+class LongConditions:
+    def __len__(self) -> int: ...
+    def reserve(self, count: int) -> None: ...
+    def extend(self, conditions: list[NativeCondition]) -> None: ...
+
+class LongValues:  # in its test once it is sorted
+    def reserve(self, count: int) -> None: ...
+    def extend(self, values: Sequence[bool | int | str]) -> None: ...
+    def sort(self) -> None:
+        """Takes long; releases the GIL."""
+
+class LongIds:  # in its condition once it is sorted
+    def reserve(self, count: int) -> None: ...
+    def extend(self, ids: NDArray[np.uint64] | PointIds | Sequence[PointId]) -> None: ...
+    def sort(self) -> None:
+        """Takes long; releases the GIL."""
+
+class LongFilter:
+    """In the place of a filter, in any number of calls and of other filters."""
+
+    def __init__(self, filter: NativeParts) -> None: ...
+
 # Of an index of text: tokenizer, least and greatest length of tokens, lowercase, ascii_folding,
 # the stemmer's language or "", stop words.
 NativeText: TypeAlias = tuple[str, int, int, bool, bool, str, list[str]]

@@ -129,7 +129,7 @@ class Hits(Reads):
     async def _passing(self, condition: NativeFilter, ids: Sequence[PointId]) -> set[PointId]:
         """Which of some points pass."""
         engine = self._engine
-        filter = all_of([has_id(dict.fromkeys(ids)), condition])
+        filter = all_of([await has_id(dict.fromkeys(ids)), condition])
         submit = partial(
             engine.native.submit_scroll,
             self._native,

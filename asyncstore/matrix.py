@@ -141,7 +141,7 @@ class Matrices(Queries):
         """By the core, which knows how many points have an index."""
         engine = self._engine
         offsets, indices, values = vectors
-        filter = has_id(dict.fromkeys(ids))
+        filter = await has_id(dict.fromkeys(ids))
         place_of = {point: place for place, point in enumerate(ids)}
         pace = Pace()
         nearest: list[Nearest] = []

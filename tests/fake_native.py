@@ -28,6 +28,24 @@ CANDIDATES_MAX = 1 << 20
 FORMAT_VERSION = 1
 
 
+class LongConditions(list[Any]):
+    def reserve(self, count: int) -> None:
+        """Nothing."""
+
+
+class LongValues(LongConditions):
+    pass
+
+
+class LongIds(LongConditions):
+    pass
+
+
+class LongFilter(Filter):
+    def __new__(cls, filter: Filter) -> LongFilter:
+        return super().__new__(cls, filter)
+
+
 def available_memory_bytes() -> int:
     return 8 << 30
 

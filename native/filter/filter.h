@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -119,9 +120,13 @@ struct Nested {  // one element of the array at the path, an object, passes the 
   payload::Path path;
   Filter filter;
 };
+struct Shared {  // a filter that was made before, and may be a part of many
+  std::shared_ptr<const Filter> filter;
+  bool has_texts = false;  // MatchText, not of a prefix
+};
 
 struct Condition {
-  std::variant<FieldCondition, Nested, HasId, HasVector, Slice, Filter> is;
+  std::variant<FieldCondition, Nested, HasId, HasVector, Slice, Filter, Shared> is;
 };
 
 }  // namespace asyncstore::filter
