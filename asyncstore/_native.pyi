@@ -7,11 +7,12 @@ native threads until the ticket completes; the engine holds a reference to them 
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+T = TypeVar("T")
 PointId: TypeAlias = int | str
 
 # Of the n points of a write, by the number of the vector: dense (n, dim) float32 C-contiguous; sparse
@@ -103,16 +104,33 @@ class Collection:
         optimizer {state, done, total, what}, prewarm, indexing, wal_bytes, operation_id, rebuilt (list of what was
         rebuilt at open, in words)."""
 
+class LongReply(Generic[T]):
+    """Elements of a reply that become objects when they are asked for, a slice at a time."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, wanted: slice, /) -> Self:
+        """Of the step 1; costs nothing."""
+    def tolist(self) -> list[T]: ...
+
+class PointIds(LongReply[PointId]): ...
+
+class Payloads(LongReply[bytes | None]):
+    """Each can be asked for once."""
+
+class OrderValues(LongReply[int | float]): ...
+class ValueCounts(LongReply[tuple[str | int | bool, int]]): ...
+
 # One row per found point, best first (search) or in the order asked (retrieve, scroll):
 # ids, scores (empty for retrieve and scroll), versions, and for each field asked for its vectors:
 # (present (n,) bool, values (n, dim) float32; rows not present are zero); then the payloads, JSON
-# texts, None for a point without; None in their place when they were not asked for.
+# texts, None for a point without; None in their place when they were not asked for. What is long is no
+# list.
 Rows: TypeAlias = tuple[
-    list[PointId],
-    list[float],
-    list[int],
+    list[PointId] | PointIds,
+    list[float] | NDArray[np.float32],
+    list[int] | NDArray[np.uint64],
     NativeVectors,
-    list[bytes | None] | None,
+    list[bytes | None] | Payloads | None,
 ]
 # False, True, or which JSON paths: ("include", paths), ("exclude", paths). A path that does not parse
 # is invalid_argument at the call.
@@ -124,11 +142,9 @@ PayloadSelection: TypeAlias = bool | tuple[str, list[str]]
 Groups: TypeAlias = tuple[Rows, list[tuple[str | int, list[int], bool]], bool]
 # Scroll: the rows and the first id of the next page.
 ScrollPage: TypeAlias = tuple[Rows, PointId | None]
-# Batch: ids (q, limit) uint64, or a list of q lists where a UUID is among them; scores (q, limit)
-# float32; counts (q,) int32. Short rows are padded with id 0 (None) and score NaN.
-Batch: TypeAlias = tuple[
-    NDArray[np.uint64] | list[list[PointId | None]], NDArray[np.float32], NDArray[np.int32]
-]
+# Batch: ids (q, limit) uint64, or row by row where a UUID is among them; scores (q, limit) float32;
+# counts (q,) int32. Short rows are padded with id 0 and score NaN.
+Batch: TypeAlias = tuple[NDArray[np.uint64] | PointIds, NDArray[np.float32], NDArray[np.int32]]
 # A filter: must, should, must_not, and min_should with how many of it must hold.
 #
 # A condition is one of
@@ -151,12 +167,39 @@ Batch: TypeAlias = tuple[
 #   ("geo_polygon", exterior, interiors)         rings: lists of (lon, lat)
 NativeTest: TypeAlias = tuple[Any, ...]
 NativeCondition: TypeAlias = tuple[Any, ...]
-NativeFilter: TypeAlias = tuple[
-    list[NativeCondition],
-    list[NativeCondition],
-    list[NativeCondition],
-    tuple[list[NativeCondition], int] | None,
+NativeConditions: TypeAlias = list[NativeCondition] | LongConditions
+NativeParts: TypeAlias = tuple[
+    NativeConditions,
+    NativeConditions,
+    NativeConditions,
+    tuple[NativeConditions, int] | None,
 ]
+NativeFilter: TypeAlias = NativeParts | LongFilter
+
+# What is too long in a filter to be taken over in one go. Each stands in the place of a list in one
+# filter, which takes what is in it.
+class LongConditions:
+    def __len__(self) -> int: ...
+    def reserve(self, count: int) -> None: ...
+    def extend(self, conditions: list[NativeCondition]) -> None: ...
+
+class LongValues:  # in its test once it is sorted
+    def reserve(self, count: int) -> None: ...
+    def extend(self, values: Sequence[bool | int | str]) -> None: ...
+    def sort(self) -> None:
+        """Takes long; releases the GIL."""
+
+class LongIds:  # in its condition once it is sorted
+    def reserve(self, count: int) -> None: ...
+    def extend(self, ids: NDArray[np.uint64] | PointIds | Sequence[PointId]) -> None: ...
+    def sort(self) -> None:
+        """Takes long; releases the GIL."""
+
+class LongFilter:
+    """In the place of a filter, in any number of calls and of other filters."""
+
+    def __init__(self, filter: NativeParts) -> None: ...
+
 # Of an index of text: tokenizer, least and greatest length of tokens, lowercase, ascii_folding,
 # the stemmer's language or "", stop words.
 NativeText: TypeAlias = tuple[str, int, int, bool, bool, str, list[str]]
@@ -215,7 +258,7 @@ class Engine:
     def submit_upsert(
         self,
         collection: Collection,
-        ids: NDArray[np.uint64] | Sequence[PointId],
+        ids: NDArray[np.uint64] | PointIds | Sequence[PointId],
         vectors: VectorsOfPoints,
         present: dict[int, NDArray[np.bool_]],  # field number → (n,); a field not named: all present
         payloads: list[bytes | None] | None = None,  # n JSON texts that check_payload() takes
@@ -232,7 +275,7 @@ class Engine:
     def submit_set_vectors(
         self,
         collection: Collection,
-        ids: NDArray[np.uint64] | Sequence[PointId],
+        ids: NDArray[np.uint64] | PointIds | Sequence[PointId],
         vectors: VectorsOfPoints,
         present: dict[int, NDArray[np.bool_]],
         update_filter: NativeFilter | None = None,
@@ -242,7 +285,7 @@ class Engine:
     def submit_delete_vectors(
         self,
         collection: Collection,
-        ids: NDArray[np.uint64] | Sequence[PointId],
+        ids: NDArray[np.uint64] | PointIds | Sequence[PointId],
         fields: Sequence[int],
         update_filter: NativeFilter | None = None,
     ) -> int:
@@ -250,7 +293,7 @@ class Engine:
     def submit_change_payload(
         self,
         collection: Collection,
-        ids: NDArray[np.uint64] | Sequence[PointId],
+        ids: NDArray[np.uint64] | PointIds | Sequence[PointId],
         action: str,  # "merge" | "replace" | "remove"
         value: bytes | None,  # JSON object, for merge and replace
         path: str | None,  # where, for merge and replace; None: the root
@@ -278,14 +321,14 @@ class Engine:
     def submit_delete(
         self,
         collection: Collection,
-        ids: NDArray[np.uint64] | Sequence[PointId],
+        ids: NDArray[np.uint64] | PointIds | Sequence[PointId],
         update_filter: NativeFilter | None = None,
     ) -> int:
         """→ operation id. Unknown ids are passed over."""
     def submit_retrieve(
         self,
         collection: Collection,
-        ids: NDArray[np.uint64] | Sequence[PointId],
+        ids: NDArray[np.uint64] | PointIds | Sequence[PointId],
         with_fields: Sequence[int],
         with_payload: PayloadSelection,
     ) -> int:
@@ -303,7 +346,7 @@ class Engine:
     def submit_count(self, collection: Collection, filter: NativeFilter, exact: bool) -> int:
         """→ int: the points that match."""
     def submit_matching_ids(self, collection: Collection, filter: NativeFilter) -> int:
-        """→ ids of the points that match: an array of uint64, or a list where UUIDs are among them."""
+        """→ ids of the points that match: an array of uint64, or PointIds where UUIDs are among them."""
     def submit_sample(
         self, collection: Collection, filter: NativeFilter | None, count: int, seed: int
     ) -> int:
@@ -319,11 +362,11 @@ class Engine:
         skip: int,
         limit: int,
     ) -> int:
-        """→ (ids, values): points by the values of a field, once for each; two lists."""
+        """→ (PointIds, OrderValues): points by the values of a field, once for each."""
     def submit_facet(
         self, collection: Collection, filter: NativeFilter | None, key: str, limit: int
     ) -> int:
-        """→ list of (value, points): the values that most points have."""
+        """→ ValueCounts, of (value, points): the values that most points have."""
     def submit_search(
         self,
         collection: Collection,

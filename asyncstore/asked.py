@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from asyncstore.errors import InvalidArgumentError
-from asyncstore.filter import lower_reading
+from asyncstore.filter import having_ids, lower_reading
+from asyncstore.ids import point_ids
 from asyncstore.members import list_of, shown, struct_of
 from asyncstore.models import (
     ContextQuery,
@@ -232,9 +231,7 @@ def all_of(filters: Sequence[NativeFilter]) -> NativeFilter | None:
     return [("filter", one) for one in filters], [], [], None
 
 
-def has_id(ids: Mapping[PointId, None]) -> NativeFilter:
+async def has_id(ids: Mapping[PointId, None]) -> NativeFilter:
     """A filter that passes these points."""
-    points: object = list(ids)
-    if all(isinstance(point, int) for point in ids):
-        points = np.fromiter(ids, np.uint64, len(ids))
-    return [("has_id", points)], [], [], None
+    pace = Pace()
+    return await having_ids(await point_ids(list(ids), pace), pace)

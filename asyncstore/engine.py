@@ -48,13 +48,18 @@ if TYPE_CHECKING:
     from asyncstore._native import Batch as Batch
     from asyncstore._native import Groups as Groups
     from asyncstore._native import NativeCondition as NativeCondition
+    from asyncstore._native import NativeConditions as NativeConditions
     from asyncstore._native import NativeError as NativeError
     from asyncstore._native import NativeFilter as NativeFilter
+    from asyncstore._native import NativeParts as NativeParts
     from asyncstore._native import NativeTest as NativeTest
     from asyncstore._native import NativeText as NativeText
     from asyncstore._native import NativeVectors as NativeVectors
+    from asyncstore._native import Payloads as Payloads
+    from asyncstore._native import PointIds as PointIds
     from asyncstore._native import Rows as Rows
     from asyncstore._native import ScrollPage as ScrollPage
+    from asyncstore._native import ValueCounts as ValueCounts
     from asyncstore.models import PointId
 
 __all__ = [
@@ -63,6 +68,10 @@ __all__ = [
     "WRITE_POINTS_MAX",
     "Engine",
     "Lane",
+    "LongConditions",
+    "LongFilter",
+    "LongIds",
+    "LongValues",
     "NativeCollection",
     "NativeField",
     "Pending",
@@ -78,6 +87,10 @@ T = TypeVar("T")
 
 NativeCollection: TypeAlias = _native.Collection
 NativeField: TypeAlias = _native.Field
+LongConditions: TypeAlias = _native.LongConditions
+LongFilter: TypeAlias = _native.LongFilter
+LongIds: TypeAlias = _native.LongIds
+LongValues: TypeAlias = _native.LongValues
 available_memory_bytes = _native.available_memory_bytes
 WRITE_POINTS_MAX = _native.WRITE_POINTS_MAX
 WRITE_BYTES_MAX = _native.WRITE_BYTES_MAX

@@ -9,13 +9,13 @@ from random import getrandbits
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-import numpy as np
 
 from asyncstore.asked import Asked, Sampled, all_of, has_id
 from asyncstore.models import PointId, ScoredPoint
+from asyncstore.pace import Pace, listed
 from asyncstore.query import Diverse, Order, Sought
 from asyncstore.reads import Reads
-from asyncstore.rows import NOTHING, Contents, in_order, scored_points, unscored_points
+from asyncstore.rows import NOTHING, Contents, distinct, in_order, scored_points, unscored_points
 
 if TYPE_CHECKING:
     from asyncstore.engine import Groups, NativeFilter, Rows, ScrollPage
@@ -139,8 +139,8 @@ class Hits(Reads):
     ) -> list[ScoredPoint]:
         """By the values of a field; a point comes once for each."""
         ids, values = await self._in_order(order, filter, asked.limit, asked.offset)
-        points = await self._points(list(dict.fromkeys(ids)), contents)
-        return in_order(points, ids, values)
+        points = await self._points(await distinct(ids), contents)
+        return await in_order(points, ids, values)
 
     async def _sampled(
         self, asked: Asked, filter: NativeFilter | None, contents: Contents
@@ -149,17 +149,16 @@ class Hits(Reads):
         ids = await self._drawn(filter, self._cut(asked.limit + asked.offset))
         return list((await self._points(ids[asked.offset :], contents)).values())
 
-    async def _drawn(self, filter: NativeFilter | None, count: int) -> list[PointId]:
+    async def _drawn(self, filter: NativeFilter | None, count: int) -> Ids:
         """Ids of at most ``count`` points, drawn at random."""
         engine = self._engine
         submit = partial(engine.native.submit_sample, self._native, filter, count, getrandbits(64))
-        drawn = cast("Ids", await engine.call(engine.reads, submit))
-        return drawn.tolist() if isinstance(drawn, np.ndarray) else drawn
+        return cast("Ids", await engine.call(engine.reads, submit))
 
     async def _passing(self, condition: NativeFilter, ids: Sequence[PointId]) -> set[PointId]:
         """Which of some points pass."""
         engine = self._engine
-        filter = all_of([has_id(dict.fromkeys(ids)), condition])
+        filter = all_of([await has_id(dict.fromkeys(ids)), condition])
         submit = partial(
             engine.native.submit_scroll,
             self._native,
@@ -170,7 +169,7 @@ class Hits(Reads):
             filter=filter,
         )
         rows, _ = cast("ScrollPage", await engine.call(engine.reads, submit))
-        return set(rows[0])
+        return set(await listed(rows[0], Pace()))
 
     async def _with_contents(
         self, hits: list[ScoredPoint], contents: Contents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,15 @@ from asyncstore.errors import InvalidArgumentError
 from asyncstore.models import PointId, PointIdInput
 from asyncstore.pace import Pace
 
+if TYPE_CHECKING:
+    from asyncstore.engine import PointIds
+
 ID_MAX = 2**64 - 1
 
 IdsInput: TypeAlias = Sequence[PointIdInput] | NDArray[np.integer]
-# Integers alone as an array, which costs no objects; with a UUID among them a list.
-Ids: TypeAlias = NDArray[np.uint64] | list[PointId]
+# Integers alone as an array, which costs no objects; with a UUID among them a list, or, of ids that
+# the core found, what it gave.
+Ids: TypeAlias = "NDArray[np.uint64] | PointIds | list[PointId]"
 
 # Ids of a list that the core takes over in about 0.7 ms, which happens on the event loop's thread:
 # each UUID is read anew.

@@ -20,7 +20,7 @@ from asyncstore.models import (
     SearchMatrixPair,
     SearchMatrixPairsResponse,
 )
-from asyncstore.pace import Pace
+from asyncstore.pace import Pace, listed
 from asyncstore.queries import Queries
 from asyncstore.query.examples import Arrays
 from asyncstore.query.similarity import Steps, compared, on_thread
@@ -123,7 +123,7 @@ class Matrices(Queries):
         lowered = await lower_reading(filter, self._fields, Pace())
         with_vector: NativeFilter = ([("has_vector", field.number)], [], [], None)
         among = all_of([with_vector, *([] if lowered is None else [lowered])])
-        drawn = sorted(await self._drawn(among, sample), key=_in_order)
+        drawn = sorted(await listed(await self._drawn(among, sample), Pace()), key=_in_order)
         found, read = await self._read_vectors(field, drawn)
         present, vectors = of_present(field, read)  # some may be gone by now
         ids = [found[row] for row in present.tolist()]
@@ -141,7 +141,7 @@ class Matrices(Queries):
         """By the core, which knows how many points have an index."""
         engine = self._engine
         offsets, indices, values = vectors
-        filter = has_id(dict.fromkeys(ids))
+        filter = await has_id(dict.fromkeys(ids))
         place_of = {point: place for place, point in enumerate(ids)}
         pace = Pace()
         nearest: list[Nearest] = []
@@ -155,7 +155,7 @@ class Matrices(Queries):
                 idf=field.idf,
                 filter=filter,
             )
-            batch = search_batch_of(cast("Batch", await engine.call(engine.reads, submit)))
+            batch = await search_batch_of(cast("Batch", await engine.call(engine.reads, submit)))
             for own, count in enumerate(batch.counts.tolist(), start):
                 points = batch.ids[own - start, :count].tolist()
                 scores = batch.scores[own - start, :count].tolist()

@@ -11,14 +11,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from asyncstore.batch import Batch
 from asyncstore.engine import WRITE_BYTES_MAX, WRITE_POINTS_MAX, Engine, NativeCollection
 from asyncstore.errors import InvalidArgumentError, PointNotFoundError
 from asyncstore.ids import LIST_IDS_MAX, Ids
 from asyncstore.models import UpdateMode
-from asyncstore.pace import Pace
+from asyncstore.pace import Pace, listed
 from asyncstore.payload import check_depth_at, check_path, check_paths, payload_text
 from asyncstore.selection import Selection
 from asyncstore.vectors import AnyField, find_field
@@ -185,7 +183,7 @@ class _IdsOperation(Operation):
 
     def _cuts(self, ids: Ids) -> list[slice]:
         points_max = max(1, self._points_max)
-        step = points_max if isinstance(ids, np.ndarray) else min(points_max, LIST_IDS_MAX)
+        step = min(points_max, LIST_IDS_MAX) if isinstance(ids, list) else points_max
         return [slice(start, min(start + step, len(ids))) for start in range(0, len(ids), step)]
 
 
@@ -329,7 +327,8 @@ async def _check_exist(ids: Ids, engine: Engine, collection: NativeCollection) -
     for start in range(0, len(ids), LIST_IDS_MAX):
         part = ids[start : start + LIST_IDS_MAX]
         submit = partial(engine.native.submit_retrieve, collection, part, [], False)
-        found = set(cast("Rows", await engine.call(engine.reads, submit))[0])
-        for known in part.tolist() if isinstance(part, np.ndarray) else part:
+        rows = cast("Rows", await engine.call(engine.reads, submit))
+        found = set(await listed(rows[0], Pace()))
+        for known in await listed(part, Pace()):
             if known not in found:
                 raise PointNotFoundError(f"No point with id {known} found")

@@ -128,7 +128,7 @@ class Queries(Hits):
         filters = [*restrictions, *([] if asked.filter is None else [asked.filter])]
         if asked.prefetches:
             lists = await self._prefetched(asked, filters)
-            filters.append(has_id({hit.id: None for hits in lists for hit in hits}))
+            filters.append(await has_id({hit.id: None for hits in lists for hit in hits}))
         return filters
 
     async def _prefetched(

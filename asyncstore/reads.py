@@ -10,7 +10,7 @@ from asyncstore.engine import CANDIDATES_MAX
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import lower_reading
 from asyncstore.handle import Handle
-from asyncstore.ids import Ids, IdsInput, point_id, point_ids
+from asyncstore.ids import LIST_IDS_MAX, Ids, IdsInput, point_id, point_ids
 from asyncstore.models import (
     FacetHit,
     FilterInput,
@@ -31,12 +31,13 @@ from asyncstore.multivectors import (
     multivector_query,
 )
 from asyncstore.names import check_name
-from asyncstore.pace import Pace
+from asyncstore.pace import Long, Pace, listed, slices
 from asyncstore.payload import PayloadSelection, check_path, payload_selection
 from asyncstore.query import Order
 from asyncstore.rows import (
     Contents,
     PointVectors,
+    distinct,
     in_order,
     records,
     scored_points,
@@ -58,7 +59,7 @@ from asyncstore.vectors import (
 
 if TYPE_CHECKING:
     from asyncstore.engine import Batch as NativeBatch
-    from asyncstore.engine import NativeFilter, Rows, ScrollPage
+    from asyncstore.engine import NativeFilter, Rows, ScrollPage, ValueCounts
 
 # Limits above this are cut to the number of points, so that a huge one reserves no memory.
 _LIMIT_UNCUT_MAX = 1 << 16
@@ -177,9 +178,11 @@ class Reads(Handle):
         self, order: Order, filter: NativeFilter | None, limit: int, contents: Contents
     ) -> list[Record]:
         ids, values = await self._in_order(order, filter, limit)
-        distinct = list(dict.fromkeys(ids))
-        found = {one.id: one for one in await self._records(distinct, contents)}
-        return in_order(found, ids, values)
+        found: dict[PointId, Record] = {}
+        async for rows in self._pages(await distinct(ids), contents):
+            page = await records(rows, contents.vectors, is_unnamed=self._is_unnamed)
+            found.update((one.id, one) for one in page)
+        return await in_order(found, ids, values)
 
     async def facet(
         self,
@@ -211,11 +214,12 @@ class Reads(Handle):
         submit = partial(
             self._engine.native.submit_facet, self._native, lowered, key, min(limit, _LIMIT_MAX)
         )
-        found = await self._engine.call(self._engine.reads, submit)
-        return [
-            FacetHit(value=value, count=count)
-            for value, count in cast("list[tuple[str | int | bool, int]]", found)
-        ]
+        found = cast("ValueCounts", await self._engine.call(self._engine.reads, submit))
+        pace = Pace()
+        hits: list[FacetHit] = []
+        async for part in slices(found, pace):
+            hits += [FacetHit(value=value, count=count) for value, count in part]
+        return hits
 
     async def count(self, *, filter: FilterInput | None = None, exact: bool = True) -> int:
         """The number of points that match a filter, or of all.
@@ -378,7 +382,7 @@ class Reads(Handle):
         batch = await self._engine.call(
             self._engine.reads, partial(submit, limit=limit, filter=lowered)
         )
-        return search_batch_of(cast("NativeBatch", batch))
+        return await search_batch_of(cast("NativeBatch", batch))
 
     async def _count(self, filter: NativeFilter, *, exact: bool = True) -> int:
         """How many points pass."""
@@ -446,6 +450,8 @@ class Reads(Handle):
     async def _pages(self, ids: Ids, contents: Contents) -> AsyncIterator[Rows]:
         engine, native = self._engine, self._engine.native
         page_rows = _page_rows(contents.payload)
+        if isinstance(ids, list):
+            page_rows = min(page_rows, LIST_IDS_MAX)
         for start in range(0, len(ids), page_rows):
             part = ids[start : start + page_rows]
             submit = partial(
@@ -469,7 +475,9 @@ class Reads(Handle):
             min(limit, _LIMIT_MAX),
         )
         found = await self._engine.call(self._engine.reads, submit)
-        return cast("tuple[list[PointId], list[int | float]]", found)
+        ids, values = cast("tuple[Long[PointId], Long[int | float]]", found)
+        pace = Pace()
+        return await listed(ids, pace), await listed(values, pace)
 
     async def _vectors_of(self, field: AnyField, ids: Sequence[PointId]) -> dict[PointId, Any]:
         """A vector of some points by their ids; None for those that lack it.
@@ -499,7 +507,7 @@ class Reads(Handle):
             engine.native.submit_retrieve, self._native, list(ids), [field.number], False
         )
         found, _, _, vectors, _ = cast("Rows", await engine.call(engine.reads, submit))
-        return found, vectors[field.number]
+        return await listed(found, Pace()), vectors[field.number]
 
     def _sibling(self, name: object) -> Reads:
         """Another collection of the store, or this one."""

@@ -11,20 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncstore.models import PointId, Record, ScoredPoint, SearchBatch, SparseVector, VectorOutput
-from asyncstore.pace import Pace
+from asyncstore.pace import Pace, drop, listed
 from asyncstore.payload import PayloadSelection, decode_payload
 from asyncstore.settings import UNNAMED
 from asyncstore.vectors import AnyField, SparseField, VectorField
 
 if TYPE_CHECKING:
-    from asyncstore.engine import Batch, NativeVectors, Rows
+    from asyncstore.engine import Batch, NativeVectors, Payloads, Rows
 
 T = TypeVar("T", Record, ScoredPoint)
+# Ids that are put into a dict in about 0.1 ms.
+_SLICE_IDS = 1024
 # The vectors of one name of some points: which have one, and the arrays of all.
 PointVectors: TypeAlias = tuple[NDArray[Any], ...]
-
-# Models made in about 0.1 ms.
-_SLICE_ROWS = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +57,17 @@ async def scored_points(
 ) -> list[ScoredPoint]:
     """The points that a search found, best first, with the payload and vectors asked for."""
     ids, scores, versions, vectors, payloads = rows
-    if not wanted and payloads is None and len(ids) <= _SLICE_ROWS:
+    if not wanted and payloads is None and isinstance(ids, list):
         return [
             ScoredPoint(id=point_id, version=version, score=score)
             for point_id, version, score in zip(ids, versions, scores, strict=True)
         ]
     pace = Pace()
+    columns = [await listed(column, pace) for column in (ids, versions, scores)]
     points: list[ScoredPoint] = []
-    for row, (point_id, version, score) in enumerate(zip(ids, versions, scores, strict=True)):
+    for row, (point_id, version, score) in enumerate(zip(*columns, strict=True)):
         vector = _vector(row, vectors, wanted, is_unnamed) if wanted else None
-        payload = None if payloads is None else decode_payload(payloads[row])
+        payload = None if payloads is None else decode_payload(text_of(payloads, row))
         points.append(
             ScoredPoint(id=point_id, version=version, score=score, payload=payload, vector=vector)
         )
@@ -80,19 +80,51 @@ async def unscored_points(
 ) -> list[ScoredPoint]:
     """Points that were found without a score, which then is 0."""
     ids, _, versions, vectors, payloads = rows
-    found = (ids, [0.0] * len(ids), versions, vectors, payloads)
+    scores = [0.0] * len(ids)
+    found = (
+        ids,
+        scores if isinstance(ids, list) else np.array(scores),
+        versions,
+        vectors,
+        payloads,
+    )
     return await scored_points(found, wanted, is_unnamed=is_unnamed)
 
 
-def in_order(
-    found: Mapping[PointId, T], ids: Sequence[PointId], values: Sequence[int | float]
+def text_of(payloads: list[bytes | None] | Payloads, row: int) -> bytes | None:
+    """The payload of one point; to be asked for once."""
+    if isinstance(payloads, list):
+        return payloads[row]
+    (text,) = payloads[row : row + 1].tolist()
+    return text
+
+
+async def distinct(ids: Sequence[PointId]) -> list[PointId]:
+    """Each id once."""
+    pace = Pace()
+    seen: dict[PointId, None] = {}
+    for start in range(0, len(ids), _SLICE_IDS):
+        seen.update(dict.fromkeys(ids[start : start + _SLICE_IDS]))
+        await pace.breathe()
+    return list(seen)
+
+
+async def in_order(
+    found: Mapping[PointId, T], ids: list[PointId], values: list[int | float]
 ) -> list[T]:
-    """Points by the values of a field, once for each; without those that are gone by now."""
-    return [
-        msgspec.structs.replace(found[point], order_value=value)
-        for point, value in zip(ids, values, strict=True)
-        if point in found
-    ]
+    """Points by the values of a field, once for each; without those that are gone by now.
+
+    The lists are empty then.
+    """
+    pace = Pace()
+    ordered: list[T] = []
+    for point, value in zip(ids, values, strict=True):
+        if point in found:
+            ordered.append(msgspec.structs.replace(found[point], order_value=value))
+        await pace.breathe()
+    await drop(ids, pace)
+    await drop(values, pace)
+    return ordered
 
 
 async def records(rows: Rows, wanted: Sequence[AnyField], *, is_unnamed: bool) -> list[Record]:
@@ -100,22 +132,25 @@ async def records(rows: Rows, wanted: Sequence[AnyField], *, is_unnamed: bool) -
     ids, _, _, vectors, payloads = rows
     pace = Pace()
     found: list[Record] = []
-    for row, point_id in enumerate(ids):
+    for row, point_id in enumerate(await listed(ids, pace)):
         vector = _vector(row, vectors, wanted, is_unnamed) if wanted else None
-        payload = None if payloads is None else decode_payload(payloads[row])
+        payload = None if payloads is None else decode_payload(text_of(payloads, row))
         found.append(Record(id=point_id, payload=payload, vector=vector))
         await pace.breathe()
     return found
 
 
-def search_batch_of(batch: Batch) -> SearchBatch:
+async def search_batch_of(batch: Batch) -> SearchBatch:
     """The results of many searches as arrays."""
     ids, scores, counts = batch
     if isinstance(ids, np.ndarray):
         return SearchBatch(ids=ids, scores=scores, counts=counts)
+    pace = Pace()
     as_objects = np.empty(scores.shape, np.object_)
-    for row, row_ids in enumerate(ids):
-        as_objects[row, :] = row_ids
+    limit = scores.shape[1]
+    for row, count in enumerate(counts.tolist()):
+        as_objects[row, :count] = await listed(ids[row * limit : row * limit + count], pace)
+        await pace.breathe()
     return SearchBatch(ids=as_objects, scores=scores, counts=counts)
 
 

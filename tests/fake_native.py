@@ -28,6 +28,24 @@ CANDIDATES_MAX = 1 << 20
 FORMAT_VERSION = 1
 
 
+class LongConditions(list[Any]):
+    def reserve(self, count: int) -> None:
+        """Nothing."""
+
+
+class LongValues(LongConditions):
+    pass
+
+
+class LongIds(LongConditions):
+    pass
+
+
+class LongFilter(Filter):
+    def __new__(cls, filter: Filter) -> LongFilter:
+        return super().__new__(cls, filter)
+
+
 def available_memory_bytes() -> int:
     return 8 << 30
 
@@ -448,17 +466,16 @@ class Engine:
 
         def search() -> object:
             self._check(collection)
-            ids: list[list[PointId | None]] = []
+            ids: list[PointId] = []
             scores = np.full((len(queries), limit), np.nan, np.float32)
             counts = np.zeros(len(queries), np.int32)
             for row, query in enumerate(queries):
                 found, found_scores = _nearest(collection, field, query, limit, filter)
                 counts[row] = len(found)
                 scores[row, : len(found)] = found_scores
-                ids.append([*found, *[None] * (limit - len(found))])
-            if all(type(point_id) is not str for row_ids in ids for point_id in row_ids):
-                numbers = [[point_id or 0 for point_id in row_ids] for row_ids in ids]
-                return np.array(numbers, np.uint64), scores, counts
+                ids += [*found, *[0] * (limit - len(found))]
+            if all(type(point_id) is not str for point_id in ids):
+                return np.array(ids, np.uint64).reshape(-1, limit), scores, counts
             return ids, scores, counts
 
         return self._submit("search_batch", search)

@@ -3,9 +3,17 @@
 from asyncstore.filter.lowering import (
     CONDITION_KEYS,
     CONDITIONS,
+    having_ids,
     lower,
     lower_condition,
     lower_reading,
 )
 
-__all__ = ["CONDITIONS", "CONDITION_KEYS", "lower", "lower_condition", "lower_reading"]
+__all__ = [
+    "CONDITIONS",
+    "CONDITION_KEYS",
+    "having_ids",
+    "lower",
+    "lower_condition",
+    "lower_reading",
+]

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from asyncstore.bounds import Bounds, check_number
+from asyncstore.engine import LongFilter, LongIds, LongValues
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter.fields import field_tests
+from asyncstore.filter.long import PARTS_MAX, VALUES_OF_A_PART, Conditions, ids_part
 from asyncstore.ids import Ids, point_ids
 from asyncstore.members import leaf_of, list_of, shown, struct_of
 from asyncstore.models import (
@@ -36,7 +38,13 @@ from asyncstore.payload import check_path
 from asyncstore.vectors import AnyField, find_field
 
 if TYPE_CHECKING:
-    from asyncstore.engine import NativeCondition, NativeFilter
+    from asyncstore.engine import (
+        NativeCondition,
+        NativeConditions,
+        NativeFilter,
+        NativeParts,
+        NativeTest,
+    )
 
 # Filters inside of filters, the outermost being the first, and conditions in all of them: the core
 # walks over the former by recursion, and over the latter for every point.
@@ -77,7 +85,8 @@ async def lower(
     """
     if filter is None:
         return None
-    return await _Lowering(fields, pace).filter(filter, path, depth=1, is_nested=False)
+    lowering = _Lowering(fields, pace)
+    return lowering.whole(await lowering.filter(filter, path, depth=1, is_nested=False))
 
 
 async def lower_reading(
@@ -93,7 +102,15 @@ async def lower_condition(
 ) -> NativeFilter:
     """As :func:`lower`, of a single condition."""
     lowering = _Lowering(fields, pace)
-    return [await lowering.condition(condition, path, depth=1, is_nested=False)], [], [], None
+    one = await lowering.condition(condition, path, depth=1, is_nested=False)
+    return lowering.whole(([one], [], [], None))
+
+
+async def having_ids(ids: Ids, pace: Pace) -> NativeFilter:
+    """A filter that passes the points with these ids; a long list of them is empty then."""
+    part = await ids_part(ids, pace)
+    filter: NativeParts = [("has_id", part)], [], [], None
+    return LongFilter(filter) if isinstance(part, LongIds) else filter
 
 
 class _Lowering:
@@ -103,10 +120,14 @@ class _Lowering:
         self._fields = fields
         self._pace = pace
         self._conditions = 0
+        self._pending = 0  # parts that are not the core's yet
+        self._is_long = False
 
-    async def filter(
-        self, value: object, path: str, *, depth: int, is_nested: bool
-    ) -> NativeFilter:
+    def whole(self, filter: NativeParts) -> NativeFilter:
+        """What the outermost filter is to the core."""
+        return LongFilter(filter) if self._is_long else filter
+
+    async def filter(self, value: object, path: str, *, depth: int, is_nested: bool) -> NativeParts:
         """A filter; inside of a nested condition it is about an element instead of a point."""
         if depth > FILTER_DEPTH_MAX:
             raise InvalidArgumentError(
@@ -114,7 +135,7 @@ class _Lowering:
             )
         given = struct_of(value, Filter, path)
 
-        async def clause(conditions: object, where: str) -> list[NativeCondition]:
+        async def clause(conditions: object, where: str) -> NativeConditions:
             return await self._clause(conditions, where, depth=depth, is_nested=is_nested)
 
         must = await clause(given.must, f"{path}.must")
@@ -131,22 +152,30 @@ class _Lowering:
 
     async def _clause(
         self, value: object, path: str, *, depth: int, is_nested: bool
-    ) -> list[NativeCondition]:
+    ) -> NativeConditions:
         """The conditions of a list, or a single one that stands in its place."""
         if value is None:
             return []
         if isinstance(value, (*CONDITIONS, Mapping)):
             return [await self.condition(value, path, depth=depth, is_nested=is_nested)]
-        return [
-            await self.condition(one, f"{path}[{index}]", depth=depth, is_nested=is_nested)
-            for index, one in enumerate(list_of(value, path, "conditions"))
-        ]
+        given = list_of(value, path, "conditions")
+        before = self._pending
+        conditions = Conditions(len(given))
+        for index, one in enumerate(given):
+            where = f"{path}[{index}]"
+            conditions.add(await self.condition(one, where, depth=depth, is_nested=is_nested))
+            if self._pending - before > PARTS_MAX:
+                conditions.hand_over()
+                self._pending = before
+                self._is_long = True
+        return conditions.done()
 
     async def condition(
         self, value: object, path: str, *, depth: int, is_nested: bool
     ) -> NativeCondition:
         """A condition, in a filter of this depth."""
         self._conditions += 1
+        self._pending += 1
         if self._conditions > CONDITIONS_MAX:
             raise InvalidArgumentError(
                 f"{path}: the filter has more than {CONDITIONS_MAX} conditions"
@@ -155,7 +184,9 @@ class _Lowering:
         match condition_of(value, path):
             case FieldCondition() as field:
                 key = _key(field.key, f"{path}.key")
-                return "field", key, await field_tests(field, path, self._pace)
+                tests = await field_tests(field, path, self._pace)
+                self._note(tests)
+                return "field", key, tests
             case IsEmptyCondition(is_empty=field):
                 return "field", _field_key(field, f"{path}.is_empty"), [("is_empty", True)]
             case IsNullCondition(is_null=field):
@@ -186,8 +217,22 @@ class _Lowering:
             case SliceCondition(slice=part):
                 return _slice(part, f"{path}.slice")
 
-    async def _ids(self, ids: object, path: str) -> Ids:
-        return await point_ids(ids, self._pace, path + "[{}]")  # type: ignore[arg-type]
+    async def _ids(self, ids: object, path: str) -> Ids | LongIds:
+        checked = await point_ids(ids, self._pace, path + "[{}]")  # type: ignore[arg-type]
+        part = await ids_part(checked, self._pace)
+        if isinstance(part, LongIds):
+            self._is_long = True
+        else:
+            self._pending += len(part) // VALUES_OF_A_PART
+        return part
+
+    def _note(self, tests: list[NativeTest]) -> None:
+        """Counts the values of tests, or the points of polygons."""
+        for _, value, *_ in tests:
+            if isinstance(value, list):
+                self._pending += len(value) // VALUES_OF_A_PART
+            elif isinstance(value, LongValues):
+                self._is_long = True
 
     def _number(self, name: object, path: str) -> int:
         try:

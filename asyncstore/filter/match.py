@@ -10,6 +10,7 @@ import numpy as np
 
 from asyncstore.bounds import Bounds
 from asyncstore.errors import InvalidArgumentError
+from asyncstore.filter.long import Values
 from asyncstore.members import list_of, shown, struct_of, text_of
 from asyncstore.models import (
     MatchAny,
@@ -20,10 +21,10 @@ from asyncstore.models import (
     MatchTextAny,
     MatchValue,
 )
-from asyncstore.pace import Pace
+from asyncstore.pace import Pace, listed
 
 if TYPE_CHECKING:
-    from asyncstore.engine import NativeTest
+    from asyncstore.engine import LongValues, NativeTest
 
 _INT64 = Bounds(-(2**63), 2**63 - 1)
 # Values that are checked in about 0.2 ms.
@@ -93,16 +94,16 @@ def _integer(value: int | np.integer, path: str) -> int:
     return int(value)
 
 
-async def _values(values: object, path: str, pace: Pace) -> list[int] | list[str]:
+async def _values(values: object, path: str, pace: Pace) -> list[int | str] | LongValues:
     """The values of a list, all strings or all integers."""
     if isinstance(values, np.ndarray) and values.ndim == 1:
-        values = values.tolist()
-    listed = list_of(values, path, "strings or of integers")
-    taken: list[int | str] = []
-    for start in range(0, len(listed), _SLICE_VALUES):
-        taken += _checked_part(listed, start, path)
+        values = await listed(values, pace)
+    given = list_of(values, path, "strings or of integers")
+    taken = Values(len(given))
+    for start in range(0, len(given), _SLICE_VALUES):
+        await taken.add(_checked_part(given, start, path), pace)
         await pace.breathe()
-    return taken  # type: ignore[return-value]
+    return await taken.done()
 
 
 def _checked_part(listed: Sequence[object], start: int, path: str) -> Sequence[int | str]:

@@ -35,6 +35,7 @@ class Evaluation {
   FilterSets of(const filter::HasVector&) const { return unknown(); }
   FilterSets of(const filter::Slice&) const { return unknown(); }
   FilterSets of(const filter::HasId& condition) const;
+  FilterSets of(const filter::Shared& one) const { return of(*one.filter); }
 
   FilterSets unknown() const { return {none(), all_}; }
   SlotSet none() const { return SlotSet(all_.slots()); }

@@ -39,7 +39,18 @@ class Binding {
         bind(*nested);
       } else if (auto* inner = std::get_if<Filter>(&condition.is)) {
         bind(*inner);
+      } else if (auto* shared = std::get_if<filter::Shared>(&condition.is)) {
+        bind(*shared);
       }
+    }
+  }
+
+  // Others have it as it is.
+  void bind(filter::Shared& shared) {
+    if (shared.has_texts) {
+      auto own = std::make_shared<Filter>(*shared.filter);
+      bind(*own);
+      shared.filter = std::move(own);
     }
   }
 

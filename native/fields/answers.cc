@@ -51,9 +51,10 @@ std::vector<uint64_t> held_keys(const Content& content, const ValueSet& set) {
       }
       break;
     default:
-      for (const std::string& text : set.strings()) {
+      for (const std::string_view text : set.strings()) {
         const bool uuid = content.schema().kind == Kind::uuid;
-        if (const auto term = content.terms().find(uuid ? uuid_term(text) : text)) {
+        if (const auto term =
+                uuid ? content.terms().find(uuid_term(text)) : content.terms().find(text)) {
           keys.push_back(*term);
         }
       }

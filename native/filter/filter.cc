@@ -1,6 +1,7 @@
 #include "filter/filter.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace asyncstore::filter {
 
@@ -22,17 +23,31 @@ uint64_t mixed(uint64_t value) {
 }  // namespace
 
 ValueSet::ValueSet(const std::vector<Scalar>& values) {
+  std::vector<std::string_view> strings;
+  size_t size_bytes = 0;
   for (const Scalar& value : values) {
     if (const auto* flag = std::get_if<bool>(&value)) {
       (*flag ? has_true_ : has_false_) = true;
     } else if (const auto* integer = std::get_if<int64_t>(&value)) {
       integers_.push_back(*integer);
     } else {
-      strings_.push_back(std::get<std::string>(value));
+      strings.push_back(std::get<std::string>(value));
+      size_bytes += strings.back().size();
     }
   }
   sort_unique(integers_);
-  sort_unique(strings_);
+  sort_unique(strings);
+  std::string text;
+  text.reserve(size_bytes);
+  for (const std::string_view one : strings) {
+    text += one;
+  }
+  text_ = std::make_shared<const std::string>(std::move(text));
+  strings_.reserve(strings.size());
+  for (size_t at = 0; const std::string_view one : strings) {
+    strings_.push_back(std::string_view(*text_).substr(at, one.size()));
+    at += one.size();
+  }
 }
 
 bool ValueSet::contains(int64_t value) const {

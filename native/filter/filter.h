@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,14 +30,16 @@ class ValueSet {
   bool contains(int64_t value) const;
   bool contains(std::string_view value) const;
 
-  const std::vector<int64_t>& integers() const { return integers_; }    // ascending
-  const std::vector<std::string>& strings() const { return strings_; }  // ascending
+  const std::vector<int64_t>& integers() const { return integers_; }         // ascending
+  const std::vector<std::string_view>& strings() const { return strings_; }  // ascending
 
  private:
   bool has_true_ = false;
   bool has_false_ = false;
   std::vector<int64_t> integers_;
-  std::vector<std::string> strings_;
+  // One piece of memory for all, shared by copies: it is given back at once, not string by string.
+  std::shared_ptr<const std::string> text_;
+  std::vector<std::string_view> strings_;
 };
 
 struct MatchAny {  // is among them
@@ -119,9 +122,13 @@ struct Nested {  // one element of the array at the path, an object, passes the 
   payload::Path path;
   Filter filter;
 };
+struct Shared {  // a filter that was made before, and may be a part of many
+  std::shared_ptr<const Filter> filter;
+  bool has_texts = false;  // MatchText, not of a prefix
+};
 
 struct Condition {
-  std::variant<FieldCondition, Nested, HasId, HasVector, Slice, Filter> is;
+  std::variant<FieldCondition, Nested, HasId, HasVector, Slice, Filter, Shared> is;
 };
 
 }  // namespace asyncstore::filter

@@ -28,6 +28,9 @@ uint32_t levels_for(const Condition& condition) {
   if (const auto* nested = std::get_if<Nested>(&condition.is)) {
     return filter::levels_for(nested->path) + levels_for(nested->filter);
   }
+  if (const auto* shared = std::get_if<Shared>(&condition.is)) {
+    return levels_for(*shared->filter);
+  }
   const auto* filter = std::get_if<Filter>(&condition.is);
   return filter != nullptr ? levels_for(*filter) : 0;
 }

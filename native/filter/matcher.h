@@ -39,6 +39,7 @@ class Matcher {
   bool holds(const HasVector& condition, uint32_t root) const;
   bool holds(const Slice& condition, uint32_t root) const;
   bool holds(const Filter& filter, uint32_t root) { return passes(filter, root); }
+  bool holds(const Shared& one, uint32_t root) { return passes(*one.filter, root); }
   bool holds(const Test& test, const std::vector<uint32_t>& found) const;
 
   const Filter& filter_;

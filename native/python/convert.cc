@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "engine/collection.h"
 #include "index/graph_layout.h"
+#include "python/long_reply.h"
 #include "quantize/factory.h"
 #include "sparse/sparse_vector.h"
 
@@ -121,23 +122,71 @@ nb::object vectors_of(engine::Rows& rows) {
   return result;
 }
 
-// None where none was asked for; else bytes a point, None where there is none.
-nb::object payloads_of(const engine::Rows& rows) {
+// Rows, and bytes of their payloads, that become Python's in about 0.1 ms; more of them are made
+// objects later.
+constexpr size_t k_listed_rows = 512;
+constexpr uint64_t k_listed_bytes = 256 << 10;
+
+using Payload = std::vector<std::byte>;
+
+// None where there is none; the text's memory is free again.
+nb::object payload_of(Payload& stored) {
+  const Payload text = std::move(stored);
+  if (text.empty()) {
+    return nb::none();
+  }
+  return nb::bytes(reinterpret_cast<const char*>(text.data()), text.size());
+}
+
+// None where none was asked for.
+nb::object payloads_of(engine::Rows& rows) {
   if (rows.payloads.size() != rows.ids.size() || rows.ids.empty()) {
     return nb::none();
   }
+  uint64_t size_bytes = 0;
+  for (const Payload& text : rows.payloads) {
+    size_bytes += text.size();
+  }
+  if (rows.payloads.size() > k_listed_rows || size_bytes > k_listed_bytes) {
+    return nb::cast(LongReply(std::move(rows.payloads)));
+  }
   nb::list payloads;
-  for (const auto& text : rows.payloads) {
-    if (text.empty()) {
-      payloads.append(nb::none());
-    } else {
-      payloads.append(nb::bytes(reinterpret_cast<const char*>(text.data()), text.size()));
-    }
+  for (Payload& text : rows.payloads) {
+    payloads.append(payload_of(text));
   }
   return payloads;
 }
 
+nb::object scalar_of(const filter::Scalar& scalar) {
+  return std::visit(
+      []<typename T>(const T& one) -> nb::object {
+        if constexpr (std::is_same_v<T, std::string>) {
+          return nb::str(one.c_str(), one.size());
+        } else {
+          return nb::cast(one);
+        }
+      },
+      scalar);
+}
+
+nb::object count_of(const fields::ValueCount& counted) {
+  return nb::make_tuple(scalar_of(counted.value), counted.slots);
+}
+
+nb::object long_rows_of(engine::Rows rows) {
+  const size_t count = rows.ids.size();
+  nb::object payloads = payloads_of(rows);
+  nb::object vectors = vectors_of(rows);
+  const size_t scores = rows.scores.size();
+  return nb::make_tuple(LongReply(std::move(rows.ids)),
+                        owning_array(std::move(rows.scores), {scores}),
+                        owning_array(std::move(rows.versions), {count}), vectors, payloads);
+}
+
 nb::object rows_of(engine::Rows rows) {
+  if (rows.ids.size() > k_listed_rows) {
+    return long_rows_of(std::move(rows));
+  }
   nb::list ids;
   nb::list scores;
   nb::list versions;
@@ -154,14 +203,10 @@ nb::object rows_of(engine::Rows rows) {
   return nb::make_tuple(ids, scores, versions, vectors_of(rows), payloads);
 }
 
-// A (n,) array of uint64; a list where a UUID is among them.
+// A (n,) array of uint64; as they are where a UUID is among them.
 nb::object ids_to_python(engine::Ids ids) {
   if (ids.has_uuid) {
-    nb::list list;
-    for (const PointId& id : ids.ids) {
-      list.append(to_python(id));
-    }
-    return list;
+    return nb::cast(LongReply(std::move(ids.ids)));
   }
   std::vector<uint64_t> integers;
   integers.reserve(ids.ids.size());
@@ -177,16 +222,7 @@ nb::object batch_of(engine::Batch batch) {
   const size_t limit = batch.limit;
   nb::object ids;
   if (batch.has_uuid) {
-    nb::list rows;
-    for (size_t query = 0; query < queries; ++query) {
-      nb::list row;
-      for (size_t at = 0; at < limit; ++at) {
-        const bool there = at < static_cast<size_t>(batch.counts[query]);
-        row.append(there ? to_python(batch.ids[query * limit + at]) : nb::none());
-      }
-      rows.append(row);
-    }
-    ids = rows;
+    ids = nb::cast(LongReply(std::move(batch.ids)));
   } else {
     std::vector<uint64_t> integers;
     integers.reserve(batch.ids.size());
@@ -197,18 +233,6 @@ nb::object batch_of(engine::Batch batch) {
   }
   return nb::make_tuple(ids, owning_array(std::move(batch.scores), {queries, limit}),
                         owning_array(std::move(batch.counts), {queries}));
-}
-
-nb::object scalar_of(const filter::Scalar& scalar) {
-  return std::visit(
-      []<typename T>(const T& one) -> nb::object {
-        if constexpr (std::is_same_v<T, std::string>) {
-          return nb::str(one.c_str(), one.size());
-        } else {
-          return nb::cast(one);
-        }
-      },
-      scalar);
 }
 
 struct ToPython {
@@ -235,21 +259,11 @@ struct ToPython {
     return nb::make_tuple(rows_of(std::move(value.rows)), next);
   }
   nb::object operator()(engine::Ids value) const { return ids_to_python(std::move(value)); }
-  nb::object operator()(const engine::OrderedIds& value) const {
-    nb::list ids;
-    nb::list values;
-    for (size_t i = 0; i < value.ids.size(); ++i) {
-      ids.append(to_python(value.ids[i]));
-      values.append(std::visit([](auto number) { return nb::cast(number); }, value.values[i]));
-    }
-    return nb::make_tuple(ids, values);
+  nb::object operator()(engine::OrderedIds value) const {
+    return nb::make_tuple(LongReply(std::move(value.ids)), LongReply(std::move(value.values)));
   }
-  nb::object operator()(const std::vector<fields::ValueCount>& value) const {
-    nb::list counts;
-    for (const auto& [scalar, slots] : value) {
-      counts.append(nb::make_tuple(scalar_of(scalar), slots));
-    }
-    return counts;
+  nb::object operator()(std::vector<fields::ValueCount> value) const {
+    return nb::cast(LongReply(std::move(value)));
   }
   nb::object operator()(engine::Batch value) const { return batch_of(std::move(value)); }
   nb::object operator()(const std::vector<engine::Finding>& value) const {
@@ -325,6 +339,15 @@ void make_error_class(nb::module_& module) {
   module.attr("NativeError") = created;
 }
 
+void bind_long_replies(nb::module_& module) {
+  bind_long_reply<PointId>(module, "PointIds", [](const PointId& id) { return to_python(id); });
+  bind_long_reply<Payload>(module, "Payloads", payload_of);
+  bind_long_reply<filter::Number>(module, "OrderValues", [](const filter::Number& value) {
+    return std::visit([](auto number) { return nb::cast(number); }, value);
+  });
+  bind_long_reply<fields::ValueCount>(module, "ValueCounts", count_of);
+}
+
 nb::object to_python_error(const base::Error& error) {
   const nb::str message(error.message.c_str(), error.message.size());
   nb::object instance = native_error(message);
@@ -376,6 +399,10 @@ std::vector<PointId> ids_of(nb::handle ids) {
       result.push_back(PointId::integer(array.data()[i]));
     }
     return result;
+  }
+  if (const LongReply<PointId>* known = nullptr; nb::try_cast(ids, known, false)) {
+    const auto elements = known->elements();
+    return {elements.begin(), elements.end()};
   }
   result.reserve(nb::len(ids));
   for (nb::handle id : ids) {

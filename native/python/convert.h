@@ -22,13 +22,15 @@ namespace asyncstore::python {
 
 // Makes the class NativeError of the module.
 void make_error_class(nanobind::module_& module);
+// Makes the classes of what is long in replies (long_reply.h).
+void bind_long_replies(nanobind::module_& module);
 // An instance of NativeError; not raised.
 nanobind::object to_python_error(const base::Error& error);
 [[noreturn]] void raise(const base::Error& error);
 
 // An integer 0 … 2^64 - 1 or the text of a UUID; raises naming the position.
 points::PointId id_of(nanobind::handle id, size_t position);
-// A (n,) array of uint64, or a sequence of ids.
+// A (n,) array of uint64, ids of a reply, or a sequence of ids.
 std::vector<points::PointId> ids_of(nanobind::handle ids);
 nanobind::object to_python(const points::PointId& id);
 // A JSON path; raises when it does not parse.

@@ -36,16 +36,17 @@ constexpr size_t k_key_bytes_max = 4096;
 // which must not become a crash.
 class FilterReader {
  public:
-  explicit FilterReader(const engine::Collection& collection) : collection_(collection) {}
-
   Filter filter(nb::handle given);
+  Condition condition(nb::handle given);
+  // Of what was read.
+  const FilterNeeds& needs() const { return needs_; }
 
  private:
   std::vector<Condition> conditions(nb::handle given);
-  Condition condition(nb::handle given);
-  static filter::Test test(nb::handle given);
+  Condition part(nb::handle given);
+  filter::Test test(nb::handle given);
 
-  const engine::Collection& collection_;
+  FilterNeeds needs_;
   int depth_ = 0;
 };
 
@@ -61,13 +62,19 @@ nb::tuple tuple_of(nb::handle given, size_t size) {
   return parts;
 }
 
-template <typename T>
-std::vector<T> list_of(nb::handle given, T (*make)(nb::handle)) {
-  std::vector<T> list;
+template <typename Make>
+auto list_of(nb::handle given, const Make& make) {
+  std::vector<decltype(make(given))> list;
   for (nb::handle element : given) {
     list.push_back(make(element));
   }
   return list;
+}
+
+// Null where it is none.
+template <typename T>
+T* long_part(nb::handle given) {
+  return nb::isinstance<T>(given) ? nb::cast<T*>(given) : nullptr;
 }
 
 double finite(nb::handle given) {
@@ -86,6 +93,25 @@ filter::Scalar scalar_of(nb::handle given) {
     return nb::cast<int64_t>(given);
   }
   return nb::cast<std::string>(given);
+}
+
+filter::ValueSet values_of(nb::handle given) {
+  if (auto* values = long_part<LongValues>(given)) {
+    if (!values->set) {
+      raise_unknown("values that are not sorted");
+    }
+    return std::move(*values->set);
+  }
+  return filter::ValueSet(list_of(given, scalar_of));
+}
+
+std::vector<points::PointId> sorted_ids_of(nb::handle given) {
+  if (auto* ids = long_part<LongIds>(given)) {
+    return std::move(ids->list);
+  }
+  auto ids = ids_of(given);
+  std::sort(ids.begin(), ids.end());
+  return ids;
 }
 
 std::optional<Number> number_or_none(nb::handle given) {
@@ -156,12 +182,13 @@ filter::Test FilterReader::test(nb::handle given) {
     raise_unknown("test '" + kind + "' of " + std::to_string(parts.size()) + " elements");
   }
   if (kind == "any") {
-    return filter::MatchAny{filter::ValueSet(list_of(parts[1], scalar_of))};
+    return filter::MatchAny{values_of(parts[1])};
   }
   if (kind == "except") {
-    return filter::MatchExcept{filter::ValueSet(list_of(parts[1], scalar_of))};
+    return filter::MatchExcept{values_of(parts[1])};
   }
   if (auto match = text_match(kind, parts)) {
+    needs_.has_texts = needs_.has_texts || match->kind != filter::MatchText::Kind::prefix;
     return std::move(*match);
   }
   if (kind == "range") {
@@ -252,22 +279,21 @@ Condition FilterReader::condition(nb::handle given) {
     raise_unknown("condition '" + kind + "' of " + std::to_string(parts.size()) + " elements");
   }
   if (kind == "field") {
-    return {filter::FieldCondition{path_of(parts[1]), list_of(parts[2], &FilterReader::test)}};
+    return {filter::FieldCondition{
+        path_of(parts[1]), list_of(parts[2], [this](nb::handle one) { return test(one); })}};
   }
   if (kind == "nested") {
     return {filter::Nested{path_of(parts[1]), filter(parts[2])}};
   }
   if (kind == "filter") {
-    return {filter(parts[1])};
+    return part(parts[1]);
   }
   if (kind == "has_id") {
-    filter::HasId condition{ids_of(parts[1])};
-    std::sort(condition.ids.begin(), condition.ids.end());
-    return {std::move(condition)};
+    return {filter::HasId{sorted_ids_of(parts[1])}};
   }
   if (kind == "has_vector") {
     const auto number = nb::cast<uint32_t>(parts[1]);
-    check_vector(collection_, number);
+    needs_.vectors = std::max(needs_.vectors, number + 1);
     return {filter::HasVector{number}};
   }
   if (kind == "slice") {
@@ -280,12 +306,20 @@ Condition FilterReader::condition(nb::handle given) {
   raise_unknown("condition '" + kind + "'");
 }
 
-std::vector<Condition> FilterReader::conditions(nb::handle given) {
-  std::vector<Condition> list;
-  for (nb::handle one : given) {
-    list.push_back(condition(one));
+Condition FilterReader::part(nb::handle given) {
+  if (const auto* made = long_part<LongFilter>(given)) {
+    needs_.add(made->needs);
+    return {filter::Shared{made->filter, made->needs.has_texts}};
   }
-  return list;
+  return {filter(given)};
+}
+
+std::vector<Condition> FilterReader::conditions(nb::handle given) {
+  if (auto* known = long_part<LongConditions>(given)) {
+    needs_.add(known->needs);
+    return std::move(known->list);
+  }
+  return list_of(given, [this](nb::handle one) { return condition(one); });
 }
 
 Filter FilterReader::filter(nb::handle given) {
@@ -302,18 +336,56 @@ Filter FilterReader::filter(nb::handle given) {
   return made;
 }
 
+void check_needs(const FilterNeeds& needs, const engine::Collection& collection) {
+  if (needs.vectors > 0) {
+    check_vector(collection, needs.vectors - 1);
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const Filter> filter_of(const engine::Collection& collection, nb::handle given) {
   if (given.is_none()) {
     return nullptr;
   }
-  auto filter = std::make_shared<Filter>(FilterReader(collection).filter(given));
+  if (const auto* made = long_part<LongFilter>(given)) {
+    check_needs(made->needs, collection);
+    if (!made->needs.has_texts) {
+      return made->filter;
+    }
+    auto whole = std::make_shared<Filter>();
+    whole->must.push_back({filter::Shared{made->filter, true}});
+    engine::bind_texts(*whole, collection.indexes());
+    return whole;
+  }
+  FilterReader reader;
+  auto filter = std::make_shared<Filter>(reader.filter(given));
+  check_needs(reader.needs(), collection);
   if (!add_to_key(given, filter->key)) {
     filter->key.clear();
   }
   engine::bind_texts(*filter, collection.indexes());
   return filter;
+}
+
+LongFilter long_filter_of(nb::handle given) {
+  FilterReader reader;
+  auto filter = std::make_shared<const Filter>(reader.filter(given));
+  return {std::move(filter), reader.needs()};
+}
+
+void add_conditions(LongConditions& conditions, nb::handle list) {
+  FilterReader reader;
+  for (nb::handle one : list) {
+    conditions.list.push_back(reader.condition(one));
+  }
+  conditions.needs.add(reader.needs());
+}
+
+void add_values(LongValues& values, nb::handle list) {
+  for (nb::handle one : list) {
+    values.list.push_back(scalar_of(one));
+  }
 }
 
 }  // namespace asyncstore::python

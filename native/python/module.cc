@@ -14,6 +14,7 @@
 #include "payload/payload.h"
 #include "python/convert.h"
 #include "python/engine_handle.h"
+#include "python/long_filter.h"
 #include "python/statistics.h"
 #include "python/submit.h"
 #include "simd/kernels.h"
@@ -214,6 +215,8 @@ void refuse_old_processors() {
 NB_MODULE(_native, module) {
   refuse_old_processors();
   make_error_class(module);
+  bind_long_replies(module);
+  bind_long_filters(module);
   bind_field(module);
   bind_collection(module);
   bind_engine(module);

@@ -11,7 +11,9 @@ import pytest
 
 from asyncstore import InvalidArgumentError
 from asyncstore import models as m
-from asyncstore.filter import lower, lower_reading
+from asyncstore.engine import LongConditions, LongFilter
+from asyncstore.filter import long, lower, lower_reading
+from asyncstore.filter.long import PARTS_MAX, VALUES_MAX, VALUES_OF_A_PART
 from asyncstore.filter.lowering import CONDITIONS_MAX, FILTER_DEPTH_MAX
 from asyncstore.pace import Pace
 from asyncstore.vectors import SparseField, VectorField
@@ -198,11 +200,16 @@ async def test_matches(given, expected):
     assert repr(found) == repr(expected)  # True is not 1
 
 
-@pytest.mark.parametrize("count", [2047, 2048, 2049, 10_000])
+@pytest.mark.parametrize("count", [1, VALUES_MAX, VALUES_MAX + 1, 2047, 2048, 2049, 10_000])
 async def test_many_values(count):
-    assert (await field_test(match={"any": list(range(count))}))[1] == list(range(count))
     words = [str(number) for number in range(count)]
-    assert (await field_test(match={"except": words}))[1] == words
+    if count <= VALUES_MAX:
+        assert (await field_test(match={"any": list(range(count))}))[1] == list(range(count))
+        assert (await field_test(match={"except": words}))[1] == words
+    else:
+        for match in ({"any": list(range(count))}, {"except": words}, {"any": np.arange(count)}):
+            given = {"must": {"key": "a", "match": match}}
+            assert isinstance(await lowered(given), LongFilter)
     for wrong in (2**63, "x", True):
         given = {"must": {"key": "a", "match": {"any": [*range(count), wrong]}}}
         assert f"filter.must.match.any[{count}]: " in await sentence_about(given)
@@ -488,6 +495,33 @@ async def test_filters_may_be_nested_so_deep(is_nested):
         assert "nested too deeply, at most 32 levels" in await sentence_about(deep(levels))
 
 
+@pytest.mark.parametrize("levels", [1, 2, 20])
+async def test_the_core_takes_conditions_over_in_slices(levels, monkeypatch):
+    """However they are nested, and however many values each has."""
+    slices = []
+
+    def parts(one):
+        kind, *_, last = one
+        if kind == "field":
+            return 1 + sum(len(values) // VALUES_OF_A_PART for _, values in last)
+        few = [clause for clause in last[:3] if type(clause) is list]
+        return 1 + sum(parts(inner) for clause in few for inner in clause)
+
+    class Recorded(LongConditions):
+        def extend(self, conditions):
+            slices.append(sum(map(parts, conditions)))
+            super().extend(conditions)
+
+    monkeypatch.setattr(long, "LongConditions", Recorded)
+    condition = {"key": "a", "match": {"any": list(range(10))}}
+    filter = {"should": [condition] * 1000}
+    for _ in range(levels - 1):
+        filter = {"must": [condition, filter, *[{"should": [condition] * 20}] * 10]}
+    assert isinstance(await lowered(filter), LongFilter)
+    assert sum(slices) >= 3000
+    assert max(slices) <= 3 * PARTS_MAX
+
+
 async def test_so_many_conditions_and_others_get_their_turns():
     turns, done = 0, False
 
@@ -500,9 +534,8 @@ async def test_so_many_conditions_and_others_get_their_turns():
     half = [m.HasVectorCondition(has_vector="")] * (CONDITIONS_MAX // 2)
     async with anyio.create_task_group() as group:
         group.start_soon(count)
-        must, should, _, _ = await lowered({"must": half, "should": half})
+        assert isinstance(await lowered({"must": half, "should": half}), LongFilter)
         done = True
-    assert len(must) == len(should) == len(half)
     assert turns > 10
     sentence = await sentence_about({"must": half, "should": half, "must_not": half})
     assert sentence == "filter.must_not[0]: the filter has more than 65536 conditions"
