@@ -21,6 +21,7 @@ void LevelWalk::reserve(uint32_t rows, uint32_t ef) {
 void LevelWalk::begin(const Level& level, uint32_t ef) {
   nearest_.reset(ef);
   visited_.reset(level.row_count());
+  found_.clear();
 }
 
 void LevelWalk::compare(const Level& level, const QuerySimilarity& query,
@@ -88,24 +89,32 @@ void LevelWalk::compare(const Level& level, const QuerySimilarity& query, const 
 }
 
 bool LevelWalk::step(const Level& level, const QuerySimilarity& query, const RowFilter& filter) {
+  size_t followed = 0;
   uint32_t row = 0;
-  if (!nearest_.take(&row)) {
-    return false;
+  while (followed < k_followed_max && found_.size() < k_list_rows_max && nearest_.take(&row)) {
+    look_around(level, filter, row);
+    ++followed;
   }
-  follow(level, query, filter, row);
-  return true;
+  compare_found(level, query);
+  return followed > 0;
 }
 
 void LevelWalk::follow(const Level& level, const QuerySimilarity& query, const RowFilter& filter,
                        uint32_t row) {
-  found_.clear();
+  look_around(level, filter, row);
+  compare_found(level, query);
+}
+
+// Puts the admitted rows around `row` with found_.
+void LevelWalk::look_around(const Level& level, const RowFilter& filter, uint32_t row) {
+  const size_t before = found_.size();
   bridge_count_ = 0;
   // With most of the links left the walk goes as it does without a filter.
   const bool bridged = !look_through(level, filter, row);
   for (size_t i = 0; bridged && i < std::min(bridge_count_, k_bridges_ahead); ++i) {
     level.prefetch_links(bridges_[i]);
   }
-  const size_t enough = level.links_max() / 2;
+  const size_t enough = before + level.links_max() / 2;
   for (size_t i = 0; bridged && i < bridge_count_ && found_.size() < enough; ++i) {
     if (visited_.insert({&bridges_[i], 1}).empty()) {
       continue;
@@ -115,10 +124,14 @@ void LevelWalk::follow(const Level& level, const QuerySimilarity& query, const R
     }
     look_through(level, filter, bridges_[i]);
   }
+}
+
+void LevelWalk::compare_found(const Level& level, const QuerySimilarity& query) {
   for (size_t begin = 0; begin < found_.size(); begin += k_list_rows_max) {
     const size_t count = std::min(found_.size() - begin, size_t{k_list_rows_max});
     push(level, query, {found_.data() + begin, count});
   }
+  found_.clear();
 }
 
 // Puts the admitted rows that `row` is linked to with found_, if they are new, and the others with

@@ -53,12 +53,14 @@ class LevelWalk {
   // if it is given, is prefetched meanwhile.
   void push(const Level& level, const QuerySimilarity& query, std::span<const uint32_t> unseen,
             const uint32_t* likely_next = nullptr);
+  void look_around(const Level& level, const RowFilter& filter, uint32_t row);
+  void compare_found(const Level& level, const QuerySimilarity& query);
   bool look_through(const Level& level, const RowFilter& filter, uint32_t row);
 
   NearestRows nearest_;
   // Rows that were compared, and with a filter bridges that were looked through.
   VisitedRows visited_;
-  std::vector<uint32_t> found_;
+  std::vector<uint32_t> found_;  // to be compared
   std::array<uint32_t, k_bridges_max + k_list_rows_max> bridges_;
   size_t bridge_count_ = 0;
   uint64_t evaluations_ = 0;
