@@ -281,9 +281,7 @@ class Engine:
 
         Cancellation: the job goes on if the core has taken it; its result is dropped.
         """
-        self.check_open()
-        await anyio.lowlevel.checkpoint_if_cancelled()  # why: begin()
-        return await self.start(lane, submit).result()
+        return await (await self.begin(lane, submit)).result()
 
     async def begin(self, lane: Lane, submit: Callable[[], int]) -> Pending:
         """As :meth:`start`, but not in a scope that is cancelled already.

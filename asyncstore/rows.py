@@ -67,7 +67,7 @@ async def scored_points(
     points: list[ScoredPoint] = []
     for row, (point_id, version, score) in enumerate(zip(*columns, strict=True)):
         vector = _vector(row, vectors, wanted, is_unnamed) if wanted else None
-        payload = None if payloads is None else decode_payload(text_of(payloads, row))
+        payload = None if payloads is None else decode_payload(_text_of(payloads, row))
         points.append(
             ScoredPoint(id=point_id, version=version, score=score, payload=payload, vector=vector)
         )
@@ -91,7 +91,7 @@ async def unscored_points(
     return await scored_points(found, wanted, is_unnamed=is_unnamed)
 
 
-def text_of(payloads: list[bytes | None] | Payloads, row: int) -> bytes | None:
+def _text_of(payloads: list[bytes | None] | Payloads, row: int) -> bytes | None:
     """The payload of one point; to be asked for once."""
     if isinstance(payloads, list):
         return payloads[row]
@@ -134,7 +134,7 @@ async def records(rows: Rows, wanted: Sequence[AnyField], *, is_unnamed: bool) -
     found: list[Record] = []
     for row, point_id in enumerate(await listed(ids, pace)):
         vector = _vector(row, vectors, wanted, is_unnamed) if wanted else None
-        payload = None if payloads is None else decode_payload(text_of(payloads, row))
+        payload = None if payloads is None else decode_payload(_text_of(payloads, row))
         found.append(Record(id=point_id, payload=payload, vector=vector))
         await pace.breathe()
     return found
