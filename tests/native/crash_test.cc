@@ -200,7 +200,7 @@ TEST_CASE("crash: after a failed sync writing has ended, reading goes on, reopen
     store.reset();
     store = std::move(Store::open(folder / "store", small_options(), storage).value());
     collection = store->collection("c");
-    const Model found = scroll_all(*store, collection);
+    const Model found = scroll_at_rest(*store, collection);
     require_derived(found);
     for (const auto& [id, point] : model) {
       REQUIRE(found.contains(id));

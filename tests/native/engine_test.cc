@@ -544,6 +544,7 @@ TEST_CASE("engine: searches beside writes and optimize see every point exactly o
     const Completion checked = store->check(collection);
     REQUIRE(ok(checked));
     CHECK(std::get<std::vector<engine::Finding>>(checked.value).empty());
+    require_derived(scroll_at_rest(*store, collection));
   }
 }
 

@@ -63,7 +63,7 @@ void check_broken(const ClosedStore& closed, const std::string& path, const std:
   CHECK(store->collection("c") == nullptr);
   const auto other = store->collection("other");
   REQUIRE(other != nullptr);
-  const Model single = scroll_all(*store, other);
+  const Model single = scroll_at_rest(*store, other);
   CHECK(single.size() == 1);
   require_derived(single);
   UpsertBatch batch(closed.fields);

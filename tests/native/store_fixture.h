@@ -223,13 +223,11 @@ inline Point point_of(const engine::Rows& rows, size_t i) {
   return point;
 }
 
-// All points by scrolling, with everything, as a model; the indexes of vectors that are kept as
-// values must agree.
+// All points by scrolling, with everything, as a model.
 inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>& collection,
                         uint64_t page = 100) {
   Model found;
   PointId from = PointId::integer(0);
-  const auto view = collection->view();
   while (true) {
     const Completion completion = store.call([&](uint64_t ticket) {
       return store.engine().scroll(ticket, collection, from, page, nullptr,
@@ -243,17 +241,23 @@ inline Model scroll_all(Store& store, const std::shared_ptr<engine::Collection>&
       REQUIRE(found.emplace(rows.ids[i], point_of(rows, i)).second);
     }
     if (!next) {
-      if (collection->view() == view) {  // nobody writes
-        require_indexed(*collection, *view->sparse.at(0), found);
-        require_codes(*collection, *view->multivectors.at(0), found);
-      }
       return found;
     }
     from = *next;
   }
 }
 
-// Everything that can be asked equals the model.
+// The same of a collection to which nobody writes: the indexes of vectors that are kept as values
+// agree with the points. (Windows of an index change in place, so beside writes nothing is sure.)
+inline Model scroll_at_rest(Store& store, const std::shared_ptr<engine::Collection>& collection,
+                            uint64_t page = 100) {
+  Model found = scroll_all(store, collection, page);
+  const auto view = collection->view();
+  require_indexed(*collection, *view->sparse.at(0), found);
+  require_codes(*collection, *view->multivectors.at(0), found);
+  return found;
+}
+
 // Filters that payload indexes answer say the same as the payloads of the model.
 inline void check_indexes(Store& store, const std::shared_ptr<engine::Collection>& collection,
                           const Model& model) {
@@ -299,12 +303,13 @@ inline void check_indexes(Store& store, const std::shared_ptr<engine::Collection
   }
 }
 
+// Everything that can be asked equals the model.
 inline void check_store(Store& store, const std::shared_ptr<engine::Collection>& collection,
                         const Model& model, uint64_t seed) {
   REQUIRE(collection != nullptr);
   std::mt19937_64 random(seed);
   REQUIRE(collection->view()->points == model.size());
-  REQUIRE(scroll_all(store, collection, 1 + random() % 300) == model);
+  REQUIRE(scroll_at_rest(store, collection, 1 + random() % 300) == model);
   check_indexes(store, collection, model);
   for (uint32_t number = 0; number < collection->fields().size(); ++number) {
     const auto& field = collection->fields()[number];

@@ -254,7 +254,7 @@ void check_history(const std::string& path, const History& history, uint64_t see
   }
   const auto rebuilt = collection->statistics().rebuilt;
   REQUIRE_MESSAGE((damaged || rebuilt.empty()), rebuilt.front());
-  Model found = scroll_all(*store, collection);
+  Model found = scroll_at_rest(*store, collection);
   const auto allowed =
       std::find(history.states.begin() + static_cast<ptrdiff_t>(history.acknowledged),
                 history.states.end(), found);
