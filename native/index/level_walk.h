@@ -17,6 +17,11 @@ namespace asyncstore::index {
 // time).
 inline constexpr size_t k_bridges_max = 64;
 
+// Rows whose links are followed at once: what is compared then comes from memory together. Of
+// 700,000 rows, one after the other takes 4 to 8 % longer, and finds no more: with ef 64 0.961 of
+// the nearest ten, two at once 0.962, three and five 0.962.
+inline constexpr size_t k_followed_max = 3;
+
 // Keeps its memory from one walk to the next: a bit for each row of the level, 4 bytes for each row
 // that it met and 8 for each of `ef`.
 class LevelWalk {
@@ -39,9 +44,9 @@ class LevelWalk {
   void compare(const Level& level, const QuerySimilarity& query, const RowFilter& filter,
                std::span<const uint32_t> rows);
   bool step(const Level& level, const QuerySimilarity& query, const RowFilter& filter);
-  // Follows the links of any row.
+  // Follows the links of any rows, at most k_followed_max.
   void follow(const Level& level, const QuerySimilarity& query, const RowFilter& filter,
-              uint32_t row);
+              std::span<const uint32_t> rows);
 
   const NearestRows& nearest() const { return nearest_; }  // their places
   uint64_t evaluations() const { return evaluations_; }    // comparisons of all walks so far
@@ -53,16 +58,22 @@ class LevelWalk {
   // if it is given, is prefetched meanwhile.
   void push(const Level& level, const QuerySimilarity& query, std::span<const uint32_t> unseen,
             const uint32_t* likely_next = nullptr);
-  void look_around(const Level& level, const RowFilter& filter, uint32_t row);
+  // Of one row that is followed: rows that are not admitted, and how many were found around it.
+  struct Bridges {
+    std::array<uint32_t, k_bridges_max + k_list_rows_max> rows;
+    size_t count = 0;
+    size_t found = 0;
+  };
+  void look_around(const Level& level, const RowFilter& filter, uint32_t row, Bridges& bridges);
+  void cross(const Level& level, const RowFilter& filter, Bridges& bridges);
+  size_t look_through(const RowFilter& filter, std::span<const uint32_t> links, Bridges& bridges);
   void compare_found(const Level& level, const QuerySimilarity& query);
-  bool look_through(const Level& level, const RowFilter& filter, uint32_t row);
 
   NearestRows nearest_;
   // Rows that were compared, and with a filter bridges that were looked through.
   VisitedRows visited_;
   std::vector<uint32_t> found_;  // to be compared
-  std::array<uint32_t, k_bridges_max + k_list_rows_max> bridges_;
-  size_t bridge_count_ = 0;
+  std::array<Bridges, k_followed_max> bridges_;
   uint64_t evaluations_ = 0;
   uint64_t checks_ = 0;
 };

@@ -35,7 +35,7 @@ void Traversal::begin_level(std::span<const uint32_t> places) {
   }
   walk_.compare(level, query_, *filter_, places);
   if (graph_.level_count() > 1) {
-    walk_.follow(level, query_, *filter_, places[0]);
+    walk_.follow(level, query_, *filter_, places.first(1));
     sample();
   }
 }
