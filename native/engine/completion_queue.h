@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "fields/ordered.h"
+#include "fields/value_counter.h"
 #include "filter/filter.h"
 #include "filter/number.h"
 #include "points/point_id.h"

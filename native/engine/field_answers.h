@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/filtered_points.h"
+#include "fields/field_index.h"
 #include "fields/ordered.h"
+#include "fields/value_counter.h"
 
 namespace asyncstore::engine {
 
@@ -29,9 +32,14 @@ class OrderTask final : public FilterTask {
         wanted_(std::move(wanted)) {}
 
  private:
-  base::Result<Value> answer(const filter::SlotSet& passing) const override;
+  base::Result<Answer> answer(const filter::SlotSet& passing) override;
+  base::Status begin();
 
   Wanted wanted_;
+  std::shared_ptr<const fields::FieldIndex> index_;
+  std::optional<fields::OrderWalk> walk_;
+  uint64_t seen_ = 0;
+  OrderedIds found_;
 };
 
 // Answers with the values of a field that most points have, and how many have each. Error
@@ -41,15 +49,20 @@ class FacetTask final : public FilterTask {
   FacetTask(uint64_t ticket, std::shared_ptr<Collection> collection,
             std::shared_ptr<const filter::Filter> filter, std::string key, uint64_t limit,
             CompletionQueue& completions)
-      : FilterTask(ticket, std::move(collection), std::move(filter), completions),
+      : FilterTask(ticket, std::move(collection), filter, completions),
+        all_(filter == nullptr),
         key_(std::move(key)),
         limit_(limit) {}
 
  private:
-  base::Result<Value> answer(const filter::SlotSet& passing) const override;
+  base::Result<Answer> answer(const filter::SlotSet& passing) override;
 
+  bool all_;  // points count
   std::string key_;
   uint64_t limit_;
+  std::shared_ptr<const fields::FieldIndex> index_;
+  std::optional<fields::ValueCounter> counter_;
+  bool counted_ = false;
 };
 
 }  // namespace asyncstore::engine

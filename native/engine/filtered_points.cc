@@ -1,69 +1,100 @@
 #include "engine/filtered_points.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 namespace asyncstore::engine {
+
+namespace {
+
+constexpr uint32_t k_part_slots = 8192;  // that are looked at in one slice
+
+void add(Ids& ids, const points::PointId& id) {
+  ids.ids.push_back(id);
+  ids.has_uuid = ids.has_uuid || id.is_uuid;
+}
+
+}  // namespace
 
 Task::Next FilterTask::step(Worker& worker) {
   if (!view_) {
     view_ = collection_->view();
   }
-  const Next next = filtering_.step(*this, worker, view_->lsn);
-  if (filtering_.error()) {
-    completions_.fail(ticket_, *filtering_.error());
-    return Next::done;
-  }
-  if (auto known = early(filtering_)) {
-    completions_.complete(ticket_, std::move(*known));
-    return Next::done;
-  }
-  if (next == Next::done) {
-    auto found = answer(*filtering_.passing());
-    if (found.ok()) {
-      completions_.complete(ticket_, std::move(found.value()));
-    } else {
-      completions_.fail(ticket_, std::move(found.error()));
+  if (!found_) {
+    const Next next = filtering_.step(*this, worker, view_->lsn);
+    if (filtering_.error()) {
+      completions_.fail(ticket_, *filtering_.error());
+      return Next::done;
     }
+    if (auto known = early(filtering_)) {
+      completions_.complete(ticket_, std::move(*known));
+      return Next::done;
+    }
+    if (next != Next::done) {
+      return next;
+    }
+    found_ = true;
   }
-  return next;
+  auto answered = answer(*filtering_.passing());
+  if (!answered.ok()) {
+    completions_.fail(ticket_, std::move(answered.error()));
+    return Next::done;
+  }
+  if (!answered.value()) {
+    return Next::again;
+  }
+  completions_.complete(ticket_, std::move(*answered.value()));
+  return Next::done;
 }
 
 std::optional<Value> CountTask::early(const Filtering& filtering) const {
   return exact_ ? std::nullopt : std::optional<Value>(filtering.estimated());
 }
 
-base::Result<Value> MatchingIdsTask::answer(const filter::SlotSet& passing) const {
-  Ids ids;
-  passing.for_each([&](uint32_t slot) {
-    ids.ids.push_back(collection_->table().id(slot));
-    ids.has_uuid = ids.has_uuid || ids.ids.back().is_uuid;
-  });
-  return Value(std::move(ids));
+base::Result<FilterTask::Answer> MatchingIdsTask::answer(const filter::SlotSet& passing) {
+  for (uint32_t i = 0; i < k_part_slots; ++i, ++next_) {
+    next_ = passing.next(next_);
+    if (next_ == passing.slots()) {
+      return Answer(std::move(ids_));
+    }
+    add(ids_, collection_->table().id(next_));
+  }
+  return Answer();
 }
 
-// J. Vitter, "Random Sampling with a Reservoir", ACM TOMS 1985, algorithm R; then shuffled, as the
-// places in the reservoir tell of the slots.
-base::Result<Value> SampleTask::answer(const filter::SlotSet& passing) const {
-  std::mt19937_64 random(seed_);
-  std::vector<uint32_t> drawn;
-  uint64_t seen = 0;
-  passing.for_each([&](uint32_t slot) {
-    ++seen;
-    if (drawn.size() < count_) {
-      drawn.push_back(slot);
-    } else if (const uint64_t place = random() % seen; place < count_) {
-      drawn[place] = slot;
-    }
-  });
-  std::shuffle(drawn.begin(), drawn.end(), random);
-  Ids ids;
-  for (const uint32_t slot : drawn) {
-    ids.ids.push_back(collection_->table().id(slot));
-    ids.has_uuid = ids.has_uuid || ids.ids.back().is_uuid;
+// Drawn, then shuffled, as the places in the reservoir tell of the slots.
+base::Result<FilterTask::Answer> SampleTask::answer(const filter::SlotSet& passing) {
+  if (!drew_) {
+    drew_ = !draw(passing);
+    return Answer();
   }
-  return Value(std::move(ids));
+  for (uint32_t i = 0; i < k_part_slots; ++i) {
+    if (drawn_.empty()) {
+      return Answer(std::move(ids_));
+    }
+    std::swap(drawn_[random_() % drawn_.size()], drawn_.back());
+    add(ids_, collection_->table().id(drawn_.back()));
+    drawn_.pop_back();
+  }
+  return Answer();
+}
+
+// J. Vitter, "Random Sampling with a Reservoir", ACM TOMS 1985, algorithm R. False when all were
+// seen.
+bool SampleTask::draw(const filter::SlotSet& passing) {
+  for (uint32_t i = 0; i < k_part_slots; ++i, ++next_) {
+    next_ = passing.next(next_);
+    if (next_ == passing.slots()) {
+      return false;
+    }
+    ++seen_;
+    if (drawn_.size() < count_) {
+      drawn_.push_back(next_);
+    } else if (const uint64_t place = random_() % seen_; place < count_) {
+      drawn_[place] = next_;
+    }
+  }
+  return true;
 }
 
 Task::Next FilteredPage::step(Task& task, Worker& worker) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <random>
 #include <vector>
 
 #include "engine/collection.h"
@@ -32,7 +33,9 @@ class FilterTask : public Task {
         completions_(completions) {}
   // An answer that needs no more than what is known so far.
   virtual std::optional<Value> early(const Filtering&) const { return std::nullopt; }
-  virtual base::Result<Value> answer(const filter::SlotSet& passing) const = 0;
+  using Answer = std::optional<Value>;
+  // Goes on with the answer for a slice of time; nothing: it is not ready.
+  virtual base::Result<Answer> answer(const filter::SlotSet& passing) = 0;
 
   std::shared_ptr<Collection> collection_;
 
@@ -41,6 +44,7 @@ class FilterTask : public Task {
   uint64_t ticket_;
   CompletionQueue& completions_;
   std::shared_ptr<const View> view_;
+  bool found_ = false;
 };
 
 // Answers with how many points pass, or, unless `exact`, with what it takes for that without
@@ -53,8 +57,8 @@ class CountTask final : public FilterTask {
 
  private:
   std::optional<Value> early(const Filtering& filtering) const override;
-  base::Result<Value> answer(const filter::SlotSet& passing) const override {
-    return Value(passing.count());
+  base::Result<Answer> answer(const filter::SlotSet& passing) override {
+    return Answer(passing.count());
   }
 
   bool exact_;
@@ -68,7 +72,10 @@ class MatchingIdsTask final : public FilterTask {
       : FilterTask(ticket, std::move(collection), std::move(filter), completions) {}
 
  private:
-  base::Result<Value> answer(const filter::SlotSet& passing) const override;
+  base::Result<Answer> answer(const filter::SlotSet& passing) override;
+
+  uint32_t next_ = 0;  // slot
+  Ids ids_;
 };
 
 // Answers with the ids of some of the points that pass, drawn at random, in no order.
@@ -79,13 +86,20 @@ class SampleTask final : public FilterTask {
              CompletionQueue& completions)
       : FilterTask(ticket, std::move(collection), std::move(filter), completions),
         count_(count),
-        seed_(seed) {}
+        random_(seed) {}
 
  private:
-  base::Result<Value> answer(const filter::SlotSet& passing) const override;
+  base::Result<Answer> answer(const filter::SlotSet& passing) override;
+
+  bool draw(const filter::SlotSet& passing);
 
   uint64_t count_;
-  uint64_t seed_;
+  std::mt19937_64 random_;
+  uint32_t next_ = 0;  // slot
+  uint64_t seen_ = 0;
+  bool drew_ = false;
+  std::vector<uint32_t> drawn_;
+  Ids ids_;
 };
 
 // The first points, in the order of their ids, that pass a filter. Belongs to one task, which holds

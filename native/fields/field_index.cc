@@ -119,16 +119,14 @@ bool FieldIndex::holds_groups(uint32_t slot) const {
          (schema().kind == Kind::integer || !flags.has(Flag::foreign_number));
 }
 
-void FieldIndex::visit_in_order(const Order& order, const filter::SlotSet* among,
-                                const VisitValue& visit) const {
+std::vector<Pair> FieldIndex::next(OrderWalk& walk, size_t most) const {
   const std::shared_lock lock(mutex_);
-  fields::visit_in_order(content_, order, among, visit);
+  return walk.next(content_, most);
 }
 
-std::vector<ValueCount> FieldIndex::count_values(const filter::SlotSet* among,
-                                                 uint64_t limit) const {
+bool FieldIndex::count(ValueCounter& counter) const {
   const std::shared_lock lock(mutex_);
-  return fields::count_values(content_, among, limit);
+  return counter.count(content_);
 }
 
 uint64_t FieldIndex::points() const {

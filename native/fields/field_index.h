@@ -18,6 +18,7 @@
 #include "fields/fair_mutex.h"
 #include "fields/ordered.h"
 #include "fields/schema.h"
+#include "fields/value_counter.h"
 #include "fields/values.h"
 #include "filter/filter.h"
 #include "filter/slot_set.h"
@@ -27,7 +28,7 @@ namespace asyncstore::fields {
 
 // Any thread may read; one thread at a time, the writer, changes it. Reads and changes lock it: the
 // writer for one slot, a few microseconds unless the payload holds thousands of values, readers for
-// one answer.
+// one answer, or a part of one.
 class FieldIndex {
  public:
   explicit FieldIndex(Schema schema) : content_(std::move(schema)) {}
@@ -62,11 +63,10 @@ class FieldIndex {
   // Whether points are grouped by none but these values, which are different ones.
   bool groups_are_among(std::span<const filter::Scalar> values) const;
 
-  // Where has_order(schema()). visit() must not use the index.
-  void visit_in_order(const Order& order, const filter::SlotSet* among,
-                      const VisitValue& visit) const;
-  // Where has_counts(schema()).
-  std::vector<ValueCount> count_values(const filter::SlotSet* among, uint64_t limit) const;
+  // Where has_order(schema()): the walk's next pairs of key and slot, at most so many.
+  std::vector<Pair> next(OrderWalk& walk, size_t most) const;
+  // Where has_counts(schema()): lets it count on; false when all is counted.
+  bool count(ValueCounter& counter) const;
 
   uint64_t points() const;  // with a value of the index's kind; of text, with a string
   uint64_t ram_bytes() const;

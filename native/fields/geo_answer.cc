@@ -38,23 +38,9 @@ struct Found {
 // Each place of a cell by itself; places with one key lie in the same cell of level 0.
 template <typename Shape>
 void add_one_by_one(const Postings& postings, const Shape& shape, KeyRange keys, Found& found) {
-  uint64_t at = 0;
-  uint64_t pairs = 0;  // with this key
-  const auto add = [&] {
-    if (pairs > 0) {
-      found.add(within(shape, GeoCell{at, 0}), KeyRange::one(at), pairs);
-    }
-  };
-  postings.ascending(keys, [&](uint64_t key, uint32_t) {
-    if (key != at) {
-      add();
-      at = key;
-      pairs = 0;
-    }
-    ++pairs;
-    return true;
+  postings.for_each_key(keys, [&](uint64_t key, uint64_t pairs) {
+    found.add(within(shape, GeoCell{key, 0}), KeyRange::one(key), pairs);
   });
-  add();
 }
 
 // From the whole map to its quarters and so on, all cells of a size before the next smaller ones,

@@ -1,15 +1,14 @@
-// Values in their order, and how often each occurs.
+// The values of an index in their order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <vector>
 
 #include "fields/content.h"
-#include "filter/filter.h"
+#include "fields/sorted_pairs.h"
 #include "filter/number.h"
-#include "filter/slot_set.h"
 
 namespace asyncstore::fields {
 
@@ -19,26 +18,25 @@ struct Order {
   std::optional<filter::Number> from = std::nullopt;
 };
 
-// Whether visit_in_order() works: integers with ranges, reals and datetimes.
+// Whether they have one: integers with ranges, reals and datetimes.
 bool has_order(const Schema& schema);
 
-// A slot stands once for each of its values. Until it is false.
-using VisitValue = std::function<bool(const filter::Number& value, uint32_t slot)>;
-// Those of the slots in `among`, or of all. Equal values come in the order of their slots, which
-// is the other way round when descending.
-void visit_in_order(const Content& content, const Order& order, const filter::SlotSet* among,
-                    const VisitValue& visit);
+// Goes along the pairs of value and slot, a part at a time; the index may change in between. A slot
+// stands once for each of its values. Equal values come in the order of their slots, which is the
+// other way round when descending.
+class OrderWalk {
+ public:
+  OrderWalk(Kind kind, const Order& order);
 
-// Whether count_values() works: keywords, uuids, booleans, integers with lookup.
-bool has_counts(const Schema& schema);
+  // The next pairs, at most so many; none at the end.
+  std::vector<Pair> next(const Content& content, size_t most);
+  filter::Number value(uint64_t key) const;
 
-struct ValueCount {
-  filter::Scalar value;
-  uint64_t slots = 0;  // that have it
+ private:
+  Kind kind_;
+  bool descending_;
+  KeyRange range_;
+  std::optional<Pair> last_;
 };
-// Of the slots in `among`, or of all: the `limit` values that most slots have, these first, equal
-// counts by value.
-std::vector<ValueCount> count_values(const Content& content, const filter::SlotSet* among,
-                                     uint64_t limit);
 
 }  // namespace asyncstore::fields

@@ -131,6 +131,65 @@ void Postings::add_to(KeyRange range, filter::SlotSet& set) const {
   }
 }
 
+std::vector<Pair> Postings::ascending(KeyRange range, std::optional<Pair> last, size_t most) const {
+  std::vector<Pair> page;
+  if (range.empty()) {
+    return page;
+  }
+  auto [pair, pairs_end, bitmap, bitmaps_end] = span(range);
+  uint32_t from = 0;  // in the first bitmap
+  if (last) {
+    pair = position(last->key, last->value + 1);
+    bitmap = bitmaps_.lower_bound(last->key);
+    from = bitmap != bitmaps_end && bitmap->first == last->key ? last->value + 1 : 0;
+  }
+  while (page.size() < most && (pair != pairs_end || bitmap != bitmaps_end)) {
+    if (bitmap == bitmaps_end || (pair != pairs_end && pairs_.key(pair) < bitmap->first)) {
+      page.push_back({pairs_.key(pair), pairs_.value(pair)});
+      pair = pairs_.next(pair);
+      continue;
+    }
+    for (const uint32_t slot : bitmap->second.slots_from(from, most - page.size())) {
+      page.push_back({bitmap->first, slot});
+    }
+    from = 0;
+    ++bitmap;
+  }
+  return page;
+}
+
+std::vector<Pair> Postings::descending(KeyRange range, std::optional<Pair> last,
+                                       size_t most) const {
+  std::vector<Pair> page;
+  if (range.empty()) {
+    return page;
+  }
+  auto [pairs_begin, pair, bitmaps_begin, bitmap] = span(range);
+  uint32_t below = UINT32_MAX;  // in the first bitmap
+  if (last) {
+    pair = position(last->key, last->value);
+    bitmap = bitmaps_.upper_bound(last->key);
+    below =
+        bitmap != bitmaps_begin && std::prev(bitmap)->first == last->key ? last->value : UINT32_MAX;
+  }
+  while (page.size() < most && (pair != pairs_begin || bitmap != bitmaps_begin)) {
+    const bool pairs_left = pair != pairs_begin;
+    const auto next = pairs_left ? pairs_.previous(pair) : pair;
+    if (bitmap == bitmaps_begin || (pairs_left && pairs_.key(next) > std::prev(bitmap)->first)) {
+      page.push_back({pairs_.key(next), pairs_.value(next)});
+      pair = next;
+      continue;
+    }
+    --bitmap;
+    const auto slots = bitmap->second.slots_below(below, most - page.size());
+    for (auto slot = slots.rbegin(); slot != slots.rend(); ++slot) {
+      page.push_back({bitmap->first, *slot});
+    }
+    below = UINT32_MAX;
+  }
+  return page;
+}
+
 uint64_t Postings::ram_bytes() const {
   constexpr uint64_t k_node_bytes = 64;
   uint64_t bytes = pairs_.ram_bytes();

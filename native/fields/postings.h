@@ -1,9 +1,10 @@
 // Which slots have which keys: pairs in order, and a bitmap for each key that many slots have.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "fields/keys.h"
@@ -33,12 +34,14 @@ class Postings {
   std::vector<uint32_t> slots(uint64_t key) const;  // ascending
   void add_to(KeyRange range, filter::SlotSet& set) const;
 
-  // Shows pairs as visit(key, slot) in ascending order of both, or in descending order, until
-  // visit() is false. A slot stands once for each of its keys.
+  // Shows keys and how many slots have each, ascending.
   template <typename Visit>
-  void ascending(KeyRange range, const Visit& visit) const;
-  template <typename Visit>
-  void descending(KeyRange range, const Visit& visit) const;
+  void for_each_key(KeyRange range, const Visit& visit) const;
+  // The next pairs in ascending order of both, or in descending order, at most so many: from the
+  // first of the range on, or from behind `last`, which need not be there any more. None when there
+  // is no other. A slot stands once for each of its keys.
+  std::vector<Pair> ascending(KeyRange range, std::optional<Pair> last, size_t most) const;
+  std::vector<Pair> descending(KeyRange range, std::optional<Pair> last, size_t most) const;
 
   uint64_t ram_bytes() const;
 
@@ -63,51 +66,23 @@ class Postings {
 };
 
 template <typename Visit>
-void Postings::ascending(KeyRange range, const Visit& visit) const {
+void Postings::for_each_key(KeyRange range, const Visit& visit) const {
   if (range.empty()) {
     return;
   }
-  auto [first, last, bitmap, last_bitmap] = span(range);
-  while (first != last || bitmap != last_bitmap) {
-    if (bitmap == last_bitmap || (first != last && pairs_.key(first) < bitmap->first)) {
-      if (!visit(pairs_.key(first), pairs_.value(first))) {
-        return;
-      }
-      first = pairs_.next(first);
+  auto [pair, pairs_end, bitmap, bitmaps_end] = span(range);
+  while (pair != pairs_end || bitmap != bitmaps_end) {
+    if (bitmap != bitmaps_end && (pair == pairs_end || bitmap->first < pairs_.key(pair))) {
+      visit(bitmap->first, bitmap->second.count());
+      ++bitmap;
       continue;
     }
-    for (const uint32_t slot : bitmap->second.slots()) {
-      if (!visit(bitmap->first, slot)) {
-        return;
-      }
+    const uint64_t key = pairs_.key(pair);
+    uint64_t slots = 0;
+    for (; pair != pairs_end && pairs_.key(pair) == key; pair = pairs_.next(pair)) {
+      ++slots;
     }
-    ++bitmap;
-  }
-}
-
-template <typename Visit>
-void Postings::descending(KeyRange range, const Visit& visit) const {
-  if (range.empty()) {
-    return;
-  }
-  auto [first, last, first_bitmap, bitmap] = span(range);
-  while (first != last || bitmap != first_bitmap) {
-    const bool pairs_left = first != last;
-    const auto pair = pairs_left ? pairs_.previous(last) : last;
-    if (bitmap == first_bitmap || (pairs_left && pairs_.key(pair) > std::prev(bitmap)->first)) {
-      if (!visit(pairs_.key(pair), pairs_.value(pair))) {
-        return;
-      }
-      last = pair;
-      continue;
-    }
-    --bitmap;
-    const std::vector<uint32_t> slots = bitmap->second.slots();
-    for (auto slot = slots.rbegin(); slot != slots.rend(); ++slot) {
-      if (!visit(bitmap->first, *slot)) {
-        return;
-      }
-    }
+    visit(key, slots);
   }
 }
 

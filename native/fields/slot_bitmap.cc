@@ -2,6 +2,7 @@
 
 #include <roaring/roaring.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -84,6 +85,31 @@ bool SlotBitmap::remove(uint32_t slot) {
 std::vector<uint32_t> SlotBitmap::slots() const {
   std::vector<uint32_t> slots(count_);
   roaring_bitmap_to_uint32_array(roaring(bitmap_.get()), slots.data());
+  return slots;
+}
+
+std::vector<uint32_t> SlotBitmap::slots_from(uint32_t slot, uint64_t most) const {
+  const uint64_t below = rank(slot);
+  return part(below, std::min(count_ - below, most));
+}
+
+std::vector<uint32_t> SlotBitmap::slots_below(uint32_t slot, uint64_t most) const {
+  const uint64_t below = rank(slot);
+  const uint64_t count = std::min(below, most);
+  return part(below - count, count);
+}
+
+uint64_t SlotBitmap::rank(uint32_t slot) const {
+  return slot == 0 ? 0 : roaring_bitmap_rank(roaring(bitmap_.get()), slot - 1);
+}
+
+std::vector<uint32_t> SlotBitmap::part(uint64_t first, uint64_t count) const {
+  std::vector<uint32_t> slots(count);
+  if (count > 0) {
+    const bool done =
+        roaring_bitmap_range_uint32_array(roaring(bitmap_.get()), first, count, slots.data());
+    ASSERT(done);
+  }
   return slots;
 }
 

@@ -21,6 +21,9 @@ class SlotBitmap {
 
   uint64_t count() const { return count_; }
   std::vector<uint32_t> slots() const;  // ascending
+  // At most so many of them: the first from a slot on, and the last below it. Ascending.
+  std::vector<uint32_t> slots_from(uint32_t slot, uint64_t most) const;
+  std::vector<uint32_t> slots_below(uint32_t slot, uint64_t most) const;
   void add_to(filter::SlotSet& set) const;
   uint64_t ram_bytes() const;
 
@@ -28,6 +31,9 @@ class SlotBitmap {
   struct Free {
     void operator()(void* bitmap) const;
   };
+
+  uint64_t rank(uint32_t slot) const;  // slots below it
+  std::vector<uint32_t> part(uint64_t first, uint64_t count) const;
 
   // A roaring_bitmap_t, which newer versions of the library declare within a namespace.
   std::unique_ptr<void, Free> bitmap_;

@@ -167,6 +167,7 @@ void Terms::drop(uint32_t term) {
   Term& dropped = terms_[term];
   text_bytes_ -= dropped.size;
   --count_;
+  ++dropped_;
   std::free(dropped.text);
   dropped = {nullptr, 0, 0};
   free_.push_back(term);

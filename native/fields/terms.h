@@ -42,6 +42,8 @@ class Terms {
   std::string_view text(uint32_t term) const { return {terms_[term].text, terms_[term].size}; }
   uint32_t uses(uint32_t term) const { return terms_[term].uses; }
   uint32_t count() const { return count_; }
+  // How many were given up so far: as long as it stays, a number stands for one text.
+  uint64_t dropped() const { return dropped_; }
   // Numbers are below this.
   uint32_t numbers() const { return numbers_; }
 
@@ -72,6 +74,7 @@ class Terms {
   base::StableArray<Term> terms_;
   uint32_t numbers_ = 0;
   uint32_t count_ = 0;
+  uint64_t dropped_ = 0;
   uint64_t text_bytes_ = 0;
   SortedPairs order_;           // (the first eight bytes, the term), by text
   std::vector<uint32_t> free_;  // numbers

@@ -369,6 +369,15 @@ inline Checked check_answer(const fields::FieldIndex& index, const Model& model,
   return {true, possible - sure};
 }
 
+// What a counter says in the end.
+inline std::vector<fields::ValueCount> count_values(const fields::FieldIndex& index,
+                                                    const filter::SlotSet* among, uint64_t limit) {
+  fields::ValueCounter counter(among, limit);
+  while (index.count(counter) || counter.sort()) {
+  }
+  return counter.take();
+}
+
 // Whether two indexes say the same of all tests.
 inline void check_same(const fields::FieldIndex& a, const fields::FieldIndex& b, uint32_t slots,
                        uint64_t seed, int tests = 60) {

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -31,17 +33,36 @@ void check_range(const Postings& postings, const Model& model, KeyRange range, u
   SlotSet found(slots);
   postings.add_to(range, found);
   REQUIRE((found == set));
-  std::vector<std::pair<uint64_t, uint32_t>> shown;
-  const auto show = [&](uint64_t key, uint32_t slot) {
-    shown.emplace_back(key, slot);
-    return true;
-  };
-  postings.ascending(range, show);
-  REQUIRE((shown == expected));
-  shown.clear();
-  postings.descending(range, show);
-  std::reverse(expected.begin(), expected.end());
-  REQUIRE((shown == expected));
+  std::map<uint64_t, uint64_t> counts;
+  for (const auto& pair : expected) {
+    ++counts[pair.first];
+  }
+  uint64_t last_key = 0;
+  postings.for_each_key(range, [&](uint64_t key, uint64_t count) {
+    REQUIRE(key >= last_key);
+    last_key = key;
+    REQUIRE(counts.at(key) == count);
+    counts.erase(key);
+  });
+  REQUIRE(counts.empty());
+  for (const size_t part : {expected.size() + 1, 1 + expected.size() / 7}) {
+    for (const bool up : {true, false}) {
+      std::vector<std::pair<uint64_t, uint32_t>> shown;
+      std::optional<fields::Pair> last;
+      const auto next = [&] {
+        return up ? postings.ascending(range, last, part) : postings.descending(range, last, part);
+      };
+      for (auto page = next(); !page.empty(); page = next()) {
+        REQUIRE(page.size() <= part);
+        for (const fields::Pair& pair : page) {
+          shown.emplace_back(pair.key, pair.value);
+        }
+        last = page.back();
+      }
+      REQUIRE((shown == expected));
+      std::reverse(expected.begin(), expected.end());
+    }
+  }
 }
 
 void check_ranges(const Postings& postings, const Model& model, std::mt19937_64& random,
