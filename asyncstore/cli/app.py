@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from asyncstore.cli.demo import demo
 from asyncstore.cli.import_npy import ImportPlan, import_npy
 from asyncstore.cli.info import info
 from asyncstore.cli.output import Output, run
+from asyncstore.cli.serve import serve
 from asyncstore.models import Distance
 from asyncstore.version import __version__
 
@@ -104,6 +106,22 @@ def import_command(
 def info_command(store: Store = _STORE, config: Config = None, json: Json = False) -> None:
     """Show the collections of a store, what they hold, and which reader serves."""
     run(info, store, config, Output(is_json=json))
+
+
+@app.command("serve")
+def serve_command(
+    store: Store = _STORE,
+    config: Config = None,
+    host: Annotated[str, typer.Option("--host", help="An address of the loopback.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 6333,
+    json: Json = False,
+) -> None:
+    """Serve a store over HTTP, for Qdrant's clients; it is made if it is not there."""
+    run(serve, store, config, host, port, Output(is_json=json), uvloop=_has_uvloop())
+
+
+def _has_uvloop() -> bool:
+    return importlib.util.find_spec("uvloop") is not None
 
 
 @app.command("check")

@@ -50,10 +50,13 @@ class Output:
         )
 
 
-def run(command: Callable[[*Arguments], Awaitable[int]], *arguments: *Arguments) -> None:
+def run(
+    command: Callable[[*Arguments], Awaitable[int]], *arguments: *Arguments, uvloop: bool = False
+) -> None:
     """Runs a command to its exit code; an error is one line on standard error and the code 1."""
+    options = {"use_uvloop": uvloop}
     try:
-        code = anyio.run(command, *arguments)
+        code = anyio.run(command, *arguments, backend_options=options)
     except (AsyncStoreError, OSError) as error:
         typer.echo(f"error: {one_line(error)}", err=True)
         code = 1

@@ -45,7 +45,7 @@ LAYERS = [
     {"store"},
     {"testing"},
     {"__init__"},
-    {"sample"},
+    {"sample", "server"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,0 +1,78 @@
+"""Results as JSON: the envelope, and float32 numbers in their shortest decimal form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+
+from asyncstore.models import Record, ScoredPoint, SparseVector
+
+_JSON = msgspec.json.Encoder()
+
+
+def envelope(result: object, seconds: float) -> bytes:
+    """The JSON of a reply that worked."""
+    return _JSON.encode({"result": result, "status": "ok", "time": seconds})
+
+
+def failure(text: str, seconds: float) -> bytes:
+    """The JSON of a reply that did not."""
+    return _JSON.encode({"status": {"error": text}, "time": seconds})
+
+
+def record(found: Record) -> dict[str, Any]:
+    """A point as it is stored."""
+    reply: dict[str, Any] = {"id": found.id}
+    _add_content(reply, found)
+    return reply
+
+
+def scored(found: Sequence[ScoredPoint]) -> list[dict[str, Any]]:
+    """Points that a search found."""
+    replies = []
+    for point, score in zip(found, shortest([point.score for point in found]), strict=True):
+        reply: dict[str, Any] = {"id": point.id, "version": point.version, "score": score}
+        _add_content(reply, point)
+        replies.append(reply)
+    return replies
+
+
+def shortest(values: Sequence[float]) -> list[float]:
+    """The doubles that print as the shortest decimals that stand for these float32 numbers."""
+    numbers: list[float] = msgspec.json.decode(_float32_json(values))
+    return numbers
+
+
+def _add_content(reply: dict[str, Any], found: Record | ScoredPoint) -> None:
+    if found.payload is not None:
+        reply["payload"] = found.payload
+    if found.vector is not None:
+        reply["vector"] = _vectors(found.vector)
+    if found.order_value is not None:
+        reply["order_value"] = found.order_value
+
+
+def _vectors(vector: object) -> object:
+    if isinstance(vector, dict):
+        return {name: _vector(one) for name, one in vector.items()}
+    return _vector(vector)
+
+
+def _vector(vector: Any) -> object:
+    if isinstance(vector, SparseVector):
+        return {"indices": vector.indices, "values": _raw(vector.values)}
+    if vector and isinstance(vector[0], list):
+        return [_raw(row) for row in vector]
+    return _raw(vector)
+
+
+def _raw(values: Any) -> msgspec.Raw:
+    return msgspec.Raw(_float32_json(values))
+
+
+def _float32_json(values: Any) -> bytes:
+    return orjson.dumps(np.asarray(values, np.float32), option=orjson.OPT_SERIALIZE_NUMPY)

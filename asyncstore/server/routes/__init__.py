@@ -1,0 +1,1 @@
+"""The endpoints by subject, each module with its own in ``ENDPOINTS``."""

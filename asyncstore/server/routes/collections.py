@@ -1,0 +1,107 @@
+"""Collections and their payload indexes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asyncstore import models as m
+from asyncstore.bounds import checked
+from asyncstore.models.quantization import decode_quantization
+from asyncstore.server import bodies
+from asyncstore.server.endpoint import Call, Endpoint
+
+
+async def list_collections(call: Call[None]) -> object:
+    """Their names."""
+    return {"collections": [{"name": name} for name in await call.store.list_collections()]}
+
+
+async def get(call: Call[None]) -> object:
+    """State and settings."""
+    return await (await call.collection()).info()
+
+
+async def exists(call: Call[None]) -> object:
+    """Whether there is one of this name."""
+    return {"exists": await call.store.collection_exists(call.path["collection_name"])}
+
+
+async def create(call: Call[bodies.CreateCollection]) -> object:
+    """Makes one; also of no vectors at all."""
+    body = call.body
+    codes = body.quantization_config or body.quantization
+    await call.store.create_collection(
+        call.path["collection_name"],
+        vectors=_vectors(body.vectors),
+        sparse_vectors=body.sparse_vectors,
+        quantization_config=None if codes is None else _codes(codes),
+        hnsw_config=body.hnsw_config,
+        optimizers_config=body.optimizers_config,
+        wal_config=body.wal_config,
+        on_disk_payload=body.on_disk_payload is not False,
+        metadata=body.metadata,
+    )
+    return True
+
+
+async def delete(call: Call[None]) -> object:
+    """Deletes one; false if there was none."""
+    return await call.store.delete_collection(call.path["collection_name"])
+
+
+async def create_index(call: Call[bodies.CreateIndex]) -> object:
+    """Makes an index of a payload field."""
+    return await (await call.collection()).create_payload_index(
+        call.body.field_name, call.body.field_schema, wait=call.wait
+    )
+
+
+async def delete_index(call: Call[None]) -> object:
+    """Drops it."""
+    return await (await call.collection()).delete_payload_index(
+        call.path["field_name"], wait=call.wait
+    )
+
+
+async def cluster(call: Call[None]) -> object:
+    """The one shard that there is."""
+    statistics = (await call.collection()).statistics()
+    shard = {"shard_id": 0, "points_count": statistics.points, "state": "Active"}
+    return {
+        "peer_id": 0,
+        "shard_count": 1,
+        "local_shards": [shard],
+        "remote_shards": [],
+        "shard_transfers": [],
+    }
+
+
+def _vectors(given: Any) -> Any:
+    """The one unnamed vector, or those by name."""
+    if isinstance(given, dict) and not ("size" in given and "distance" in given):
+        return {name: _params(one, f"vectors.{name}") for name, one in given.items()}
+    return None if given is None else _params(given, "vectors")
+
+
+def _params(given: object, path: str) -> m.VectorParams:
+    return checked(given, m.VectorParams, path, dec_hook=decode_quantization)
+
+
+def _codes(given: Any) -> Any:
+    if isinstance(given, str):
+        return given
+    return decode_quantization(m.QuantizationConfig, given)
+
+
+_ONE = "/collections/{collection_name}"
+
+ENDPOINTS: list[Endpoint[Any]] = [
+    Endpoint("GET", "/collections", list_collections),
+    Endpoint("GET", _ONE, get),
+    Endpoint("PUT", _ONE, create, bodies.CreateCollection),
+    Endpoint("DELETE", _ONE, delete),
+    Endpoint("GET", _ONE + "/exists", exists),
+    Endpoint("GET", _ONE + "/cluster", cluster),
+    Endpoint("PUT", _ONE + "/index", create_index, bodies.CreateIndex),
+    Endpoint("DELETE", _ONE + "/index/{field_name}", delete_index),
+]

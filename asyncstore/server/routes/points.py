@@ -1,0 +1,238 @@
+"""Points: written, read by id, page by page and counted."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+
+from asyncstore import models as m
+from asyncstore.collection import Collection
+from asyncstore.errors import InvalidArgumentError, PointNotFoundError
+from asyncstore.ids import point_id
+from asyncstore.server import bodies, replies
+from asyncstore.server.endpoint import Call, Endpoint
+from asyncstore.server.failures import RequestError, format_error
+
+_PAGE = 10
+
+
+async def upsert(call: Call[bodies.Upsert]) -> object:
+    """Writes points, one by one or as columns."""
+    (result,) = await _operate(await call.collection(), [_upsert(call.body)], wait=call.wait)
+    return result
+
+
+async def delete(call: Call[bodies.Selector]) -> object:
+    """Deletes points."""
+    return await (await call.collection()).delete(**_selected(call.body), wait=call.wait)
+
+
+async def update_vectors(call: Call[bodies.UpdateVectors]) -> object:
+    """Writes vectors of points that are there."""
+    (result,) = await _operate(
+        await call.collection(), [_update_vectors(call.body)], wait=call.wait
+    )
+    return result
+
+
+async def delete_vectors(call: Call[bodies.DeleteVectors]) -> object:
+    """Takes vectors away from points."""
+    collection = await call.collection()
+    return await collection.delete_vectors(call.body.vector, **_selected(call.body), wait=call.wait)
+
+
+async def set_payload(call: Call[bodies.SetPayload]) -> object:
+    """Merges into payloads."""
+    body = call.body
+    return await (await call.collection()).set_payload(
+        body.payload, **_selected(body), key=body.key, wait=call.wait
+    )
+
+
+async def overwrite_payload(call: Call[bodies.SetPayload]) -> object:
+    """Replaces payloads."""
+    body = call.body
+    return await (await call.collection()).overwrite_payload(
+        body.payload, **_selected(body), key=body.key, wait=call.wait
+    )
+
+
+async def delete_payload(call: Call[bodies.DeletePayload]) -> object:
+    """Takes keys out of payloads."""
+    collection = await call.collection()
+    return await collection.delete_payload(call.body.keys, **_selected(call.body), wait=call.wait)
+
+
+async def clear_payload(call: Call[bodies.Selector]) -> object:
+    """Empties payloads."""
+    return await (await call.collection()).clear_payload(**_selected(call.body), wait=call.wait)
+
+
+async def update(call: Call[bodies.UpdateOperations]) -> object:
+    """Several writes, in their order; all are checked before the first is made."""
+    operations = [_operation(one, index) for index, one in enumerate(call.body.operations)]
+    return await _operate(await call.collection(), operations, wait=call.wait)
+
+
+async def get(call: Call[None]) -> object:
+    """One point, with all that it holds."""
+    collection = await call.collection()
+    given = call.path["point_id"]
+    wanted = int(given) if given.isdecimal() and given.isascii() else given
+    try:
+        point_id(wanted, "point_id")
+    except InvalidArgumentError as error:
+        raise RequestError(400, f'Wrong input: Can not recognize "{given}" as point id') from error
+    found = await collection.retrieve([wanted], with_payload=True, with_vectors=True)
+    if not found:
+        raise PointNotFoundError(f"Point with id {given} does not exists!")
+    return replies.record(found[0])
+
+
+async def retrieve(call: Call[bodies.Retrieve]) -> object:
+    """Points by their ids."""
+    body = call.body
+    found = await (await call.collection()).retrieve(body.ids, **body.selection(payload=True))
+    return [replies.record(one) for one in found]
+
+
+async def scroll(call: Call[bodies.Scroll]) -> object:
+    """A page of points."""
+    body = call.body
+    found, following = await (await call.collection()).scroll(
+        filter=body.filter,
+        limit=_PAGE if body.limit is None else body.limit,
+        offset=body.offset,
+        order_by=body.order_by,
+        **body.selection(payload=True),
+    )
+    return {"points": [replies.record(one) for one in found], "next_page_offset": following}
+
+
+async def count(call: Call[bodies.Count]) -> object:
+    """How many points there are, or match."""
+    collection = await call.collection()
+    counted = await collection.count(filter=call.body.filter, exact=call.body.exact is not False)
+    return {"count": counted}
+
+
+async def facet(call: Call[bodies.Facet]) -> object:
+    """The values of a field that most points have."""
+    body = call.body
+    hits = await (await call.collection()).facet(
+        body.key, limit=_PAGE if body.limit is None else body.limit, filter=body.filter
+    )
+    return {"hits": hits}
+
+
+async def _operate(
+    collection: Collection, operations: list[m.UpdateOperation], *, wait: bool
+) -> list[m.UpdateResult]:
+    return await collection.batch_update(operations, wait=wait)
+
+
+def _selected(body: bodies.Selector) -> dict[str, Any]:
+    """The arguments of a write that say which points it is for."""
+    if body.points is None and body.filter is None:
+        raise format_error("either points or filter must be there")
+    return {"points": body.points, "filter": body.filter}
+
+
+def _upsert(body: bodies.Upsert) -> m.UpsertOperation:
+    rest = {"update_filter": body.update_filter, "update_mode": body.update_mode}
+    if body.points is not None:
+        points = [
+            m.PointStruct(id=one.id, vector=one.vector, payload=one.payload) for one in body.points
+        ]
+        return m.UpsertOperation(upsert=m.PointsList(points=points, **rest))
+    if body.batch is None:
+        raise format_error("either points or batch must be there")
+    columns = body.batch
+    batch = m.Batch(ids=columns.ids, vectors=columns.vectors, payloads=columns.payloads)
+    return m.UpsertOperation(upsert=m.PointsBatch(batch=batch, **rest))
+
+
+def _update_vectors(body: bodies.UpdateVectors) -> m.UpdateVectorsOperation:
+    points = [m.PointVectors(id=one.id, vector=one.vector) for one in body.points]
+    return m.UpdateVectorsOperation(
+        update_vectors=m.UpdateVectors(points=points, update_filter=body.update_filter)
+    )
+
+
+def _selector(body: bodies.Selector) -> m.PointIdsList | m.FilterSelector:
+    if body.points is not None:
+        return m.PointIdsList(points=body.points)
+    if body.filter is None:
+        raise format_error("either points or filter must be there")
+    return m.FilterSelector(filter=body.filter)
+
+
+def _set_payload(body: bodies.SetPayload) -> m.SetPayload:
+    return m.SetPayload(**_selected(body), payload=body.payload, key=body.key)
+
+
+_OPERATIONS: dict[str, tuple[type[msgspec.Struct], Any]] = {
+    "upsert": (bodies.Upsert, _upsert),
+    "delete": (bodies.Selector, lambda body: m.DeleteOperation(delete=_selector(body))),
+    "set_payload": (
+        bodies.SetPayload,
+        lambda body: m.SetPayloadOperation(set_payload=_set_payload(body)),
+    ),
+    "overwrite_payload": (
+        bodies.SetPayload,
+        lambda body: m.OverwritePayloadOperation(overwrite_payload=_set_payload(body)),
+    ),
+    "delete_payload": (
+        bodies.DeletePayload,
+        lambda body: m.DeletePayloadOperation(
+            delete_payload=m.DeletePayload(**_selected(body), keys=body.keys)
+        ),
+    ),
+    "clear_payload": (
+        bodies.Selector,
+        lambda body: m.ClearPayloadOperation(clear_payload=_selector(body)),
+    ),
+    "update_vectors": (bodies.UpdateVectors, _update_vectors),
+    "delete_vectors": (
+        bodies.DeleteVectors,
+        lambda body: m.DeleteVectorsOperation(
+            delete_vectors=m.DeleteVectors(**_selected(body), vector=body.vector)
+        ),
+    ),
+}
+
+
+def _operation(given: dict[str, msgspec.Raw], index: int) -> m.UpdateOperation:
+    """One member of a batch of writes: ``{"upsert": {…}}`` or one of its siblings."""
+    known = [key for key in given if key in _OPERATIONS]
+    if len(known) != 1:
+        raise format_error(
+            f"operations[{index}]: must have one of the keys {', '.join(_OPERATIONS)}"
+        )
+    kind, made = _OPERATIONS[known[0]]
+    try:
+        body = msgspec.json.decode(given[known[0]], type=kind)
+    except msgspec.DecodeError as error:
+        raise format_error(f"operations[{index}].{known[0]}: {error}") from error
+    return cast(m.UpdateOperation, made(body))
+
+
+_POINTS = "/collections/{collection_name}/points"
+
+ENDPOINTS: list[Endpoint[Any]] = [
+    Endpoint("PUT", _POINTS, upsert, bodies.Upsert),
+    Endpoint("POST", _POINTS, retrieve, bodies.Retrieve),
+    Endpoint("POST", _POINTS + "/scroll", scroll, bodies.Scroll),
+    Endpoint("POST", _POINTS + "/count", count, bodies.Count),
+    Endpoint("POST", _POINTS + "/delete", delete, bodies.Selector),
+    Endpoint("PUT", _POINTS + "/vectors", update_vectors, bodies.UpdateVectors),
+    Endpoint("POST", _POINTS + "/vectors/delete", delete_vectors, bodies.DeleteVectors),
+    Endpoint("POST", _POINTS + "/payload", set_payload, bodies.SetPayload),
+    Endpoint("PUT", _POINTS + "/payload", overwrite_payload, bodies.SetPayload),
+    Endpoint("POST", _POINTS + "/payload/delete", delete_payload, bodies.DeletePayload),
+    Endpoint("POST", _POINTS + "/payload/clear", clear_payload, bodies.Selector),
+    Endpoint("POST", _POINTS + "/batch", update, bodies.UpdateOperations),
+    Endpoint("GET", _POINTS + "/{point_id}", get),
+    Endpoint("POST", "/collections/{collection_name}/facet", facet, bodies.Facet),
+]

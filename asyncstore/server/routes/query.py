@@ -1,0 +1,131 @@
+"""Queries: one, several at once, in groups; and how near points are to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+
+from asyncstore.collection import Collection
+from asyncstore.server import bodies, replies
+from asyncstore.server.endpoint import Call, Endpoint
+
+_LIMIT = 10
+_GROUP_SIZE = 3
+_SAMPLE = 10
+_MATRIX_LIMIT = 3
+
+
+async def query(call: Call[bodies.Query]) -> object:
+    """The points that a query finds."""
+    return {"points": await found(await call.collection(), call.body)}
+
+
+async def query_batch(call: Call[bodies.QueryBatch]) -> object:
+    """Several queries at once; the answers in their order."""
+    answers = await found_each(await call.collection(), call.body.searches)
+    return [{"points": points} for points in answers]
+
+
+async def query_groups(call: Call[bodies.QueryGroups]) -> object:
+    """The best points of those that share a value."""
+    return await found_groups(await call.collection(), call.body, call.body)
+
+
+async def matrix_pairs(call: Call[bodies.Matrix]) -> object:
+    """How near points of a sample are to each other, pair by pair."""
+    found = await (await call.collection()).search_matrix_pairs(**_matrix(call.body))
+    scores = replies.shortest([pair.score for pair in found.pairs])
+    return {
+        "pairs": [
+            {"a": pair.a, "b": pair.b, "score": score}
+            for pair, score in zip(found.pairs, scores, strict=True)
+        ]
+    }
+
+
+async def matrix_offsets(call: Call[bodies.Matrix]) -> object:
+    """The same as a sparse matrix."""
+    found = await (await call.collection()).search_matrix_offsets(**_matrix(call.body))
+    return {
+        "offsets_row": found.offsets_row,
+        "offsets_col": found.offsets_col,
+        "scores": replies.shortest(found.scores),
+        "ids": found.ids,
+    }
+
+
+async def found(collection: Collection, body: bodies.Query) -> list[dict[str, Any]]:
+    """The points that one query finds, as a reply has them."""
+    points = await collection.query(body.query, offset=body.offset or 0, **_asked(body))
+    return replies.scored(points)
+
+
+async def found_each(
+    collection: Collection, queries: Sequence[bodies.Query]
+) -> list[list[dict[str, Any]]]:
+    """What each of some queries finds; they are asked at once."""
+    answers: list[list[dict[str, Any]]] = [[] for _ in queries]
+
+    async def one(number: int) -> None:
+        answers[number] = await found(collection, queries[number])
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(len(queries)):
+            tasks.start_soon(one, number)
+    return answers
+
+
+async def found_groups(
+    collection: Collection, body: bodies.Query, grouped: bodies.Grouped
+) -> dict[str, Any]:
+    """The groups of what one query finds, as a reply has them."""
+    found = await collection.query_groups(
+        body.query,
+        group_by=grouped.group_by,
+        group_size=_GROUP_SIZE if grouped.group_size is None else grouped.group_size,
+        with_lookup=grouped.with_lookup,
+        **_asked(body),
+    )
+    groups = []
+    for group in found:
+        reply: dict[str, Any] = {"id": group.id, "hits": replies.scored(group.hits)}
+        if group.lookup is not None:
+            reply["lookup"] = replies.record(group.lookup)
+        groups.append(reply)
+    return {"groups": groups}
+
+
+def _asked(body: bodies.Query) -> dict[str, Any]:
+    """The arguments that queries with groups and without them share."""
+    return {
+        "prefetch": body.prefetch,
+        "using": body.using or "",
+        "filter": body.filter,
+        "params": body.params,
+        "score_threshold": body.score_threshold,
+        "limit": _LIMIT if body.limit is None else body.limit,
+        "lookup_from": body.lookup_from,
+        **body.selection(payload=False),
+    }
+
+
+def _matrix(body: bodies.Matrix) -> dict[str, Any]:
+    return {
+        "filter": body.filter,
+        "sample": _SAMPLE if body.sample is None else body.sample,
+        "limit": _MATRIX_LIMIT if body.limit is None else body.limit,
+        "using": body.using or "",
+    }
+
+
+_POINTS = "/collections/{collection_name}/points"
+
+ENDPOINTS: list[Endpoint[Any]] = [
+    Endpoint("POST", _POINTS + "/query", query, bodies.Query),
+    Endpoint("POST", _POINTS + "/query/batch", query_batch, bodies.QueryBatch),
+    Endpoint("POST", _POINTS + "/query/groups", query_groups, bodies.QueryGroups),
+    Endpoint("POST", _POINTS + "/search/matrix/pairs", matrix_pairs, bodies.Matrix),
+    Endpoint("POST", _POINTS + "/search/matrix/offsets", matrix_offsets, bodies.Matrix),
+]

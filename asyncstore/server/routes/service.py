@@ -1,0 +1,71 @@
+"""What is asked about the server itself."""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from asyncstore.server.endpoint import Call, Endpoint
+from asyncstore.version import __version__
+
+# Clients compare this with their own: the interface that is spoken.
+INTERFACE_VERSION = "1.18.0"
+_COMMIT = "0" * 40
+
+
+async def title(call: Call[None]) -> Response:
+    """Says what answers here; without the envelope."""
+    return JSONResponse(
+        {
+            "title": "asyncstore - vector search engine",
+            "version": INTERFACE_VERSION,
+            "commit": _COMMIT,
+        }
+    )
+
+
+async def health(call: Call[None]) -> Response:
+    """The server answers."""
+    return PlainTextResponse("healthz check passed")
+
+
+async def ready(call: Call[None]) -> Response:
+    """The store is open: an application is made of an open one."""
+    return PlainTextResponse("all shards are ready")
+
+
+async def issues(call: Call[None]) -> object:
+    """There are never any."""
+    return {"issues": []}
+
+
+async def clear_issues(call: Call[None]) -> object:
+    """Nothing to do."""
+    return True
+
+
+async def cluster(call: Call[None]) -> object:
+    """A server is one node."""
+    return {"status": "disabled"}
+
+
+async def telemetry(call: Call[None]) -> object:
+    """What runs here, and how much it holds."""
+    return {
+        "id": call.store.path,
+        "app": {"name": "asyncstore", "version": __version__},
+        "collections": {"number_of_collections": len(await call.store.list_collections())},
+        "cluster": {"enabled": False},
+        "requests": {"rest": {"responses": {}}, "grpc": {"responses": {}}},
+    }
+
+
+ENDPOINTS: list[Endpoint[None]] = [
+    Endpoint("GET", "/", title),
+    Endpoint("GET", "/healthz", health),
+    Endpoint("GET", "/livez", health),
+    Endpoint("GET", "/readyz", ready),
+    Endpoint("GET", "/issues", issues),
+    Endpoint("DELETE", "/issues", clear_issues),
+    Endpoint("GET", "/cluster", cluster),
+    Endpoint("GET", "/telemetry", telemetry),
+]

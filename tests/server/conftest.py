@@ -1,0 +1,47 @@
+"""A server without a socket: the application on a store, with the official client before it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import qdrant_client
+
+import asyncstore
+from asyncstore.server import create_app
+
+
+@dataclass
+class Served:
+    """A store, the official client of its server, and one that says what goes over the wire."""
+
+    store: asyncstore.Store
+    client: qdrant_client.AsyncQdrantClient
+    http: httpx.AsyncClient
+
+    async def refused(self, method: str, path: str, body: object = None) -> tuple[int, str]:
+        """Status and text of a request that must fail."""
+        reply = await self.http.request(method, path, json=body)
+        told = reply.json()
+        assert set(told) == {"status", "time"}, told
+        return reply.status_code, told["status"]["error"]
+
+
+@pytest.fixture
+def served(tmp_path):
+    """Opens the server's store; to be entered by the test itself."""
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Served]:
+        async with asyncstore.open_store(tmp_path / "store") as store:
+            wire = httpx.ASGITransport(app=create_app(store))
+            # The check of versions goes by a socket of its own; test_serve.py has it.
+            client = qdrant_client.AsyncQdrantClient(
+                url="http://store", transport=wire, check_compatibility=False
+            )
+            async with httpx.AsyncClient(transport=wire, base_url="http://store") as http:
+                yield Served(store, client, http)
+            await client.close()
+
+    return opening
