@@ -17,10 +17,6 @@ constexpr float k_error_margin = 2;
 constexpr uint64_t k_candidates_per_point = 32;
 constexpr uint64_t k_candidates_min = 128;
 
-bool is_before(const Candidate& a, const Candidate& b) {
-  return std::pair(a.segment, a.row) < std::pair(b.segment, b.row);
-}
-
 }  // namespace
 
 GroupBest::GroupBest(std::vector<Candidate> known, const GroupQuery& query)
