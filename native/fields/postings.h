@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "fields/keys.h"
@@ -30,7 +31,8 @@ class Postings {
 
   uint64_t count() const { return count_; }
   uint64_t count(KeyRange range) const;
-  std::vector<uint32_t> slots(uint64_t key) const;  // ascending
+  // Ascending; nothing where they are more than `most`.
+  std::optional<std::vector<uint32_t>> slots(uint64_t key, uint64_t most = UINT64_MAX) const;
   void add_to(KeyRange range, filter::SlotSet& set) const;
 
   // Shows pairs as visit(key, slot) in ascending order of both, or in descending order, until
