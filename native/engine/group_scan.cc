@@ -38,7 +38,7 @@ GroupScan::GroupScan(std::vector<Group> groups, const GroupQuery& query, const R
   for (Group& group : groups) {
     slots_.insert(slots_.end(), group.slots.begin(), group.slots.end());
     ends_.push_back(slots_.size());
-    best_.emplace_back(std::move(group.known), query_);
+    best_.emplace_back(std::move(group.known), query_, errors_);
   }
 }
 

@@ -51,6 +51,7 @@ class GroupScan {
   RowFinder finder_;
   std::vector<uint32_t> slots_;  // of one group after the other
   std::vector<size_t> ends_;     // of each group's
+  SeenErrors errors_;
   std::vector<GroupBest> best_;
   std::vector<Waiting> waiting_;  // of each segment
   size_t slot_ = 0;               // where to go on
