@@ -20,7 +20,7 @@ from typing import Any, TypeGuard, TypeVar
 import msgspec
 import numpy as np
 
-from asyncstore.errors import InvalidArgumentError, UnsupportedError
+from asyncstore.errors import InvalidArgumentError
 
 T = TypeVar("T")
 
@@ -95,16 +95,6 @@ def check_number(value: object, bounds: Bounds, path: str, *, integer: bool = Tr
     violation = bounds.violation(typing.cast(float, value))
     if violation is not None:
         raise InvalidArgumentError(f"{path}: {violation}")
-
-
-def refuse_later(name: str, value: object) -> None:
-    """Refuses an argument of the contract that has no effect yet.
-
-    Raises:
-        UnsupportedError: It is given.
-    """
-    if value is not None:
-        raise UnsupportedError(f"{name} is not supported yet")
 
 
 def _plain_number(value: object) -> object:

@@ -135,7 +135,8 @@ class Groups(Queries):
         if asked.fuse is not None or isinstance(asked.sought, Diverse):
             await self._group_listed(asked, group_by, grouping)
         else:
-            await self._group_ranked(asked, group_by, grouping)
+            restrictions = await self._candidates(asked)
+            await self._group_ranked(_Gathering(asked, restrictions, group_by, grouping))
         if not contents.is_nothing:
             await self._add_contents(grouping, contents)
         records = {} if lookup is None else await lookup.records(list(grouping.groups))
@@ -165,116 +166,102 @@ class Groups(Queries):
         for hit in await self._find(everything, [], _keys_of(group_by)):
             grouping.add(*_keyed(hit))
 
-    async def _group_ranked(self, asked: Asked, group_by: str, grouping: Grouping) -> None:
+    async def _group_ranked(self, gathering: _Gathering) -> None:
         """First which groups there are, best first; then the rest of their points."""
-        restrictions = await self._candidates(asked)
-        if not await self._group_in_core(asked, restrictions, group_by, grouping):
-            await self._find_groups(asked, restrictions, group_by, grouping)
-        if grouping.open_keys():
-            await self._fill(asked, restrictions, group_by, grouping)
+        if not await self._group_in_core(gathering):
+            await self._find_groups(gathering)
+        if gathering.grouping.open_keys():
+            await self._fill(gathering)
 
-    async def _group_in_core(
-        self,
-        asked: Asked,
-        restrictions: Sequence[NativeFilter],
-        group_by: str,
-        grouping: Grouping,
-    ) -> bool:
+    async def _group_in_core(self, gathering: _Gathering) -> bool:
         """The groups that points in sight tell of; whether no other group is wanted."""
-        if not _is_core_business(asked):
+        if not gathering.is_core_business:
             return False
+        grouping = gathering.grouping
         while True:
-            filters = [*restrictions, *await self._beside(grouping, group_by)]
-            found, are_all = await self._core_groups(asked, filters, group_by, grouping)
+            others = await self._beside(gathering)
+            found, are_all = await self._core_groups(gathering, others, gathering.asked.limit)
             news = [grouping.put(key, hits, is_settled=settled) for key, hits, settled in found]
             if are_all or grouping.is_complete or not any(news):
                 return are_all or grouping.is_complete
 
     async def _core_groups(
-        self, asked: Asked, filters: Sequence[NativeFilter], group_by: str, grouping: Grouping
+        self, gathering: _Gathering, filters: Sequence[NativeFilter], count: int
     ) -> tuple[list[CoreGroup], bool]:
-        """The best groups of the points that pass; whether no other group is wanted of these."""
+        """The best groups of the points that pass, as far as the best ``count`` of them tell.
+
+        Returns:
+            These groups, and whether no other group is wanted.
+        """
+        asked, grouping = gathering.part(count), gathering.grouping
         assert isinstance(asked.sought, Sought)
-        by = (group_by, min(grouping.limit, _COUNT_MAX), min(grouping.size, _COUNT_MAX))
-        rows, groups, are_all = await self._best_groups(asked, asked.sought, all_of(filters), by)
+        by = (gathering.group_by, min(grouping.limit, _COUNT_MAX), min(grouping.size, _COUNT_MAX))
+        passing = all_of([*gathering.restrictions, *filters])
+        rows, groups, are_all = await self._best_groups(asked, asked.sought, passing, by)
         hits = await scored_points(rows, (), is_unnamed=self._is_unnamed)
         return [
             (key, {hits[place].id: hits[place] for place in places}, is_settled)
             for key, places, is_settled in groups
         ], are_all
 
-    async def _find_groups(
-        self,
-        asked: Asked,
-        restrictions: Sequence[NativeFilter],
-        group_by: str,
-        grouping: Grouping,
-    ) -> None:
+    async def _find_groups(self, gathering: _Gathering) -> None:
         """Groups of the best points that are in no group yet, until there are no more."""
-        count = asked.limit
+        count, grouping = gathering.asked.limit, gathering.grouping
         while not grouping.is_complete:
             # Of the groups that are known only points come again that have another value besides:
             # not their best ones, so none is added.
             known = set(grouping.groups)
-            filters = [*restrictions, *await self._beside(grouping, group_by)]
-            hits = await self._keyed(asked, filters, count, group_by)
+            hits = await self._keyed(gathering, await self._beside(gathering), count)
             is_new = grouping.add_all(hits, known)
             if len(hits) < count:
                 return
             # Where that other value is no key, or of a known group too, more are looked at.
             count = count if is_new else 2 * count
 
-    async def _fill(
-        self,
-        asked: Asked,
-        restrictions: Sequence[NativeFilter],
-        group_by: str,
-        grouping: Grouping,
-    ) -> None:
+    async def _fill(self, gathering: _Gathering) -> None:
         """The rest of the points of groups that have room."""
-
-        async def filters_of(keys: Sequence[Key]) -> list[NativeFilter]:
-            own = await lower_reading(_among(keys, group_by), self._fields, Pace())
-            return [*restrictions, *([] if own is None else [own])]
-
+        grouping = gathering.grouping
         # Groups of about one size fill up together; what has room then is looked for by itself.
         open_keys = grouping.open_keys()
         count = min(_AHEAD * len(open_keys) * grouping.size, _HITS_MAX)
-        filters = await filters_of(open_keys)
-        if _is_core_business(asked):
-            part = dataclasses.replace(asked, limit=count)
-            for key, own, is_settled in (
-                await self._core_groups(part, filters, group_by, grouping)
-            )[0]:
+        among = await self._among(gathering, open_keys)
+        if gathering.is_core_business:
+            found, _ = await self._core_groups(gathering, among, count)
+            for key, own, is_settled in found:
                 grouping.fill(key, own, is_settled=is_settled)
         else:
-            hits = await self._keyed(asked, filters, count, group_by)
+            hits = await self._keyed(gathering, among, count)
             grouping.add_all(hits)
             if len(hits) < count:
                 return  # all of them were looked at
-        one = dataclasses.replace(asked, limit=grouping.size)
 
         async def fill(key: Key) -> None:
-            hits = await self._hits(one, all_of(await filters_of([key])), NOTHING)
+            passing = all_of([*gathering.restrictions, *await self._among(gathering, [key])])
+            hits = await self._hits(gathering.part(grouping.size), passing, NOTHING)
             grouping.groups[key] = {hit.id: hit for hit in hits}
 
         await all_at_once([partial(fill, key) for key in grouping.open_keys()])
 
-    async def _beside(self, grouping: Grouping, group_by: str) -> list[NativeFilter]:
+    async def _among(self, gathering: _Gathering, keys: Sequence[Key]) -> list[NativeFilter]:
+        """A filter for points that are in one of these groups."""
+        return await self._lowered(_among(keys, gathering.group_by))
+
+    async def _beside(self, gathering: _Gathering) -> list[NativeFilter]:
         """A filter for points that may be in other groups than those that are known."""
-        if not grouping.groups:
-            return []
-        others = _beside(list(grouping.groups), group_by)
-        lowered = await lower_reading(others, self._fields, Pace())
+        known = list(gathering.grouping.groups)
+        return await self._lowered(_beside(known, gathering.group_by)) if known else []
+
+    async def _lowered(self, filter: Filter) -> list[NativeFilter]:
+        lowered = await lower_reading(filter, self._fields, Pace())
         return [] if lowered is None else [lowered]
 
     async def _keyed(
-        self, asked: Asked, filters: Sequence[NativeFilter], count: int, group_by: str
+        self, gathering: _Gathering, filters: Sequence[NativeFilter], count: int
     ) -> list[tuple[ScoredPoint, list[Key]]]:
-        """The best ``count`` points, best first, and the keys of their groups."""
-        part = dataclasses.replace(asked, limit=count)
-        hits = await self._hits(part, all_of(filters), _keys_of(group_by))
-        return [_keyed(hit) for hit in hits]
+        """The best ``count`` points that pass, best first, and the keys of their groups."""
+        passing = all_of([*gathering.restrictions, *filters])
+        contents = _keys_of(gathering.group_by)
+        return [_keyed(hit) for hit in await self._hits(gathering.part(count), passing, contents)]
 
     def _lookup(self, given: object) -> _Lookup:
         if isinstance(given, str):
@@ -284,6 +271,32 @@ class Groups(Queries):
         other = self._sibling(lookup.collection)
         contents = Contents(other._wanted(vectors), payload_selection(lookup.with_payload))
         return _Lookup(other, contents)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Gathering:
+    """Groups that fill up with what a query finds, point by point.
+
+    Attributes:
+        asked: The query.
+        restrictions: What all points must be like.
+        group_by: The path of the values.
+        grouping: The groups so far.
+    """
+
+    asked: Asked
+    restrictions: Sequence[NativeFilter]
+    group_by: str
+    grouping: Grouping
+
+    @property
+    def is_core_business(self) -> bool:
+        """Whether the core makes groups of what such a query finds."""
+        return isinstance(self.asked.sought, Sought) and isinstance(self.asked.field, VectorField)
+
+    def part(self, count: int) -> Asked:
+        """The query for its best ``count`` points."""
+        return dataclasses.replace(self.asked, limit=count)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -309,11 +322,6 @@ class _Lookup:
 def _keys_of(group_by: str) -> Contents:
     """In the place of the payload the keys of a point's groups."""
     return Contents(payload=("group_keys", [group_by]))
-
-
-def _is_core_business(asked: Asked) -> bool:
-    """Whether the core makes groups of what such a query finds."""
-    return isinstance(asked.sought, Sought) and isinstance(asked.field, VectorField)
 
 
 def _keyed(hit: ScoredPoint) -> tuple[ScoredPoint, list[Key]]:

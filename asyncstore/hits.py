@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import getrandbits
 from typing import TYPE_CHECKING, cast
@@ -20,7 +20,6 @@ from asyncstore.rows import NOTHING, Contents, distinct, in_order, scored_points
 if TYPE_CHECKING:
     from asyncstore.engine import Groups, NativeFilter, Rows, ScrollPage
     from asyncstore.ids import Ids
-    from asyncstore.vectors import Matrix
 
 
 class Hits(Reads):
@@ -51,19 +50,8 @@ class Hits(Reads):
         contents: Contents,
     ) -> Rows:
         """By similarity."""
-        assert asked.field is not None
-        return await self._nearest(
-            asked.field,
-            sought.examples,
-            asked.plan,
-            limit=asked.limit,
-            offset=asked.offset,
-            threshold=asked.threshold,
-            filter=filter,
-            contents=contents,
-            score=sought.score,
-            excluded=sought.excluded,
-        )
+        submit = self._search(asked, sought, filter, contents)
+        return cast("Rows", await self._engine.call(self._engine.reads, submit))
 
     async def _best_groups(
         self,
@@ -76,24 +64,29 @@ class Hits(Reads):
 
         As far as the best ``asked.limit`` points tell of them, and an index of the path.
         """
-        assert asked.field is not None
-        submit = partial(
-            self._engine.native.submit_search,
-            self._native,
-            asked.field.number,
-            cast("Matrix", sought.examples),
-            limit=self._cut(asked.limit),
-            offset=0,
-            score_threshold=asked.threshold,
-            with_fields=[],
-            with_payload=False,
-            filter=filter,
-            score=sought.score,
-            excluded=sought.excluded or None,
-            groups=by,
-            **asked.plan.arguments,
-        )
+        submit = partial(self._search(asked, sought, filter, NOTHING), groups=by)
         return cast("Groups", await self._engine.call(self._engine.reads, submit))
+
+    def _search(
+        self,
+        asked: Asked,
+        sought: Sought,
+        filter: NativeFilter | None,
+        contents: Contents,
+    ) -> Callable[..., int]:
+        assert asked.field is not None
+        return self._nearest(
+            asked.field,
+            sought.examples,
+            asked.plan,
+            limit=asked.limit,
+            offset=asked.offset,
+            threshold=asked.threshold,
+            filter=filter,
+            contents=contents,
+            score=sought.score,
+            excluded=sought.excluded,
+        )
 
     async def _diverse(
         self, asked: Asked, diverse: Diverse, filter: NativeFilter | None, contents: Contents

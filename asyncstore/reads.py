@@ -303,7 +303,7 @@ class Reads(Handle):
                 query = await sparse_query(vector)
             case MultivectorField():
                 query = await multivector_query(vector, field)
-        rows = await self._nearest(
+        submit = self._nearest(
             field,
             query,
             plan,
@@ -313,6 +313,7 @@ class Reads(Handle):
             filter=lowered,
             contents=contents,
         )
+        rows = cast("Rows", await self._engine.call(self._engine.reads, submit))
         return await scored_points(rows, contents.vectors, is_unnamed=self._is_unnamed)
 
     async def search_batch(
@@ -390,7 +391,7 @@ class Reads(Handle):
         submit = partial(engine.native.submit_count, self._native, filter, exact)
         return cast(int, await engine.call(engine.reads, submit))
 
-    async def _nearest(
+    def _nearest(
         self,
         field: AnyField,
         examples: Matrix | SparseArrays | MultivectorArrays,
@@ -403,8 +404,8 @@ class Reads(Handle):
         contents: Contents,
         score: tuple[str, int] | None = None,
         excluded: list[PointId] | None = None,
-    ) -> Rows:
-        """By similarity to a vector or to several, which the core takes as they are."""
+    ) -> Callable[..., int]:
+        """A search by similarity to a vector or to several, which the core takes as they are."""
         native = self._engine.native
         search: Callable[..., int]
         match field:
@@ -416,7 +417,7 @@ class Reads(Handle):
                 )
             case _:
                 search = partial(native.submit_search, **plan.arguments, score=score)
-        submit = partial(
+        return partial(
             search,
             self._native,
             field.number,
@@ -429,7 +430,6 @@ class Reads(Handle):
             filter=filter,
             excluded=excluded or None,
         )
-        return cast("Rows", await self._engine.call(self._engine.reads, submit))
 
     async def _records(self, ids: Ids, contents: Contents) -> list[Record]:
         """The points with these ids, which were checked; not those that are not there."""

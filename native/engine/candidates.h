@@ -17,6 +17,17 @@ struct Candidate {
   uint32_t row = 0;
 };
 
+// The place as one number; which of two comes first by it, and whether they are one.
+inline uint64_t place_of(const Candidate& candidate) {
+  return uint64_t{candidate.segment} << 32 | candidate.row;
+}
+inline bool is_before(const Candidate& a, const Candidate& b) {
+  return place_of(a) < place_of(b);
+}
+inline bool is_same(const Candidate& a, const Candidate& b) {
+  return place_of(a) == place_of(b);
+}
+
 // Nearer first; equal similarities by point id.
 class NearerFirst {
  public:

@@ -8,8 +8,8 @@ namespace asyncstore::engine {
 
 namespace {
 
-// Errors of rows are much alike: when so many are known, a row is not looked at whose estimate is
-// farther from the best than twice the largest of them.
+// When so many errors are known, a row is not looked at whose estimate is farther from the best
+// than twice the largest of them.
 constexpr uint32_t k_errors_known = 64;
 constexpr float k_error_margin = 2;
 
@@ -17,14 +17,10 @@ constexpr float k_error_margin = 2;
 constexpr uint64_t k_candidates_per_point = 32;
 constexpr uint64_t k_candidates_min = 128;
 
-bool is_before(const Candidate& a, const Candidate& b) {
-  return std::pair(a.segment, a.row) < std::pair(b.segment, b.row);
-}
-
 }  // namespace
 
-GroupBest::GroupBest(std::vector<Candidate> known, const GroupQuery& query)
-    : query_(&query), known_(std::move(known)), leasts_(query.size) {
+GroupBest::GroupBest(std::vector<Candidate> known, const GroupQuery& query, SeenErrors& errors)
+    : query_(&query), errors_(&errors), known_(std::move(known)), leasts_(query.size) {
   std::sort(known_.begin(), known_.end(), is_before);
   for (const Candidate& exact : known_) {
     leasts_.add(exact.similarity);
@@ -34,15 +30,15 @@ GroupBest::GroupBest(std::vector<Candidate> known, const GroupQuery& query)
 void GroupBest::look_at(const Candidate& candidate) {
   const float reach = query_->codes.reach_at_most(0, candidate);
   const float error = reach - candidate.similarity;
-  error_max_ = std::max(error_max_, error);
-  ++looked_at_;
+  errors_->max = std::max(errors_->max, error);
+  ++errors_->points;
   if (reach >= leasts_.bar() &&
       !std::binary_search(known_.begin(), known_.end(), candidate, is_before)) {
     kept_.push_back({candidate, reach});
     leasts_.add(candidate.similarity - error);
   }
-  if (looked_at_ >= k_errors_known) {
-    floor_ = leasts_.bar() - k_error_margin * error_max_;
+  if (errors_->points >= k_errors_known) {
+    floor_ = leasts_.bar() - k_error_margin * errors_->max;
   }
 }
 

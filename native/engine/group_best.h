@@ -21,11 +21,18 @@ struct GroupQuery {
   uint32_t size = 1;  // how many points are wanted, ≥ 1
 };
 
+// The errors of the points that were looked at, of all groups of one query: they are much alike.
+struct SeenErrors {
+  uint32_t points = 0;
+  float max = 0;
+};
+
 // Keeps of the points of one group those that may be among its best, by their estimates and errors.
 class GroupBest {
  public:
-  // `known`: points of it whose similarity is known exactly; they are not kept.
-  GroupBest(std::vector<Candidate> known, const GroupQuery& query);
+  // `known`: points of it whose similarity is known exactly; they are not kept. `errors` are those
+  // of all groups, and outlive this.
+  GroupBest(std::vector<Candidate> known, const GroupQuery& query, SeenErrors& errors);
 
   // Another point of it, by its estimate; each once, or a known one.
   void add(const Candidate& candidate) {
@@ -61,11 +68,10 @@ class GroupBest {
   void look_at(const Candidate& candidate);
 
   const GroupQuery* query_;
+  SeenErrors* errors_;
   std::vector<Candidate> known_;  // by place
   Leasts leasts_;
   std::vector<Kept> kept_;
-  uint32_t looked_at_ = 0;
-  float error_max_ = 0;                                    // of those that were looked at
   float floor_ = -std::numeric_limits<float>::infinity();  // what is below it is far from the best
 };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
-#include <unordered_map>
 
 namespace asyncstore::engine {
 
@@ -11,11 +10,43 @@ namespace {
 
 constexpr float k_lowest = -std::numeric_limits<float>::infinity();
 
-struct Group {
-  float reach = k_lowest;     // of its best
-  std::vector<float> leasts;  // of its members
-  float bar = k_lowest;       // whose reach is below it is not among its best
+// A candidate in one of its groups.
+struct Member {
+  uint64_t group;
+  uint32_t candidate;
+  float least;  // its exact score is not below it
+  float reach;  // nor above it
 };
+
+// By groups, and in each those with the largest leasts first.
+std::vector<Member> members_of(std::span<const GroupCandidate> candidates) {
+  std::vector<Member> members;
+  members.reserve(candidates.size());
+  for (uint32_t i = 0; i < candidates.size(); ++i) {
+    const auto& [candidate, error, groups] = candidates[i];
+    for (size_t j = 0; groups && j < groups->size(); ++j) {
+      members.push_back(
+          {(*groups)[j], i, candidate.similarity - error, candidate.similarity + error});
+    }
+  }
+  std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) {
+    return a.group != b.group ? a.group < b.group : a.least > b.least;
+  });
+  return members;
+}
+
+// Calls visit(the members of one group) for each.
+template <typename Visit>
+void for_groups(std::span<const Member> members, const Visit& visit) {
+  while (!members.empty()) {
+    size_t count = 1;
+    while (count < members.size() && members[count].group == members.front().group) {
+      ++count;
+    }
+    visit(members.first(count));
+    members = members.subspan(count);
+  }
+}
 
 // The value that is number `place`, from 1 on, of the largest; the lowest where there are fewer.
 float largest(std::vector<float>& values, uint32_t place) {
@@ -31,31 +62,28 @@ float largest(std::vector<float>& values, uint32_t place) {
 
 std::vector<Candidate> best_of_groups(std::span<const GroupCandidate> candidates,
                                       GroupCounts wanted) {
-  std::unordered_map<uint64_t, Group> groups;
-  for (const GroupCandidate& one : candidates) {
-    for (size_t i = 0; one.groups && i < one.groups->size(); ++i) {
-      Group& group = groups[(*one.groups)[i]];
-      group.reach = std::max(group.reach, one.candidate.similarity + one.error);
-      group.leasts.push_back(one.candidate.similarity - one.error);
-    }
-  }
+  const std::vector<Member> members = members_of(candidates);
   // A group is at least as good as the least of its best member.
   std::vector<float> best;
-  best.reserve(groups.size());
-  for (auto& [number, group] : groups) {
-    best.push_back(*std::max_element(group.leasts.begin(), group.leasts.end()));
-    group.bar = largest(group.leasts, wanted.size);
-  }
+  for_groups(members, [&](std::span<const Member> group) { best.push_back(group.front().least); });
   const float bar = largest(best, wanted.groups);
-  const auto may_be_in = [&](const GroupCandidate& one, uint64_t number) {
-    const Group& group = groups[number];
-    return group.reach >= bar && one.candidate.similarity + one.error >= group.bar;
-  };
+  std::vector<uint8_t> may_be_in(candidates.size());
+  for_groups(members, [&](std::span<const Member> group) {
+    float reach = k_lowest;
+    for (const Member& member : group) {
+      reach = std::max(reach, member.reach);
+    }
+    const float own_bar = group.size() < wanted.size ? k_lowest : group[wanted.size - 1].least;
+    for (const Member& member : group) {
+      if (reach >= bar && member.reach >= own_bar) {
+        may_be_in[member.candidate] = 1;
+      }
+    }
+  });
   std::vector<Candidate> kept;
-  for (const GroupCandidate& one : candidates) {
-    if (!one.groups || std::any_of(one.groups->begin(), one.groups->end(),
-                                   [&](uint64_t number) { return may_be_in(one, number); })) {
-      kept.push_back(one.candidate);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (!candidates[i].groups || may_be_in[i] != 0) {
+      kept.push_back(candidates[i].candidate);
     }
   }
   return kept;

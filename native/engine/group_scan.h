@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/candidates.h"
@@ -23,6 +24,8 @@ class GroupScan {
 
   // The query and what the finder refers to outlive this.
   GroupScan(std::vector<Group> groups, const GroupQuery& query, const RowFinder& finder);
+  GroupScan(const GroupScan&) = delete;
+  GroupScan& operator=(const GroupScan&) = delete;
 
   // About a tenth of a millisecond of work; true when all is done.
   bool step();
@@ -30,24 +33,29 @@ class GroupScan {
   std::vector<std::vector<Candidate>> take() const;
 
  private:
-  struct Waiting {  // rows of a segment that are going to be compared together
+  // Rows of a segment that are going to be compared, the codes of all of them on their way.
+  struct Waiting {
+    const uint8_t* codes = nullptr;  // of all rows of the segment
+    uint32_t code_bytes = 0;
     std::array<uint32_t, index::k_list_rows_max> rows;
+    std::array<uint32_t, index::k_list_rows_max> groups;
     uint32_t count = 0;
   };
 
-  void find_some(uint32_t count);
+  std::span<const uint32_t> slots(size_t group) const;
   void find_moved();
-  void wait_for(uint32_t slot, RowFinder::Place place);
-  void compare(uint32_t segment);
-  void compare_all();
+  void wait_for(uint32_t slot, RowFinder::Place place, uint32_t group);
+  void compare(uint32_t segment, uint32_t count);
 
-  std::vector<Group> groups_;
   const GroupQuery& query_;
   RowFinder finder_;
+  std::vector<uint32_t> slots_;  // of one group after the other
+  std::vector<size_t> ends_;     // of each group's
+  SeenErrors errors_;
   std::vector<GroupBest> best_;
-  std::vector<Waiting> waiting_;  // of each segment, of the group at hand
-  size_t group_ = 0;              // where to go on
-  size_t slot_ = 0;               // of the group
+  std::vector<Waiting> waiting_;  // of each segment
+  size_t slot_ = 0;               // where to go on
+  uint32_t group_ = 0;            // that it belongs to
 };
 
 }  // namespace asyncstore::engine

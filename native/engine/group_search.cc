@@ -17,18 +17,6 @@ constexpr uint64_t k_scan_rows_max = 1 << 15;
 // More than any similarity.
 constexpr float k_unknown_error = std::numeric_limits<float>::max();
 
-uint64_t place_of(const Candidate& candidate) {
-  return uint64_t{candidate.segment} << 32 | candidate.row;
-}
-
-bool is_same(const Candidate& a, const Candidate& b) {
-  return place_of(a) == place_of(b);
-}
-
-bool is_before(const Candidate& a, const Candidate& b) {
-  return place_of(a) < place_of(b);
-}
-
 }  // namespace
 
 GroupSearch::GroupSearch(std::shared_ptr<Collection> collection, const GroupRequest& request,

@@ -49,7 +49,7 @@ void PassingRows::list_few() {
 bool PassingRowsBuilder::step() {
   next_slots();
   finder_.find(slots_,
-               [&](uint32_t, RowFinder::Place place) { rows_.add(place.segment, place.row); });
+               [&](size_t, RowFinder::Place place) { rows_.add(place.segment, place.row); });
   if (word_ < passing_.words().size()) {
     return false;
   }

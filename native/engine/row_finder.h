@@ -28,21 +28,26 @@ class RowFinder {
 
   const FieldView& field() const { return *field_; }
 
-  // Shows the live rows of the points in these slots as visit(slot, place); later, those of points
-  // that were moved.
+  // Shows the live rows of the points in these slots as visit(i, place), where i is the place among
+  // the slots; later, those of points that were moved.
   template <typename Visit>
   void find(std::span<const uint32_t> slots, const Visit& visit) {
+    for (const uint32_t slot : slots.first(std::min(k_prefetch_slots, slots.size()))) {
+      table_->prefetch_location(slot, number_);
+    }
     for (size_t i = 0; i < slots.size(); ++i) {
-      table_->prefetch_location(slots[std::min(i + k_prefetch_slots, slots.size() - 1)], number_);
+      if (i + k_prefetch_slots < slots.size()) {
+        table_->prefetch_location(slots[i + k_prefetch_slots], number_);
+      }
       const points::Location location = table_->location(slots[i], number_);
       if (is_in_segment(location) || find_segment(slots[i], location)) {
-        visit(slots[i], Place{segment_, location.row});
+        visit(i, Place{segment_, location.row});
       }
     }
   }
 
   // When all slots were asked for, in any order and each as often as it may be: the rest of them,
-  // each once.
+  // each once, as visit(slot, place).
   template <typename Visit>
   void find_moved(const Visit& visit) {
     if (moved_.empty()) {
@@ -64,7 +69,7 @@ class RowFinder {
   }
 
  private:
-  static constexpr size_t k_prefetch_slots = 16;  // places of slots lie apart
+  static constexpr size_t k_prefetch_slots = 64;  // places of slots lie apart
 
   // Whether the location is a live row of the segment at hand.
   bool is_in_segment(const points::Location& location) const {

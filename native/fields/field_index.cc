@@ -73,8 +73,8 @@ std::vector<std::optional<std::vector<uint32_t>>> FieldIndex::slots_of_groups(
   const std::shared_lock lock(mutex_);
   for (size_t i = 0; i < values.size(); ++i) {
     const auto key = key_of_group(values[i]);
-    if (key && content_.postings().count(KeyRange::one(*key)) <= most) {
-      slots[i] = content_.postings().slots(*key);
+    if (key) {
+      slots[i] = content_.postings().slots(*key, most);
     }
   }
   return slots;

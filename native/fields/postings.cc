@@ -106,12 +106,17 @@ uint64_t Postings::count(KeyRange range) const {
   return count;
 }
 
-std::vector<uint32_t> Postings::slots(uint64_t key) const {
+std::optional<std::vector<uint32_t>> Postings::slots(uint64_t key, uint64_t most) const {
   if (const auto bitmap = bitmaps_.find(key); bitmap != bitmaps_.end()) {
-    return bitmap->second.slots();
+    return bitmap->second.count() <= most ? std::optional(bitmap->second.slots()) : std::nullopt;
+  }
+  const auto first = position(key, 0);
+  const auto last = position_behind(key);
+  if (pairs_.count(first, last) > most) {
+    return std::nullopt;
   }
   std::vector<uint32_t> slots;
-  pairs_.for_each_run(position(key, 0), position_behind(key),
+  pairs_.for_each_run(first, last,
                       [&](auto, auto run) { slots.insert(slots.end(), run.begin(), run.end()); });
   return slots;
 }
@@ -220,7 +225,7 @@ void Postings::gather(uint64_t key) {
   if (pairs_.count(first, last) < k_bitmap_min) {
     return;
   }
-  bitmaps_.emplace(key, SlotBitmap(slots(key)));
+  bitmaps_.emplace(key, SlotBitmap(*slots(key)));
   pairs_.erase(first, last);
 }
 

@@ -31,7 +31,8 @@ class Postings {
 
   uint64_t count() const { return count_; }
   uint64_t count(KeyRange range) const;
-  std::vector<uint32_t> slots(uint64_t key) const;  // ascending
+  // Ascending; nothing where they are more than `most`.
+  std::optional<std::vector<uint32_t>> slots(uint64_t key, uint64_t most = UINT64_MAX) const;
   void add_to(KeyRange range, filter::SlotSet& set) const;
 
   // Shows keys and how many slots have each, ascending.

@@ -82,11 +82,21 @@ void for_rows(const CodeRows& rows, size_t count, const Step& step) {
   for (size_t row = 0; row < count && row < k_prefetch_rows; ++row) {
     prefetch_row<Target>(at(row), rows.stride_bytes);
   }
-  for (size_t row = 0; row < count; ++row) {
+  const auto take = [&](size_t row) {
     if (row + k_prefetch_rows < count) {
       prefetch_row<Target>(at(row + k_prefetch_rows), rows.stride_bytes);
     }
-    pointers[0] = at(row);
+    return at(row);
+  };
+  size_t row = 0;
+  for (; row + step_rows <= count; row += step_rows) {
+    for (size_t i = 0; i < step_rows; ++i) {
+      pointers[i] = take(row + i);
+    }
+    step.template run<step_rows, false>(row, pointers);
+  }
+  for (; row < count; ++row) {
+    pointers[0] = take(row);
     step.template run<1, false>(row, pointers);
   }
 }
