@@ -110,10 +110,17 @@ def info_command(store: Store = _STORE, config: Config = None, json: Json = Fals
 
 @app.command("serve")
 def serve_command(
-    store: Store = _STORE,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="The store's folder; by default the config's.")
+    ] = None,
     config: Config = None,
-    host: Annotated[str, typer.Option("--host", help="An address of the loopback.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 6333,
+    host: Annotated[
+        str | None,
+        typer.Option("--host", help="By default the config's; beyond the loopback with keys only."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="By default the config's.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Serve a store over HTTP, for Qdrant's clients; it is made if it is not there."""

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asyncstore import Store
 from asyncstore.server import replies
-from asyncstore.server.endpoint import Endpoint
+from asyncstore.server.access import Access
+from asyncstore.server.endpoint import Endpoint, Service
 from asyncstore.server.routes import collections, legacy, points, query, service
 
 # In the order in which a request is compared with them: the busiest first.
@@ -31,6 +32,8 @@ ENDPOINTS: list[Endpoint[Any]] = [
 def create_app(store: Store) -> Starlette:
     """Makes an ASGI application of an open store; whoever opened it closes it.
 
+    The store's configuration says which keys it asks for, and how much a request may carry.
+
     Example:
         >>> import asyncstore
         >>> from asyncstore.server import create_app
@@ -38,8 +41,10 @@ def create_app(store: Store) -> Starlette:
         ...     async with asyncstore.open_store(folder) as store:
         ...         return create_app(store)
     """
+    config = store.config.service
+    service = Service(store, Access.of(config), config.max_request_size_mb << 20)
     routes = [
-        Route(endpoint.path, _handler(endpoint, store), methods=[endpoint.method])
+        Route(endpoint.path, _handler(endpoint, service), methods=[endpoint.method])
         for endpoint in ENDPOINTS
     ]
     app = Starlette(
@@ -63,9 +68,9 @@ class _Trimmed:
         await self._app(scope, receive, send)
 
 
-def _handler(endpoint: Endpoint[Any], store: Store) -> Callable[[Request], Awaitable[Response]]:
+def _handler(endpoint: Endpoint[Any], service: Service) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
-        return await endpoint.reply(store, request)
+        return await endpoint.reply(service, request)
 
     return handle
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from asyncstore import Collection, Store
 from asyncstore.errors import AsyncStoreError
 from asyncstore.server import replies
+from asyncstore.server.access import Access, Need
 from asyncstore.server.failures import (
     Failure,
     RequestError,
@@ -24,8 +25,6 @@ from asyncstore.server.failures import (
     parameter_error,
     validation_error,
 )
-
-BODY_BYTES_MAX = 32 << 20
 
 _logger = logging.getLogger("asyncstore.server")
 
@@ -82,6 +81,19 @@ class Call(Generic[B]):
             )
 
 
+@dataclass(frozen=True, eq=False)
+class Service:
+    """What all endpoints of a server share.
+
+    Attributes:
+        body_bytes_max: What a request may carry.
+    """
+
+    store: Store
+    access: Access
+    body_bytes_max: int
+
+
 @dataclass(frozen=True)
 class Endpoint(Generic[B]):
     """A method and a path, what the request carries, and the function that answers.
@@ -89,23 +101,28 @@ class Endpoint(Generic[B]):
     Attributes:
         path: With variable parts in braces.
         body: The type of the JSON body; None: there is none.
+        need: What a request must be allowed to do.
     """
 
     method: str
     path: str
     answer: Callable[[Call[B]], Awaitable[object]]
     body: type[B] | None = None
+    need: Need = Need.READ
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
         return msgspec.json.Decoder(self.body)
 
-    async def reply(self, store: Store, request: Request) -> Response:
+    async def reply(self, service: Service, request: Request) -> Response:
         """Answers a request in the envelope; whatever goes wrong becomes one as well."""
         begin = time.perf_counter()
         try:
-            body = None if self.body is None else self._decoded(await _text_of(request))
-            call = Call(store, request.path_params, request.query_params, body)
+            service.access.check(request, self.need)
+            body = None
+            if self.body is not None:
+                body = self._decoded(await _text_of(request, service.body_bytes_max))
+            call = Call(service.store, request.path_params, request.query_params, body)
             call.check()
             result = await self.answer(call)  # type: ignore[arg-type]
         except RequestError as error:
@@ -126,16 +143,14 @@ class Endpoint(Generic[B]):
             raise format_error(str(error)) from error
 
 
-async def _text_of(request: Request) -> bytes:
+async def _text_of(request: Request, bytes_max: int) -> bytes:
     """The body, of which no more is taken in than is allowed."""
     parts = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > BODY_BYTES_MAX:
-            raise RequestError(
-                413, f"Payload error: the body is larger than {BODY_BYTES_MAX} bytes"
-            )
+        if size > bytes_max:
+            raise RequestError(413, f"Payload error: the body is larger than {bytes_max} bytes")
         parts.append(part)
     return b"".join(parts)
 

@@ -33,8 +33,9 @@ def served(tmp_path):
     """Opens the server's store; to be entered by the test itself."""
 
     @asynccontextmanager
-    async def opening() -> AsyncIterator[Served]:
-        async with asyncstore.open_store(tmp_path / "store") as store:
+    async def opening(**service: object) -> AsyncIterator[Served]:
+        config = {"service": service}
+        async with asyncstore.open_store(tmp_path / "store", config=config) as store:
             wire = httpx.ASGITransport(app=create_app(store))
             # The check of versions goes by a socket of its own; test_serve.py has it.
             client = qdrant_client.AsyncQdrantClient(

@@ -93,5 +93,5 @@ def test_other_hosts_are_refused(tmp_path, host):
     process = serve(tmp_path / "store", "--host", host)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "must be 127.0.0.1, ::1 or localhost" in told
+    assert "must be 127.0.0.1, ::1 or localhost unless service.api_key is set" in told
     assert not os.path.exists(tmp_path / "store")

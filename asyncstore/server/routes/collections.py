@@ -8,6 +8,7 @@ from asyncstore import models as m
 from asyncstore.bounds import checked
 from asyncstore.models.quantization import decode_quantization
 from asyncstore.server import bodies
+from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
 
 
@@ -98,10 +99,10 @@ _ONE = "/collections/{collection_name}"
 ENDPOINTS: list[Endpoint[Any]] = [
     Endpoint("GET", "/collections", list_collections),
     Endpoint("GET", _ONE, get),
-    Endpoint("PUT", _ONE, create, bodies.CreateCollection),
-    Endpoint("DELETE", _ONE, delete),
+    Endpoint("PUT", _ONE, create, bodies.CreateCollection, Need.WRITE),
+    Endpoint("DELETE", _ONE, delete, need=Need.WRITE),
     Endpoint("GET", _ONE + "/exists", exists),
     Endpoint("GET", _ONE + "/cluster", cluster),
-    Endpoint("PUT", _ONE + "/index", create_index, bodies.CreateIndex),
-    Endpoint("DELETE", _ONE + "/index/{field_name}", delete_index),
+    Endpoint("PUT", _ONE + "/index", create_index, bodies.CreateIndex, Need.WRITE),
+    Endpoint("DELETE", _ONE + "/index/{field_name}", delete_index, need=Need.WRITE),
 ]

@@ -11,6 +11,7 @@ from asyncstore.collection import Collection
 from asyncstore.errors import InvalidArgumentError, PointNotFoundError
 from asyncstore.ids import point_id
 from asyncstore.server import bodies, replies
+from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
 from asyncstore.server.failures import RequestError, format_error
 
@@ -221,18 +222,18 @@ def _operation(given: dict[str, msgspec.Raw], index: int) -> m.UpdateOperation:
 _POINTS = "/collections/{collection_name}/points"
 
 ENDPOINTS: list[Endpoint[Any]] = [
-    Endpoint("PUT", _POINTS, upsert, bodies.Upsert),
+    Endpoint("PUT", _POINTS, upsert, bodies.Upsert, Need.WRITE),
     Endpoint("POST", _POINTS, retrieve, bodies.Retrieve),
     Endpoint("POST", _POINTS + "/scroll", scroll, bodies.Scroll),
     Endpoint("POST", _POINTS + "/count", count, bodies.Count),
-    Endpoint("POST", _POINTS + "/delete", delete, bodies.Selector),
-    Endpoint("PUT", _POINTS + "/vectors", update_vectors, bodies.UpdateVectors),
-    Endpoint("POST", _POINTS + "/vectors/delete", delete_vectors, bodies.DeleteVectors),
-    Endpoint("POST", _POINTS + "/payload", set_payload, bodies.SetPayload),
-    Endpoint("PUT", _POINTS + "/payload", overwrite_payload, bodies.SetPayload),
-    Endpoint("POST", _POINTS + "/payload/delete", delete_payload, bodies.DeletePayload),
-    Endpoint("POST", _POINTS + "/payload/clear", clear_payload, bodies.Selector),
-    Endpoint("POST", _POINTS + "/batch", update, bodies.UpdateOperations),
+    Endpoint("POST", _POINTS + "/delete", delete, bodies.Selector, Need.WRITE),
+    Endpoint("PUT", _POINTS + "/vectors", update_vectors, bodies.UpdateVectors, Need.WRITE),
+    Endpoint("POST", _POINTS + "/vectors/delete", delete_vectors, bodies.DeleteVectors, Need.WRITE),
+    Endpoint("POST", _POINTS + "/payload", set_payload, bodies.SetPayload, Need.WRITE),
+    Endpoint("PUT", _POINTS + "/payload", overwrite_payload, bodies.SetPayload, Need.WRITE),
+    Endpoint("POST", _POINTS + "/payload/delete", delete_payload, bodies.DeletePayload, Need.WRITE),
+    Endpoint("POST", _POINTS + "/payload/clear", clear_payload, bodies.Selector, Need.WRITE),
+    Endpoint("POST", _POINTS + "/batch", update, bodies.UpdateOperations, Need.WRITE),
     Endpoint("GET", _POINTS + "/{point_id}", get),
     Endpoint("POST", "/collections/{collection_name}/facet", facet, bodies.Facet),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
 from asyncstore.version import __version__
 
@@ -60,12 +61,12 @@ async def telemetry(call: Call[None]) -> object:
 
 
 ENDPOINTS: list[Endpoint[None]] = [
-    Endpoint("GET", "/", title),
-    Endpoint("GET", "/healthz", health),
-    Endpoint("GET", "/livez", health),
-    Endpoint("GET", "/readyz", ready),
+    Endpoint("GET", "/", title, need=Need.NOTHING),
+    Endpoint("GET", "/healthz", health, need=Need.NOTHING),
+    Endpoint("GET", "/livez", health, need=Need.NOTHING),
+    Endpoint("GET", "/readyz", ready, need=Need.NOTHING),
     Endpoint("GET", "/issues", issues),
-    Endpoint("DELETE", "/issues", clear_issues),
+    Endpoint("DELETE", "/issues", clear_issues, need=Need.WRITE),
     Endpoint("GET", "/cluster", cluster),
     Endpoint("GET", "/telemetry", telemetry),
 ]
