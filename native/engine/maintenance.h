@@ -75,8 +75,8 @@ class Maintenance {
                     std::vector<std::string>& superfluous);
   base::Status save_indexes(CheckpointPlan& plan, Collection& collection, Manifest& manifest,
                             std::vector<std::string>& superfluous);
-  base::Status save_sparse(CheckpointPlan& plan, uint32_t number, Collection& collection,
-                           Manifest& manifest, std::vector<std::string>& superfluous);
+  base::Status save_kept(CheckpointPlan& plan, uint32_t kept, Collection& collection,
+                         Manifest& manifest, std::vector<std::string>& superfluous);
   base::Status save_points(const CheckpointPlan& plan, Collection& collection, Saving saving,
                            Manifest& manifest, std::vector<std::string>& superfluous);
   base::Status save_values(CheckpointPlan& plan, Collection& collection, Manifest& manifest);

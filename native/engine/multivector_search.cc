@@ -109,8 +109,7 @@ void MultivectorSearchTask::prepare() {
     const multivector::MaxSim& example = query.examples.emplace_back(field(), rows);
     query.elements += example.elements();
     if (preselection_) {
-      by_code.emplace_back(collection_->multivector_indexes().quantizer(request_.multivector),
-                           example.query());
+      by_code.emplace_back(view_->multivectors[request_.multivector]->quantizer, example.query());
     }
   }
   if (preselection_) {

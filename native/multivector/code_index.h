@@ -6,10 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/result.h"
 #include "quantize/quantizer.h"
 #include "segment/deleted_rows.h"
 #include "segment/field.h"
@@ -35,6 +38,7 @@ struct CodeWindow {
 
 // The points of an index at one moment.
 struct CodeSnapshot {
+  std::shared_ptr<const quantize::Quantizer> quantizer;  // of all codes
   std::vector<std::shared_ptr<const CodeWindow>> windows;
   uint64_t live = 0;  // points
   uint64_t ram_bytes = 0;
@@ -49,13 +53,18 @@ struct CodeIndexOptions {
 // One thread, the writer, changes it and takes snapshots; any thread uses these.
 class CodeIndex {
  public:
-  // The field has codes that need no training.
-  explicit CodeIndex(const segment::Field& field, CodeIndexOptions options = {});
+  // The field has codes: those of this quantizer, or such as need no training.
+  explicit CodeIndex(const segment::Field& field, CodeIndexOptions options = {},
+                     std::shared_ptr<const quantize::Quantizer> quantizer = nullptr);
   ~CodeIndex();
   CodeIndex(const CodeIndex&) = delete;
   CodeIndex& operator=(const CodeIndex&) = delete;
 
-  const std::shared_ptr<const quantize::Quantizer>& quantizer() const { return quantizer_; }
+  // Takes points as they were saved, each slot once, with so many rows each; before any other.
+  // `read` writes their codes, a part after the other. After an error the index is of no use.
+  base::Status load(std::span<const uint32_t> slots, std::span<const uint32_t> rows,
+                    const std::function<base::Status(base::MutableBytes codes)>& read);
+  bool has(uint32_t slot) const;
   // The slot has this multivector now, as stored (multivector.h).
   void set(uint32_t slot, base::Bytes stored);
   // It has none.
@@ -67,8 +76,9 @@ class CodeIndex {
  private:
   struct Window;
 
-  Window& open_window();
-  void add_point(Window& window, uint32_t slot);
+  bool has_room(const Window& window, uint64_t bytes) const;
+  Window& open_window(uint64_t bytes);
+  void add_point(Window& window, uint32_t slot, uint32_t rows);
   void purge(Window& window);
 
   const segment::Field field_;

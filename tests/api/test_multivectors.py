@@ -1,5 +1,7 @@
 """Multivectors: written in every way, returned, searched by max_sim, refused when wrong."""
 
+import shutil
+
 import anyio
 import numpy as np
 import pytest
@@ -444,7 +446,7 @@ async def test_codes_tell_which_to_read(open_store):
         docs, rows, rng = await many(store)
         assert docs.statistics().ram_bytes["multivectors"] > sum(part.size for part in rows)
     async with open_store() as store:
-        docs = await store.get_collection("docs")  # with codes that were made of the vectors
+        docs = await store.get_collection("docs")  # with codes that were saved
         for _ in range(10):
             query = rng.standard_normal((4, 24), np.float32)
             expected = ranked(rows, query)[:10]
@@ -537,3 +539,94 @@ async def test_searches_by_codes_while_points_are_written(open_store):
                     assert np.isclose(hit.score, scores, rtol=1e-4).any()
         hits = await docs.search(query, limit=20)
         assert [hit.id for hit in hits] == [point for point, _ in ranked(rows, query)[:20]]
+
+
+async def assert_nearest(docs, rows, rng):
+    for _ in range(5):
+        query = rng.standard_normal((4, 24), np.float32)
+        hits = await docs.search(query)
+        assert [hit.id for hit in hits] == [point for point, _ in ranked(rows, query)[:10]]
+
+
+def codes_file(tmp_path):
+    (file,) = (tmp_path / "store").rglob("fields/*.multi")
+    return file
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed", "cut"])
+async def test_lost_codes_are_made_again(open_store, tmp_path, damage):
+    async with open_store() as store:
+        _, rows, rng = await many(store)
+    file = codes_file(tmp_path)
+    content = bytearray(file.read_bytes())
+    assert len(content) > sum(part.size for part in rows)
+    if damage == "gone":
+        file.unlink()
+    elif damage == "changed":
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    else:
+        file.write_bytes(content[:-9])
+    async with open_store() as store:
+        docs = await store.get_collection("docs")
+        (rebuilt,) = docs.statistics().rebuilt
+        assert rebuilt.startswith("codes of multivector '', from the vectors: ")
+        await assert_nearest(docs, rows, rng)
+    async with open_store() as store:
+        docs = await store.get_collection("docs")
+        assert docs.statistics().rebuilt == []
+        assert await docs.check() == []
+        await assert_nearest(docs, rows, rng)
+    assert codes_file(tmp_path) != file
+
+
+async def test_damaged_codes_are_found_and_repaired(open_store, tmp_path):
+    async with open_store() as store:
+        _, rows, rng = await many(store)
+    async with open_store() as store:
+        docs = await store.get_collection("docs")
+        file = codes_file(tmp_path)
+        content = bytearray(file.read_bytes())
+        content[-1000] ^= 1
+        file.write_bytes(content)
+        (finding,) = await docs.check()
+        assert (finding.severity, finding.file) == (m.Severity.ERROR, str(file))
+        assert finding.repairable
+        (finding,) = await docs.check(repair=True)
+        assert finding.repaired
+        assert await docs.check() == []
+        await assert_nearest(docs, rows, rng)
+    async with open_store() as store:
+        docs = await store.get_collection("docs")
+        assert docs.statistics().rebuilt == []
+        await assert_nearest(docs, rows, rng)
+
+
+async def test_codes_of_later_versions_are_made_of_the_vectors(open_store, tmp_path):
+    """Whether the process dies (a copy of its folder is what that leaves) or closes the store."""
+    async with open_store() as store:
+        _, rows, rng = await many(store)
+    file = codes_file(tmp_path)
+    for copies, changes in (True, 5), (False, 5), (False, 200):
+        async with open_store() as store:
+            docs = await store.get_collection("docs")
+            written, deleted = rng.permutation(1500)[: 2 * changes].reshape(2, -1)
+            for point in written:
+                rows[point] = rng.standard_normal((3, 24), np.float32)
+            await docs.upsert_arrays(written.astype(np.uint64), [rows[one] for one in written])
+            await docs.delete_vectors([""], points=deleted[::2])
+            await docs.delete(points=deleted[1::2])
+            for point in deleted:
+                rows[point] = np.zeros((1, 24), np.float32)  # not among the best
+            if copies:
+                shutil.copytree(tmp_path / "store", tmp_path / "copy")
+        if copies:
+            shutil.rmtree(tmp_path / "store")
+            shutil.move(tmp_path / "copy", tmp_path / "store")
+        # What few points have is read again; it is written when that is quicker to load.
+        assert (codes_file(tmp_path) == file) == (changes == 5)
+        async with open_store() as store:
+            docs = await store.get_collection("docs")
+            assert docs.statistics().rebuilt == []
+            assert await docs.check() == []
+            await assert_nearest(docs, rows, rng)
