@@ -251,6 +251,11 @@ bool Collection::is_kept_due(const View& view, uint32_t kept, Saving saving) con
   return kept_saved_.changes(kept) > few || (kept_saved_.saved(kept).number == 0 && live > 0);
 }
 
+void Collection::use_codes(uint32_t multivector, std::unique_ptr<multivector::CodeIndex> codes) {
+  multivector_indexes_.load(multivector, std::move(codes), {});
+  publish();
+}
+
 bool Collection::work_on_sparse() {
   const bool worked = sparse_indexes_.work(k_sparse_part_elements);
   if (worked) {

@@ -140,6 +140,9 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // --- writer ---
   // Logs, applies, publishes and answers a group of jobs.
   void write(std::span<WriteJob> jobs, CompletionQueue& completions);
+  MultivectorIndexes& multivector_indexes() { return multivector_indexes_; }
+  // Other codes of a multivector take the place of those that are there.
+  void use_codes(uint32_t multivector, std::unique_ptr<multivector::CodeIndex> codes);
   // A part of the work that changes of sparse vectors have left behind; false when none was.
   bool work_on_sparse();
   CheckpointPlan plan_checkpoint(Saving saving);

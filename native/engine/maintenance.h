@@ -93,6 +93,8 @@ class Maintenance {
   base::Status rewrite(Collection& collection, uint32_t field, std::vector<SegmentView> inputs);
   base::Status write_output(Collection& collection, Rewrite& work);
   base::Status replace(Collection& collection, const Rewrite& work);
+  // Of multivectors, where they are due; whether any were.
+  base::Result<bool> train_codes(Collection& collection);
   base::Result<bool> restore_graphs(Collection& collection, uint32_t field);
   base::Status after_sync(Collection& collection, base::Status synced);
 

@@ -8,7 +8,11 @@ namespace asyncstore::engine {
 
 MultivectorIndexes::MultivectorIndexes(std::span<const segment::Field> fields, uint32_t first,
                                        SavedIndexes& saved)
-    : fields_(fields), first_(first), saved_(saved), indexes_(fields.size()) {
+    : fields_(fields),
+      first_(first),
+      saved_(saved),
+      indexes_(fields.size()),
+      changed_(fields.size()) {
   for (uint32_t number = 0; number < indexes_.size(); ++number) {
     clear(number);
   }
@@ -34,15 +38,26 @@ void MultivectorIndexes::clear(uint32_t number) {
 void MultivectorIndexes::set(uint32_t number, uint32_t slot, base::Bytes stored) {
   if (indexes_[number]) {
     indexes_[number]->set(slot, stored);
-    saved_.add_change(first_ + number);
+    note(number, slot);
   }
 }
 
 void MultivectorIndexes::remove(uint32_t number, uint32_t slot) {
   if (indexes_[number] && indexes_[number]->has(slot)) {
     indexes_[number]->remove(slot);
-    saved_.add_change(first_ + number);
+    note(number, slot);
   }
+}
+
+void MultivectorIndexes::note(uint32_t number, uint32_t slot) {
+  saved_.add_change(first_ + number);
+  if (changed_[number]) {
+    changed_[number]->push_back(slot);
+  }
+}
+
+std::vector<uint32_t> MultivectorIndexes::take_changed(uint32_t number) {
+  return std::exchange(*changed_[number], {});
 }
 
 void MultivectorIndexes::apply(const Operation& operation, std::span<const uint32_t> slots) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -40,14 +41,22 @@ class MultivectorIndexes {
   void apply(const Operation& operation, std::span<const uint32_t> slots);
   // There is no point in it any more.
   void remove_slot(uint32_t slot);
+  // From here on, until end_training(), slots that change are noted, while other codes are made.
+  void begin_training(uint32_t number) { changed_[number].emplace(); }
+  void end_training(uint32_t number) { changed_[number].reset(); }
+  // Those that were since the last call.
+  std::vector<uint32_t> take_changed(uint32_t number);
   // As they are now; null for those without codes.
   Snapshots snapshots();
 
  private:
+  void note(uint32_t number, uint32_t slot);
+
   std::span<const segment::Field> fields_;
   const uint32_t first_;
   SavedIndexes& saved_;
   std::vector<std::unique_ptr<multivector::CodeIndex>> indexes_;
+  std::vector<std::optional<std::vector<uint32_t>>> changed_;
 };
 
 }  // namespace asyncstore::engine

@@ -109,7 +109,8 @@ void MultivectorSearchTask::prepare() {
     const multivector::MaxSim& example = query.examples.emplace_back(field(), rows);
     query.elements += example.elements();
     if (preselection_) {
-      by_code.emplace_back(view_->multivectors[request_.multivector]->quantizer, example.query());
+      by_code.emplace_back(view_->multivectors[request_.multivector]->made_by.quantizer,
+                           example.query());
     }
   }
   if (preselection_) {

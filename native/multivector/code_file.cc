@@ -51,7 +51,7 @@ Status put_codes(io::CheckedFileWriter& writer, const CodeWindow& window, uint64
 
 Status write_codes(const CodeSnapshot& snapshot, io::Storage& storage, const CodeFile& file,
                    uint64_t lsn) {
-  const quantize::Quantizer& quantizer = *snapshot.quantizer;
+  const quantize::Quantizer& quantizer = *snapshot.made_by.quantizer;
   const uint64_t code_bytes = quantizer.code_bytes();
   const std::vector<std::byte> parameters = quantizer.parameters();
   TRY_ASSIGN(auto writer,
@@ -66,6 +66,7 @@ Status write_codes(const CodeSnapshot& snapshot, io::Storage& storage, const Cod
   for (const auto& window : snapshot.windows) {
     TRY(put_codes(writer, *window, code_bytes));
   }
+  TRY(writer.append(std::as_bytes(std::span(&snapshot.made_by.trained_rows, 1))));
   TRY(writer.append(parameters));
   return writer.finish();
 }
@@ -79,7 +80,7 @@ struct OpenCodes {
   io::CheckedFile file;
   std::vector<uint32_t> slots = {};
   std::vector<uint32_t> rows = {};
-  std::shared_ptr<const quantize::Quantizer> quantizer = nullptr;
+  CodeQuantizer made_by = {};
 
   uint64_t lsn() const { return file.fields()[0]; }
   uint64_t points() const { return file.fields()[1]; }
@@ -87,6 +88,7 @@ struct OpenCodes {
   uint64_t parameter_bytes() const { return file.fields()[2] & UINT32_MAX; }
   uint64_t first_code() const { return points() * 2 * sizeof(uint32_t); }
   uint64_t parameters_begin() const { return file.payload_bytes() - parameter_bytes(); }
+  uint64_t codes_end() const { return parameters_begin() - sizeof(uint64_t); }
   base::Error damaged(uint64_t offset, const char* what) const {
     return base::corruption(file.path(), offset, what);
   }
@@ -105,9 +107,11 @@ Status OpenCodes::read_quantizer(const segment::Field& field, uint32_t multivect
                ? damaged(k_header_bytes + parameters_begin(), loaded.error().message.c_str())
                : std::move(loaded.error());
   }
-  quantizer = std::move(loaded.value());
-  const uint64_t kind = uint64_t{multivector} << 8 | static_cast<uint64_t>(quantizer->kind());
-  return file.fields()[3] == kind && code_bytes() == quantizer->code_bytes()
+  const quantize::Quantizer& quantizer = *loaded.value();
+  made_by.quantizer = loaded.value();
+  TRY(file.read(codes_end(), std::as_writable_bytes(std::span(&made_by.trained_rows, 1))));
+  const uint64_t kind = uint64_t{multivector} << 8 | static_cast<uint64_t>(quantizer.kind());
+  return file.fields()[3] == kind && code_bytes() == quantizer.code_bytes()
              ? Status()
              : damaged(k_header_bytes, "the header belongs to other codes");
 }
@@ -128,7 +132,7 @@ Status OpenCodes::read_points(const segment::Field& field, uint32_t slots_end) {
     found[slots[at]] = true;
     all_rows += rows[at];
   }
-  return first_code() + all_rows * code_bytes() == parameters_begin()
+  return first_code() + all_rows * code_bytes() == codes_end()
              ? Status()
              : damaged(k_header_bytes, "it does not end where it should");
 }
@@ -138,7 +142,7 @@ Result<OpenCodes> open_codes(io::Storage& storage, const CodeFile& file,
   TRY_ASSIGN(auto checked, io::CheckedFile::open(storage, file.path, {k_magic, file.owner}));
   OpenCodes open{std::move(checked)};
   if (open.points() > slots ||
-      open.file.payload_bytes() < open.first_code() + open.parameter_bytes()) {
+      open.file.payload_bytes() < open.first_code() + sizeof(uint64_t) + open.parameter_bytes()) {
     return open.damaged(k_header_bytes, "it ends too early");
   }
   TRY(open.read_quantizer(field, file.multivector));
@@ -151,7 +155,7 @@ Result<OpenCodes> open_codes(io::Storage& storage, const CodeFile& file,
 Result<LoadedCodes> load_codes(io::Storage& storage, const CodeFile& file,
                                const segment::Field& field, uint32_t slots) {
   TRY_ASSIGN(const OpenCodes open, open_codes(storage, file, field, slots));
-  LoadedCodes loaded{std::make_unique<CodeIndex>(field, CodeIndexOptions(), open.quantizer),
+  LoadedCodes loaded{std::make_unique<CodeIndex>(field, CodeIndexOptions(), open.made_by),
                      open.lsn()};
   uint64_t at = open.first_code();
   TRY(loaded.index->load(open.slots, open.rows, [&](base::MutableBytes codes) {

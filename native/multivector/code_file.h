@@ -6,7 +6,8 @@
 //   P × u32 slots
 //   P × u32 numbers of rows, 1 at least
 //   the codes of the rows of each point, in this order
-//   the parameters of the quantizer, none if it trains nothing
+//   u64 number of rows that there were when the quantizer was trained; 0: it was not
+//   its parameters, none if it was not
 #pragma once
 
 #include <cstdint>

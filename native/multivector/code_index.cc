@@ -30,25 +30,27 @@ struct CodeIndex::Window {
   std::shared_ptr<const CodeWindow> view;  // null: something has changed
 
   uint32_t points() const { return static_cast<uint32_t>(slots.size()); }
+  uint32_t rows(uint32_t point) const { return ends[point] - (point == 0 ? 0 : ends[point - 1]); }
   uint32_t live() const { return points() - deleted_points; }
   std::shared_ptr<const CodeWindow> make_view();
 };
 
-CodeIndex::CodeIndex(const segment::Field& field, CodeIndexOptions options,
-                     std::shared_ptr<const quantize::Quantizer> quantizer)
+CodeIndex::CodeIndex(const segment::Field& field, CodeIndexOptions options, CodeQuantizer quantizer)
     : field_(field),
       options_(options),
-      quantizer_(quantizer ? std::move(quantizer) : segment::make_quantizer(field)),
+      made_by_(quantizer.quantizer ? std::move(quantizer)
+                                   : CodeQuantizer{segment::make_quantizer(field)}),
+      quantizer_(*made_by_.quantizer),
       codec_(field),
       open_(k_none) {
-  ASSERT(quantizer_ != nullptr && options.window_points <= k_points_max);
+  ASSERT(options.window_points <= k_points_max);
 }
 
 CodeIndex::~CodeIndex() = default;
 
 Status CodeIndex::load(std::span<const uint32_t> slots, std::span<const uint32_t> rows,
                        const std::function<Status(base::MutableBytes)>& read) {
-  const uint64_t code_bytes = quantizer_->code_bytes();
+  const uint64_t code_bytes = quantizer_.code_bytes();
   for (size_t at = 0; at < slots.size();) {
     // As many as fill a window.
     Window& window = open_window(rows[at] * code_bytes);
@@ -57,11 +59,12 @@ Status CodeIndex::load(std::span<const uint32_t> slots, std::span<const uint32_t
       ASSERT(!has(slots[at]));
       add_point(window, slots[at], rows[at]);
       bytes += rows[at] * code_bytes;
+      rows_ += rows[at];
       ++at;
     } while (at < slots.size() && has_room(window, bytes + rows[at] * code_bytes));
     TRY(read(std::as_writable_bytes(std::span(window.codes.extend(bytes), bytes))));
   }
-  live_ = slots.size();
+  live_ += slots.size();
   snapshot_ = nullptr;
   return {};
 }
@@ -73,16 +76,17 @@ bool CodeIndex::has(uint32_t slot) const {
 void CodeIndex::set(uint32_t slot, base::Bytes stored) {
   remove(slot);
   const auto rows = static_cast<uint32_t>(rows_of(field_, stored.size()));
-  const uint64_t code_bytes = quantizer_->code_bytes();
+  const uint64_t code_bytes = quantizer_.code_bytes();
   Window& window = open_window(rows * code_bytes);
   uint8_t* code = window.codes.extend(rows * code_bytes);
   for (uint32_t row = 0; row < rows; ++row) {
-    quantizer_->encode(
+    quantizer_.encode(
         codec_.search_vector(stored.data() + size_t{row} * segment::row_bytes(field_)),
         code + row * code_bytes);
   }
   add_point(window, slot, rows);
   ++live_;
+  rows_ += rows;
   snapshot_ = nullptr;
 }
 
@@ -104,6 +108,7 @@ void CodeIndex::remove(uint32_t slot) {
   }
   const uint32_t place = std::exchange(places_[slot], k_none);
   Window& window = *windows_[place >> k_point_bits];
+  rows_ -= window.rows(place % k_points_max);
   window.deleted.mark(place % k_points_max);
   ++window.deleted_points;
   --live_;
@@ -143,7 +148,7 @@ void CodeIndex::purge(Window& window) {
   Window after;
   after.number = window.number;
   after.is_full = true;
-  const uint32_t code_bytes = quantizer_->code_bytes();
+  const uint32_t code_bytes = quantizer_.code_bytes();
   for (uint32_t point = 0; point < before->points; ++point) {
     if (before->is_live(point)) {
       const uint32_t rows = before->rows(point);
@@ -175,7 +180,7 @@ std::shared_ptr<const CodeSnapshot> CodeIndex::snapshot() {
     return snapshot_;
   }
   auto next = std::make_shared<CodeSnapshot>();
-  next->quantizer = quantizer_;
+  next->made_by = made_by_;
   for (auto& window : windows_) {
     if (window && window->live() == 0) {
       open_ = open_ == window->number ? k_none : open_;
@@ -194,6 +199,7 @@ std::shared_ptr<const CodeSnapshot> CodeIndex::snapshot() {
     next->ram_bytes += window->view->ram_bytes;
   }
   next->live = live_;
+  next->rows = rows_;
   next->ram_bytes += places_.capacity() * sizeof(uint32_t);
   snapshot_ = std::move(next);
   return snapshot_;

@@ -259,7 +259,7 @@ TEST_CASE("multivector codes: a sound checksum over points that cannot be is ref
         {99, points, code_bytes << 32, static_cast<uint64_t>(quantize::Kind::scalar_int8)});
     REQUIRE(writer.ok());
     REQUIRE(writer.value().append(base::bytes_of(std::span<const uint32_t>(numbers))).ok());
-    REQUIRE(writer.value().append(std::vector<std::byte>(rows * code_bytes)).ok());
+    REQUIRE(writer.value().append(std::vector<std::byte>(rows * code_bytes + 8)).ok());
     REQUIRE(writer.value().finish().ok());
     const bool loaded = multivector::load_codes(*storage, file, field, 60).ok();
     REQUIRE(storage->remove(file.path).ok());
