@@ -17,12 +17,13 @@ namespace {
 // A payload index is saved when more than this part of the points has changed since: so many
 // payloads at most are read again after a crash.
 constexpr uint64_t k_reread_part = 16;
-// The index of a vector that is kept as a value likewise; it is larger, and vectors are read in a
-// row.
-constexpr uint64_t k_reread_kept_part = 4;
-// Codes of multivectors are larger still. Where what makes the next opening quicker is saved, they
-// stay as they are if not even this part has changed: reading that again takes less than loading.
-constexpr uint64_t k_reread_codes_part = 64;
+// The index of a sparse vector likewise; it is larger, and vectors are read in a row.
+constexpr uint64_t k_reread_sparse_part = 4;
+// Codes of multivectors are larger still: while points come in, twice as many bytes are written as
+// there are codes in the end. Where what makes the next opening quicker is saved, they stay as they
+// are if not even the latter part has changed: reading that again takes less than loading.
+constexpr uint64_t k_reread_codes_part = 2;
+constexpr uint64_t k_reread_codes_part_at_rest = 64;
 // About a millisecond of merging and coding.
 constexpr uint64_t k_sparse_part_elements = 1 << 17;
 }  // namespace
@@ -246,8 +247,10 @@ uint64_t Collection::kept_live(const View& view, uint32_t kept) const {
 
 bool Collection::is_kept_due(const View& view, uint32_t kept, Saving saving) const {
   const uint64_t live = kept_live(view, kept);
-  const uint64_t few_now = kept < view.sparse.size() ? 0 : live / k_reread_codes_part;
-  const uint64_t few = saving == Saving::all ? few_now : live / k_reread_kept_part;
+  const bool all = saving == Saving::all;
+  const uint64_t few = kept < view.sparse.size()
+                           ? (all ? 0 : live / k_reread_sparse_part)
+                           : live / (all ? k_reread_codes_part_at_rest : k_reread_codes_part);
   return kept_saved_.changes(kept) > few || (kept_saved_.saved(kept).number == 0 && live > 0);
 }
 
