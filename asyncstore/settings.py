@@ -348,15 +348,8 @@ def _checked_metadata(metadata: Mapping[str, object] | None) -> dict[str, object
 
 def _refuse_unsupported(params: VectorParams, path: str) -> None:
     graph = _checked_graph(params.hnsw_config, f"{path}.hnsw_config")
-    if is_multivector(params):
-        if graph is not None and graph.m != 0:
-            raise UnsupportedError(
-                f"{path}.hnsw_config: multivectors have no graph yet, m must be 0"
-            )
-        if isinstance(params.quantization_config, ProductQuantization):
-            raise UnsupportedError(
-                f"{path}.quantization_config: product codes of multivectors are not supported yet"
-            )
+    if is_multivector(params) and graph is not None and graph.m != 0:
+        raise UnsupportedError(f"{path}.hnsw_config: multivectors have no graph yet, m must be 0")
     if params.on_disk is False:
         raise UnsupportedError(
             f"{path}.on_disk: false is not supported yet, originals are always on disk"

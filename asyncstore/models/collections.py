@@ -148,8 +148,9 @@ class VectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
             the store chooses.
         on_disk: Originals are on disk in any case; False is not supported yet.
         datatype: What originals are stored as; None means float32.
-        multivector_config: Makes it a multivector; then a graph (other than ``m=0``), product codes
-            and "auto" are not supported yet, and the codes of the collection are not for it.
+        multivector_config: Makes it a multivector; then a graph (other than ``m=0``) and "auto" are
+            not supported yet, and the codes of the collection are not for it. Product codes are
+            trained in the background once there are 65,536 rows; until then int8 stands in.
     """
 
     size: Annotated[int, Bounds(1, DIM_MAX)]

@@ -104,7 +104,7 @@ Status Collection::apply_set_payload(uint64_t lsn, const Operation& operation) {
 
 void Collection::apply_kept(const Operation& operation, std::span<const uint32_t> slots) {
   sparse_indexes_.apply(operation, slots);
-  multivector_indexes_.apply(operation, schema().sparse, slots);
+  multivector_indexes_.apply(operation, slots);
 }
 
 // Of an operation on points that were there when it was settled.

@@ -10,6 +10,7 @@
 
 #include "fields/field_file.h"
 #include "io/storage.h"
+#include "multivector/code_file.h"
 #include "segment/deleted_rows.h"
 #include "sparse/index_file.h"
 #include "wal/log_reader.h"
@@ -99,13 +100,25 @@ void check_index(Collection& collection, uint64_t number, std::vector<Damage>& f
   }
 }
 
-void check_sparse_index(Collection& collection, uint32_t sparse, const ManifestSparse& saved,
-                        std::vector<Damage>& found) {
-  const auto read = sparse::load_index(collection.storage(), collection.sparse_path(saved.number),
-                                       collection.identity(), collection.table().slot_count());
-  if (!read.ok() && collection.saved().sparse[sparse].number == saved.number) {
-    found.push_back(damage_of(DamageKind::field_index, read.error()));
-    found.back().first = static_cast<uint32_t>(saved.number);
+// Of a vector that is kept as a value.
+void check_kept_index(Collection& collection, uint32_t kept, uint64_t number,
+                      std::vector<Damage>& found) {
+  const uint32_t slots = collection.table().slot_count();
+  const uint32_t sparse = collection.schema().sparse;
+  const auto look = [&]() -> Status {
+    if (kept >= sparse) {
+      return multivector::check_codes(collection.storage(),
+                                      collection.codes_file(kept - sparse, number),
+                                      collection.multivectors()[kept - sparse], slots);
+    }
+    TRY(sparse::load_index(collection.storage(), collection.kept_path(kept, number),
+                           collection.identity(), slots));
+    return {};
+  };
+  const Status sound = look();
+  if (!sound.ok() && collection.saved().kept[kept].number == number) {
+    found.push_back(damage_of(DamageKind::field_index, sound.error()));
+    found.back().first = static_cast<uint32_t>(number);
   }
 }
 
@@ -130,7 +143,7 @@ void check_saved(Collection& collection, std::vector<Damage>& found) {
       collection, DamageKind::manifest, manifest,
       [&](Bytes content) {
         return parse_manifest(manifest, content, collection.identity(), collection.fields().size(),
-                              collection.values().size(), collection.multivectors().size());
+                              collection.values().size());
       },
       [&] { return collection.saved(); }, found);
   const Manifest saved = collection.saved();
@@ -149,9 +162,9 @@ void check_saved(Collection& collection, std::vector<Damage>& found) {
       check_index(collection, index.number, found);
     }
   }
-  for (uint32_t sparse = 0; sparse < saved.sparse.size(); ++sparse) {
-    if (saved.sparse[sparse].number > 0) {
-      check_sparse_index(collection, sparse, saved.sparse[sparse], found);
+  for (uint32_t kept = 0; kept < saved.kept.size(); ++kept) {
+    if (saved.kept[kept].number > 0) {
+      check_kept_index(collection, kept, saved.kept[kept].number, found);
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/maintenance.h"
+#include "multivector/code_file.h"
 #include "sparse/index_file.h"
 
 namespace asyncstore::engine {
@@ -20,6 +21,17 @@ namespace {
 bool manifest_stands(Collection& collection) {
   const auto content = io::read_file(collection.storage(), collection.manifest_path(), UINT32_MAX);
   return content.ok() && content.value() == encode(collection.saved_manifest());
+}
+
+// What a view has of the index of a vector that is kept as a value.
+Status write_kept(const View& view, uint32_t kept, Collection& collection, uint64_t number) {
+  const uint32_t sparse = collection.schema().sparse;
+  if (kept < sparse) {
+    return sparse::write_index(*view.sparse[kept], collection.storage(),
+                               collection.kept_path(kept, number), collection.identity(), view.lsn);
+  }
+  return multivector::write_codes(*view.multivectors[kept - sparse], collection.storage(),
+                                  collection.codes_file(kept - sparse, number), view.lsn);
 }
 
 }  // namespace
@@ -182,9 +194,9 @@ Status Maintenance::save_indexes(CheckpointPlan& plan, Collection& collection, M
     manifest.indexes.push_back(
         {planned.index->definition(), planned.saved.number, planned.saved.lsn});
   }
-  for (uint32_t number = 0; number < plan.sparse.size(); ++number) {
-    TRY(save_sparse(plan, number, collection, manifest, superfluous));
-    written = written || plan.sparse[number].content;
+  for (uint32_t kept = 0; kept < plan.kept.size(); ++kept) {
+    TRY(save_kept(plan, kept, collection, manifest, superfluous));
+    written = written || plan.kept[kept].is_due;
   }
   for (const ManifestIndex& before : collection.saved_manifest().indexes) {
     const auto same = [&](const ManifestIndex& now) { return now.number == before.number; };
@@ -197,24 +209,25 @@ Status Maintenance::save_indexes(CheckpointPlan& plan, Collection& collection, M
                  : Status();
 }
 
-Status Maintenance::save_sparse(CheckpointPlan& plan, uint32_t number, Collection& collection,
-                                Manifest& manifest, std::vector<std::string>& superfluous) {
-  CheckpointPlan::Sparse& planned = plan.sparse[number];
-  planned.saved = collection.sparse_indexes().saved(number);
-  if (planned.content) {
+// The same for the index of a vector that is kept as a value.
+Status Maintenance::save_kept(CheckpointPlan& plan, uint32_t kept, Collection& collection,
+                              Manifest& manifest, std::vector<std::string>& superfluous) {
+  CheckpointPlan::Kept& planned = plan.kept[kept];
+  planned.saved = collection.kept_saved().saved(kept);
+  if (planned.is_due) {
     planned.saved = {collection.take_index_number(), plan.view->lsn, 0};
-    const std::string path = collection.sparse_path(planned.saved.number);
-    Status saved = sparse::write_index(*planned.content, collection.storage(), path,
-                                       collection.identity(), planned.saved.lsn);
+    Status saved = write_kept(*plan.view, kept, collection, planned.saved.number);
     const bool full = !saved.ok() && saved.error().os_errno == ENOSPC;
     TRY(full ? std::move(saved) : after_sync(collection, std::move(saved)));
-    TRY_ASSIGN(planned.saved.bytes, io::file_bytes(collection.storage(), path));
+    TRY_ASSIGN(
+        planned.saved.bytes,
+        io::file_bytes(collection.storage(), collection.kept_path(kept, planned.saved.number)));
   }
-  manifest.sparse.push_back({planned.saved.number, planned.saved.lsn});
-  const auto& before = collection.saved_manifest().sparse;
-  if (number < before.size() && before[number].number > 0 &&
-      before[number].number != planned.saved.number) {
-    superfluous.push_back(collection.sparse_path(before[number].number));
+  manifest.kept.push_back({planned.saved.number, planned.saved.lsn});
+  const auto& before = collection.saved_manifest().kept;
+  if (kept < before.size() && before[kept].number > 0 &&
+      before[kept].number != planned.saved.number) {
+    superfluous.push_back(collection.kept_path(kept, before[kept].number));
   }
   return {};
 }

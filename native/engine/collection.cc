@@ -19,6 +19,11 @@ namespace {
 constexpr uint64_t k_reread_part = 16;
 // The index of a sparse vector likewise; it is larger, and vectors are read in a row.
 constexpr uint64_t k_reread_sparse_part = 4;
+// Codes of multivectors are larger still: while points come in, twice as many bytes are written as
+// there are codes in the end. Where what makes the next opening quicker is saved, they stay as they
+// are if not even the latter part has changed: reading that again takes less than loading.
+constexpr uint64_t k_reread_codes_part = 2;
+constexpr uint64_t k_reread_codes_part_at_rest = 64;
 // About a millisecond of merging and coding.
 constexpr uint64_t k_sparse_part_elements = 1 << 17;
 }  // namespace
@@ -30,8 +35,9 @@ Collection::Collection(std::shared_ptr<io::Storage> storage, std::string folder,
       options_(options),
       file_(std::move(file)),
       table_(std::make_unique<points::PointTable>(static_cast<uint32_t>(file_.fields.size()))),
-      sparse_indexes_(static_cast<uint32_t>(file_.sparse.size())),
-      multivector_indexes_(file_.multivectors),
+      kept_saved_(schema().kept()),
+      sparse_indexes_(schema().sparse, kept_saved_),
+      multivector_indexes_(file_.multivectors, schema().sparse, kept_saved_),
       states_(file_.fields.size()) {
   for (const auto* fields : {&file_.fields, &file_.multivectors}) {
     for (const auto& field : *fields) {
@@ -63,8 +69,13 @@ std::string Collection::index_path(uint64_t number) const {
   return folder_ + "/fields/" + std::to_string(number) + ".field";
 }
 
-std::string Collection::sparse_path(uint64_t number) const {
-  return folder_ + "/fields/" + std::to_string(number) + ".sparse";
+std::string Collection::kept_path(uint32_t kept, uint64_t number) const {
+  return folder_ + "/fields/" + std::to_string(number) +
+         (kept < schema().sparse ? ".sparse" : ".multi");
+}
+
+multivector::CodeFile Collection::codes_file(uint32_t multivector, uint64_t number) const {
+  return {kept_path(schema().sparse + multivector, number), identity(), multivector};
 }
 
 void Collection::set_progress(OptimizerProgress progress) {
@@ -137,12 +148,15 @@ CollectionStatistics Collection::statistics() const {
      : sparse ? statistics.disk_sparse
               : statistics.disk_multivectors) += values.file_bytes;
   }
-  for (uint32_t number = 0; number < now->sparse.size(); ++number) {
-    statistics.ram_sparse += now->sparse[number]->ram_bytes;
-    statistics.disk_sparse += sparse_indexes_.saved(number).bytes;
+  for (const auto& index : now->sparse) {
+    statistics.ram_sparse += index->ram_bytes;
   }
   for (const auto& codes : now->multivectors) {
     statistics.ram_multivectors += codes ? codes->ram_bytes : 0;
+  }
+  for (uint32_t kept = 0; kept < kept_saved_.count(); ++kept) {
+    (kept < file_.sparse.size() ? statistics.disk_sparse : statistics.disk_multivectors) +=
+        kept_saved_.saved(kept).bytes;
   }
   statistics.ram_filters = filter_cache_.bytes();
   for (const auto& index : *indexes_.list()) {
@@ -181,7 +195,9 @@ void Collection::close() {
     sparse_indexes_.clear(number);
   }
   nothing->sparse = sparse_indexes_.snapshots();
-  multivector_indexes_.clear();
+  for (uint32_t number = 0; number < file_.multivectors.size(); ++number) {
+    multivector_indexes_.clear(number);
+  }
   nothing->multivectors = multivector_indexes_.snapshots();
   saved_deleted_.clear();
   for (FieldState& state : states_) {
@@ -199,8 +215,9 @@ bool Collection::has_new_index() const {
 }
 
 bool Collection::index_changes() const {
-  for (uint32_t number = 0; number < sparse_indexes_.count(); ++number) {
-    if (sparse_indexes_.changes(number) > 0) {
+  const auto now = view();
+  for (uint32_t kept = 0; kept < kept_saved_.count(); ++kept) {
+    if (is_kept_due(*now, kept, Saving::all)) {
       return true;
     }
   }
@@ -216,11 +233,30 @@ void Collection::forget_saved_index(uint64_t number) {
       index->set_saved({});
     }
   }
-  for (uint32_t sparse = 0; sparse < sparse_indexes_.count(); ++sparse) {
-    if (sparse_indexes_.saved(sparse).number == number) {
-      sparse_indexes_.set_saved(sparse, {});
-    }
+  kept_saved_.forget_file(number);
+}
+
+// How many points the index of a vector has, by its number among those that are kept as values.
+uint64_t Collection::kept_live(const View& view, uint32_t kept) const {
+  if (kept < view.sparse.size()) {
+    return view.sparse[kept]->live;
   }
+  const auto& codes = view.multivectors[kept - view.sparse.size()];
+  return codes ? codes->live : 0;
+}
+
+bool Collection::is_kept_due(const View& view, uint32_t kept, Saving saving) const {
+  const uint64_t live = kept_live(view, kept);
+  const bool all = saving == Saving::all;
+  const uint64_t few = kept < view.sparse.size()
+                           ? (all ? 0 : live / k_reread_sparse_part)
+                           : live / (all ? k_reread_codes_part_at_rest : k_reread_codes_part);
+  return kept_saved_.changes(kept) > few || (kept_saved_.saved(kept).number == 0 && live > 0);
+}
+
+void Collection::use_codes(uint32_t multivector, std::unique_ptr<multivector::CodeIndex> codes) {
+  multivector_indexes_.load(multivector, std::move(codes), {});
+  publish();
 }
 
 bool Collection::work_on_sparse() {
@@ -261,13 +297,8 @@ void Collection::plan_indexes(Saving saving, CheckpointPlan& plan) {
     }
     plan.indexes.push_back({index, std::move(content), index->changes});
   }
-  for (uint32_t number = 0; number < sparse_indexes_.count(); ++number) {
-    const uint64_t changes = sparse_indexes_.changes(number);
-    const uint64_t few = plan.view->sparse[number]->live / k_reread_sparse_part;
-    const bool due =
-        changes > few || (saving == Saving::all && changes > 0) ||
-        (sparse_indexes_.saved(number).number == 0 && plan.view->sparse[number]->live > 0);
-    plan.sparse.push_back({due ? plan.view->sparse[number] : nullptr, changes});
+  for (uint32_t kept = 0; kept < kept_saved_.count(); ++kept) {
+    plan.kept.push_back({is_kept_due(*plan.view, kept, saving), kept_saved_.changes(kept)});
   }
 }
 
@@ -289,10 +320,10 @@ void Collection::finish_checkpoint(CheckpointPlan& plan, bool succeeded) {
       planned.index->changes -= planned.changes;
     }
   }
-  for (uint32_t number = 0; number < plan.sparse.size() && succeeded; ++number) {
-    if (plan.sparse[number].content) {
-      sparse_indexes_.set_saved(number, plan.sparse[number].saved);
-      sparse_indexes_.forget_changes(number, plan.sparse[number].changes);
+  for (uint32_t kept = 0; kept < plan.kept.size() && succeeded; ++kept) {
+    if (plan.kept[kept].is_due) {
+      kept_saved_.set_saved(kept, plan.kept[kept].saved);
+      kept_saved_.forget_changes(kept, plan.kept[kept].changes);
     }
   }
   if (!succeeded) {

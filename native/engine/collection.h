@@ -25,11 +25,13 @@
 #include "engine/operation.h"
 #include "engine/options.h"
 #include "engine/rewrite.h"
+#include "engine/saved_indexes.h"
 #include "engine/sparse_indexes.h"
 #include "engine/value_stores.h"
 #include "engine/view.h"
 #include "engine/write_job.h"
 #include "io/storage.h"
+#include "multivector/code_file.h"
 #include "points/point_table.h"
 #include "points/points_file.h"
 #include "segment/field.h"
@@ -55,12 +57,12 @@ struct CheckpointPlan {
     SavedIndex saved = {};                        // once it is
   };
   std::vector<Index> indexes;
-  struct Sparse {                                     // of each sparse vector
-    std::shared_ptr<const sparse::Snapshot> content;  // null: it stays as it was saved
+  struct Kept {           // the index of a vector that is kept as a value, as the view has it
+    bool is_due = false;  // else it stays as it was saved
     uint64_t changes = 0;
     SavedIndex saved = {};
   };
-  std::vector<Sparse> sparse;
+  std::vector<Kept> kept;
 };
 
 // What a checkpoint does beyond making durable what changed: what makes the next opening quicker,
@@ -130,8 +132,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint64_t input_bytes(const WriteJob& job) const;
   ValueStores& values() { return *values_; }
   const FieldIndexes& indexes() const { return indexes_; }
-  const SparseIndexes& sparse_indexes() const { return sparse_indexes_; }
-  const MultivectorIndexes& multivector_indexes() const { return multivector_indexes_; }
+  const SavedIndexes& kept_saved() const { return kept_saved_; }
   FilterCache& filter_cache() { return filter_cache_; }
   bool dropped() const { return dropped_.load(std::memory_order_acquire); }
   void drop() { dropped_.store(true, std::memory_order_release); }
@@ -139,6 +140,9 @@ class Collection : public std::enable_shared_from_this<Collection> {
   // --- writer ---
   // Logs, applies, publishes and answers a group of jobs.
   void write(std::span<WriteJob> jobs, CompletionQueue& completions);
+  MultivectorIndexes& multivector_indexes() { return multivector_indexes_; }
+  // Other codes of a multivector take the place of those that are there.
+  void use_codes(uint32_t multivector, std::unique_ptr<multivector::CodeIndex> codes);
   // A part of the work that changes of sparse vectors have left behind; false when none was.
   bool work_on_sparse();
   CheckpointPlan plan_checkpoint(Saving saving);
@@ -195,7 +199,9 @@ class Collection : public std::enable_shared_from_this<Collection> {
   uint64_t take_index_number() { return ++last_index_number_; }
   std::string points_path(uint64_t lsn) const;
   std::string index_path(uint64_t number) const;
-  std::string sparse_path(uint64_t number) const;
+  // Of the index of a vector, by its number among those that are kept as values.
+  std::string kept_path(uint32_t kept, uint64_t number) const;
+  multivector::CodeFile codes_file(uint32_t multivector, uint64_t number) const;
   std::string manifest_path() const { return folder_ + "/MANIFEST"; }
   std::string segments_folder() const { return folder_ + "/segments"; }
   uint32_t rows_max(uint32_t field) const;
@@ -238,6 +244,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
              CollectionFile file);
 
   bool has_new_index() const;
+  uint64_t kept_live(const View& view, uint32_t kept) const;
+  bool is_kept_due(const View& view, uint32_t kept, Saving saving) const;
   void plan_indexes(Saving saving, CheckpointPlan& plan);
 
   // write.cc
@@ -277,14 +285,16 @@ class Collection : public std::enable_shared_from_this<Collection> {
   base::Status repair_entries();
   base::Status rebuild_codes(const Manifest& manifest, std::vector<base::Status> codes);
   base::Status load_indexes(const Manifest& manifest);
-  base::Status load_sparse(const Manifest& manifest);
-  bool load_saved_sparse(uint32_t number, const ManifestSparse& saved);
-  base::Status follow_sparse(uint32_t number);
-  base::Status load_multivectors();
+  base::Status load_kept(const Manifest& manifest);
+  base::Status load_sparse(uint32_t number, const ManifestKept& saved);
+  base::Status load_codes(uint32_t number, const ManifestKept& saved);
+  base::Result<SavedIndex> found_index(const std::string& path, const ManifestKept& saved,
+                                       uint64_t lsn) const;
+  base::Result<uint64_t> follow_sparse(uint32_t number);
+  base::Result<uint64_t> follow_codes(uint32_t number);
   template <typename IsSound, typename Set, typename Remove>
-  base::Result<uint64_t> follow_kept(uint32_t number, uint64_t lsn, const IsSound& is_sound,
-                                     const Set& set, const Remove& remove);
-  void tell_lost(uint64_t lost, const std::string& what);
+  base::Result<uint64_t> follow_kept(uint32_t kept, const IsSound& is_sound, const Set& set,
+                                     const Remove& remove);
   base::Status follow_payloads(const std::vector<std::shared_ptr<PayloadIndex>>& loaded);
   base::Status replay();
   base::Status make_space();
@@ -299,6 +309,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::unique_ptr<points::PointTable> table_;
   std::unique_ptr<ValueStores> values_;
   FieldIndexes indexes_;
+  SavedIndexes kept_saved_;
   SparseIndexes sparse_indexes_;
   MultivectorIndexes multivector_indexes_;
   FilterCache filter_cache_;

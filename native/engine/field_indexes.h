@@ -11,18 +11,12 @@
 #include "base/result.h"
 #include "engine/index_definition.h"
 #include "engine/operation.h"
+#include "engine/saved_indexes.h"
 #include "fields/field_index.h"
 #include "gridstore/gridstore.h"
 #include "payload/path.h"
 
 namespace asyncstore::engine {
-
-// Where the last checkpoint saved an index; number 0: nowhere.
-struct SavedIndex {
-  uint64_t number = 0;  // of the file
-  uint64_t lsn = 0;     // it holds the payloads as of this operation
-  uint64_t bytes = 0;
-};
 
 // One of them. Until it is made of the points that are there it has no content: filters then test
 // payloads. While it is being made, the slots that change are noted.

@@ -7,6 +7,7 @@
 
 #include "base/thread.h"
 #include "engine/check.h"
+#include "engine/codes_training.h"
 #include "engine/errors.h"
 #include "engine/linking.h"
 #include "engine/repair.h"
@@ -155,6 +156,11 @@ void Maintenance::tick() {
       status = improved.ok() ? Status() : Status(std::move(improved.error()));
       worked = worked || (improved.ok() && improved.value());
     }
+    if (status.ok() && options_.indexing_threshold_bytes > 0) {
+      const auto trained = train_codes(*collection);
+      status = trained.ok() ? Status() : Status(trained.error());
+      worked = worked || (trained.ok() && trained.value());
+    }
     const bool changed = collection->unsaved();
     const bool long_log =
         collection->wal_bytes() >= k_checkpoint_log_files * options_.wal_capacity_bytes;
@@ -179,6 +185,7 @@ Status Maintenance::optimize_now(Collection& collection) {
   for (uint32_t field = 0; field < collection.fields().size(); ++field) {
     TRY(improve(collection, field, true, segments_wanted(1)));
   }
+  TRY(train_codes(collection));
   TRY(checkpoint(collection, Saving::all));
   rest(collection);
   return {};
@@ -242,6 +249,18 @@ Result<bool> Maintenance::improve(Collection& collection, uint32_t field, bool s
     worked = true;
   }
   return store_closed();
+}
+
+Result<bool> Maintenance::train_codes(Collection& collection) {
+  bool worked = false;
+  for (uint32_t number = 0; number < collection.multivectors().size(); ++number) {
+    if (training_due(collection, number)) {
+      TRY(engine::train_codes(collection, writer_of_(collection), number,
+                              [this] { return stopping(); }));
+      worked = true;
+    }
+  }
+  return worked;
 }
 
 // No segment of the field below the number takes rows any more.

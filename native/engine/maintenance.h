@@ -75,8 +75,8 @@ class Maintenance {
                     std::vector<std::string>& superfluous);
   base::Status save_indexes(CheckpointPlan& plan, Collection& collection, Manifest& manifest,
                             std::vector<std::string>& superfluous);
-  base::Status save_sparse(CheckpointPlan& plan, uint32_t number, Collection& collection,
-                           Manifest& manifest, std::vector<std::string>& superfluous);
+  base::Status save_kept(CheckpointPlan& plan, uint32_t kept, Collection& collection,
+                         Manifest& manifest, std::vector<std::string>& superfluous);
   base::Status save_points(const CheckpointPlan& plan, Collection& collection, Saving saving,
                            Manifest& manifest, std::vector<std::string>& superfluous);
   base::Status save_values(CheckpointPlan& plan, Collection& collection, Manifest& manifest);
@@ -93,6 +93,8 @@ class Maintenance {
   base::Status rewrite(Collection& collection, uint32_t field, std::vector<SegmentView> inputs);
   base::Status write_output(Collection& collection, Rewrite& work);
   base::Status replace(Collection& collection, const Rewrite& work);
+  // Of multivectors, where they are due; whether any were.
+  base::Result<bool> train_codes(Collection& collection);
   base::Result<bool> restore_graphs(Collection& collection, uint32_t field);
   base::Status after_sync(Collection& collection, base::Status synced);
 

@@ -209,7 +209,7 @@ std::vector<std::byte> encode(const Manifest& manifest) {
     body.put(index.number);
     body.put(index.lsn);
   }
-  for (const ManifestSparse& index : manifest.sparse) {
+  for (const ManifestKept& index : manifest.kept) {
     body.put(index.number);
     body.put(index.lsn);
   }
@@ -217,7 +217,7 @@ std::vector<std::byte> encode(const Manifest& manifest) {
 }
 
 Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t owner,
-                                size_t fields, size_t value_stores, size_t multivectors) {
+                                size_t fields, size_t value_stores) {
   TRY_ASSIGN(const Bytes body, body_of(path, k_manifest_magic, content));
   ByteReader reader(body);
   Manifest manifest;
@@ -271,12 +271,12 @@ Result<Manifest> parse_manifest(const std::string& path, Bytes content, uint64_t
     const auto number = reader.take<uint64_t>();
     manifest.indexes.push_back({std::move(*definition), number, reader.take<uint64_t>()});
   }
-  // Stores from before there were such indexes end here.
-  manifest.sparse.resize(value_stores - 1 - multivectors);
-  for (ManifestSparse& sparse : manifest.sparse) {
+  // Stores from before there were such indexes end here, or before those of multivectors.
+  manifest.kept.resize(value_stores - 1);
+  for (ManifestKept& index : manifest.kept) {
     if (reader.ok() && reader.remaining() > 0) {
-      sparse.number = reader.take<uint64_t>();
-      sparse.lsn = reader.take<uint64_t>();
+      index.number = reader.take<uint64_t>();
+      index.lsn = reader.take<uint64_t>();
     }
   }
   if (!reader.ok() || reader.remaining() != 0) {

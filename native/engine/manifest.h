@@ -41,9 +41,10 @@ struct ManifestIndex {
   uint64_t lsn = 0;     // that it holds; payloads of later versions are read again
 };
 
-// The index of a sparse vector, where it was saved (sparse/index_file.h).
-struct ManifestSparse {
-  uint64_t number = 0;  // fields/N.sparse; 0: it is made of the vectors when the collection opens
+// The index of a vector that is kept as a value, where it was saved (sparse/index_file.h,
+// multivector/code_file.h).
+struct ManifestKept {
+  uint64_t number = 0;  // fields/N.sparse, N.multi; 0: opening makes it of the vectors
   uint64_t lsn = 0;     // that it holds; vectors of points of later versions are read again
 };
 
@@ -56,15 +57,14 @@ struct Manifest {
   std::vector<uint64_t> points;   // number of the base, then of each change: points/N.points
   std::vector<uint64_t> flushes;  // of the Gridstores, payload first (value_stores.h); 0: none yet
   std::vector<ManifestIndex> indexes;
-  std::vector<ManifestSparse> sparse;  // one for each sparse vector
+  std::vector<ManifestKept> kept;  // of each sparse vector, then of each multivector
 };
 
 std::vector<std::byte> encode(const CollectionFile& collection);
 std::vector<std::byte> encode(const Manifest& manifest);
 base::Result<CollectionFile> parse_collection(const std::string& path, base::Bytes content);
-// `owner` is the identity of the collection that has so many fields and Gridstores, the last of
-// which are those of its multivectors.
+// `owner` is the identity of the collection that has so many fields and Gridstores.
 base::Result<Manifest> parse_manifest(const std::string& path, base::Bytes content, uint64_t owner,
-                                      size_t fields, size_t value_stores, size_t multivectors = 0);
+                                      size_t fields, size_t value_stores);
 
 }  // namespace asyncstore::engine

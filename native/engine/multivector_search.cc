@@ -109,7 +109,7 @@ void MultivectorSearchTask::prepare() {
     const multivector::MaxSim& example = query.examples.emplace_back(field(), rows);
     query.elements += example.elements();
     if (preselection_) {
-      by_code.emplace_back(collection_->multivector_indexes().quantizer(request_.multivector),
+      by_code.emplace_back(view_->multivectors[request_.multivector]->made_by.quantizer,
                            example.query());
     }
   }

@@ -40,7 +40,7 @@ Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Stora
   manifest.owner = file.identity;
   manifest.fields.resize(file.fields.size());
   manifest.flushes.resize(1 + file.sparse.size() + file.multivectors.size());
-  manifest.sparse.resize(file.sparse.size());
+  manifest.kept.resize(file.sparse.size() + file.multivectors.size());
   TRY(io::replace_file(*storage, folder + "/MANIFEST", encode(manifest)));
   TRY(io::replace_file(*storage, folder + "/COLLECTION", content));
   std::shared_ptr<Collection> collection(
@@ -63,9 +63,8 @@ Result<std::shared_ptr<Collection>> Collection::open(std::shared_ptr<io::Storage
 Status Collection::recover() {
   // Without it nothing would be known of any file, and all would go as orphans.
   TRY_ASSIGN(const auto content, io::read_file(*storage_, manifest_path(), k_small_file_bytes_max));
-  TRY_ASSIGN(const Manifest manifest,
-             parse_manifest(manifest_path(), content, identity(), fields().size(),
-                            1 + schema().kept(), multivectors().size()));
+  TRY_ASSIGN(const Manifest manifest, parse_manifest(manifest_path(), content, identity(),
+                                                     fields().size(), 1 + schema().kept()));
   saved_ = manifest;
   next_segment_ = manifest.next_segment;
   applied_lsn_ = manifest.lsn;
@@ -97,8 +96,7 @@ Status Collection::recover() {
   TRY(repair_entries());
   TRY(rebuild_codes(manifest, std::move(codes)));
   TRY(load_indexes(manifest));
-  TRY(load_sparse(manifest));
-  TRY(load_multivectors());
+  TRY(load_kept(manifest));
   TRY(replay());
   publish();
   remove_orphans();
@@ -462,8 +460,8 @@ void Collection::remove_orphans() {
   for (const ManifestIndex& saved : saved_.indexes) {
     known.insert(index_path(saved.number));
   }
-  for (const ManifestSparse& saved : saved_.sparse) {
-    known.insert(sparse_path(saved.number));
+  for (uint32_t kept = 0; kept < saved_.kept.size(); ++kept) {
+    known.insert(kept_path(kept, saved_.kept[kept].number));
   }
   for (const char* part : {"/segments", "/points", "/fields"}) {
     const auto names = storage_->list(folder_ + part);

@@ -26,9 +26,6 @@ using segment::Segment;
 namespace {
 
 constexpr size_t k_gather_rows = 1024;  // read at once where rows are put in order
-// What codes are trained on: 256 rows for each of 256 centroids, unless they are long.
-constexpr uint64_t k_sample_rows = 65536;
-constexpr uint64_t k_sample_bytes = 128 << 20;
 
 bool fewer_rows(const SegmentView& a, const SegmentView& b) {
   return std::pair(a.live_count(), a.segment->id()) < std::pair(b.live_count(), b.segment->id());
@@ -198,8 +195,7 @@ Result<std::shared_ptr<const quantize::Quantizer>> train_quantizer(
   if (!quantize::needs_training(field.quantization) || live == 0) {
     return std::shared_ptr<const quantize::Quantizer>();
   }
-  const uint64_t rows_max =
-      std::clamp<uint64_t>(k_sample_bytes / (4 * uint64_t{field.dim}), 1, k_sample_rows);
+  const uint64_t rows_max = quantize::sample_rows_max(field.dim);
   const uint64_t step = (live + rows_max - 1) / rows_max;
   segment::RowCodec codec(field);
   Segment::StoredRows stored;

@@ -7,7 +7,7 @@
 
 namespace asyncstore::engine {
 
-SparseIndexes::SparseIndexes(uint32_t count) : changes_(count), saved_(count) {
+SparseIndexes::SparseIndexes(uint32_t count, SavedIndexes& saved) : saved_(saved) {
   for (uint32_t number = 0; number < count; ++number) {
     indexes_.push_back(std::make_unique<sparse::Index>());
   }
@@ -15,20 +15,9 @@ SparseIndexes::SparseIndexes(uint32_t count) : changes_(count), saved_(count) {
 
 SparseIndexes::~SparseIndexes() = default;
 
-SavedIndex SparseIndexes::saved(uint32_t number) const {
-  const std::lock_guard lock(mutex_);
-  return saved_[number];
-}
-
-void SparseIndexes::set_saved(uint32_t number, SavedIndex saved) {
-  const std::lock_guard lock(mutex_);
-  saved_[number] = saved;
-}
-
 void SparseIndexes::load(uint32_t number, std::unique_ptr<sparse::Index> index, SavedIndex saved) {
   indexes_[number] = std::move(index);
-  changes_[number] = 0;
-  set_saved(number, saved);
+  saved_.begin(number, saved);
 }
 
 void SparseIndexes::clear(uint32_t number) {
@@ -37,13 +26,13 @@ void SparseIndexes::clear(uint32_t number) {
 
 void SparseIndexes::set(uint32_t number, uint32_t slot, base::Bytes stored) {
   indexes_[number]->set(slot, stored);
-  ++changes_[number];
+  saved_.add_change(number);
 }
 
 void SparseIndexes::remove(uint32_t number, uint32_t slot) {
   if (indexes_[number]->has(slot)) {
     indexes_[number]->remove(slot);
-    ++changes_[number];
+    saved_.add_change(number);
   }
 }
 

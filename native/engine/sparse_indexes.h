@@ -3,12 +3,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
-#include "engine/field_indexes.h"
 #include "engine/operation.h"
+#include "engine/saved_indexes.h"
 
 namespace asyncstore::sparse {
 class Index;
@@ -21,14 +20,11 @@ class SparseIndexes {
  public:
   using Snapshots = std::vector<std::shared_ptr<const sparse::Snapshot>>;
 
-  explicit SparseIndexes(uint32_t count);
+  // Tells `saved`, which outlives this, what changes; its first numbers are those of the indexes.
+  SparseIndexes(uint32_t count, SavedIndexes& saved);
   ~SparseIndexes();
 
   uint32_t count() const { return static_cast<uint32_t>(indexes_.size()); }
-
-  // --- any thread ---
-  SavedIndex saved(uint32_t number) const;
-  void set_saved(uint32_t number, SavedIndex saved);
 
   // --- writer (and opening, before anything else) ---
   void load(uint32_t number, std::unique_ptr<sparse::Index> index, SavedIndex saved);
@@ -45,14 +41,10 @@ class SparseIndexes {
   bool work(uint64_t elements);
   // As they are now.
   Snapshots snapshots();
-  uint64_t changes(uint32_t number) const { return changes_[number]; }  // since it was saved
-  void forget_changes(uint32_t number, uint64_t changes) { changes_[number] -= changes; }
 
  private:
   std::vector<std::unique_ptr<sparse::Index>> indexes_;
-  std::vector<uint64_t> changes_;
-  mutable std::mutex mutex_;
-  std::vector<SavedIndex> saved_;
+  SavedIndexes& saved_;
 };
 
 }  // namespace asyncstore::engine

@@ -6,10 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/result.h"
 #include "quantize/quantizer.h"
 #include "segment/deleted_rows.h"
 #include "segment/field.h"
@@ -33,10 +36,19 @@ struct CodeWindow {
   uint32_t rows(uint32_t point) const { return ends[point] - first_row(point); }
 };
 
+// What makes all codes of an index, and how many rows there were when it was trained; 0: it was
+// not.
+struct CodeQuantizer {
+  std::shared_ptr<const quantize::Quantizer> quantizer = nullptr;
+  uint64_t trained_rows = 0;
+};
+
 // The points of an index at one moment.
 struct CodeSnapshot {
+  CodeQuantizer made_by;
   std::vector<std::shared_ptr<const CodeWindow>> windows;
   uint64_t live = 0;  // points
+  uint64_t rows = 0;  // of these
   uint64_t ram_bytes = 0;
 };
 
@@ -49,13 +61,18 @@ struct CodeIndexOptions {
 // One thread, the writer, changes it and takes snapshots; any thread uses these.
 class CodeIndex {
  public:
-  // The field has codes that need no training.
-  explicit CodeIndex(const segment::Field& field, CodeIndexOptions options = {});
+  // The field has codes: those of this quantizer, or, without one, such as need no training.
+  explicit CodeIndex(const segment::Field& field, CodeIndexOptions options = {},
+                     CodeQuantizer quantizer = {});
   ~CodeIndex();
   CodeIndex(const CodeIndex&) = delete;
   CodeIndex& operator=(const CodeIndex&) = delete;
 
-  const std::shared_ptr<const quantize::Quantizer>& quantizer() const { return quantizer_; }
+  // Takes points of slots that have none, each once, with so many rows each. `read` writes their
+  // codes, a part after the other. After an error the index is of no use.
+  base::Status load(std::span<const uint32_t> slots, std::span<const uint32_t> rows,
+                    const std::function<base::Status(base::MutableBytes codes)>& read);
+  bool has(uint32_t slot) const;
   // The slot has this multivector now, as stored (multivector.h).
   void set(uint32_t slot, base::Bytes stored);
   // It has none.
@@ -67,18 +84,21 @@ class CodeIndex {
  private:
   struct Window;
 
-  Window& open_window();
-  void add_point(Window& window, uint32_t slot);
+  bool has_room(const Window& window, uint64_t bytes) const;
+  Window& open_window(uint64_t bytes);
+  void add_point(Window& window, uint32_t slot, uint32_t rows);
   void purge(Window& window);
 
   const segment::Field field_;
   const CodeIndexOptions options_;
-  const std::shared_ptr<const quantize::Quantizer> quantizer_;
+  const CodeQuantizer made_by_;
+  const quantize::Quantizer& quantizer_;
   segment::RowCodec codec_;
   std::vector<uint32_t> places_;                  // by slot: window << 12 | point
   std::vector<std::unique_ptr<Window>> windows_;  // by number; null: the number is free
   uint32_t open_;                                 // the number of the window that takes points
   uint64_t live_ = 0;
+  uint64_t rows_ = 0;                             // of live points
   std::shared_ptr<const CodeSnapshot> snapshot_;  // null: something has changed
 };
 

@@ -31,6 +31,13 @@ CodeMaxSim::CodeMaxSim(std::shared_ptr<const quantize::Quantizer> quantizer,
   begin();
 }
 
+uint64_t CodeMaxSim::bytes() const {
+  // A byte of a product code is a look into a table.
+  constexpr uint64_t k_look_cost = 8;
+  const bool looks = quantizer_->kind() == quantize::Kind::product;
+  return queries_.size() * code_bytes() * (looks ? k_look_cost : 1);
+}
+
 void CodeMaxSim::begin() {
   for (auto* best : {&best_, &low_, &high_}) {
     std::fill(best->begin(), best->end(), -k_infinity);

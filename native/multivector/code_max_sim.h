@@ -17,8 +17,8 @@ class CodeMaxSim {
   // `query` holds rows as MaxSim::query() does.
   CodeMaxSim(std::shared_ptr<const quantize::Quantizer> quantizer, std::span<const float> query);
 
-  // What a row costs, in bytes that are compared.
-  uint64_t bytes() const { return queries_.size() * code_bytes(); }
+  // What a row costs, in bytes that are compared at once with others.
+  uint64_t bytes() const;
   uint64_t code_bytes() const { return quantizer_->code_bytes(); }
   void begin();
   // The codes of `count` rows.

@@ -1,5 +1,7 @@
 """Multivectors: written in every way, returned, searched by max_sim, refused when wrong."""
 
+import shutil
+
 import anyio
 import numpy as np
 import pytest
@@ -241,10 +243,8 @@ async def test_wrong_columns(open_store, unnamed, rows):
 
 
 async def test_wrong_settings_are_refused(open_store):
-    product = m.ProductQuantizationConfig(compression=m.CompressionRatio.X16)
     async with open_store() as store:
         for more in (
-            {"quantization_config": m.ProductQuantization(product=product)},
             {"quantization_config": "auto"},
             {"hnsw_config": m.HnswConfigDiff(m=16)},
             {"hnsw_config": m.HnswConfigDiff(ef_construct=50)},
@@ -423,11 +423,12 @@ async def test_writes_while_a_search_reads_many_waves(open_store):
 SCALAR = m.ScalarQuantization(scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8))
 
 
-async def many(store, count=1500, **more):
+async def many(store, count=1500, codes=SCALAR, rows_max=8):
     """Points of one to eight rows, and what they are."""
     rng = np.random.default_rng(7)
-    rows = [rng.standard_normal((rng.integers(1, 9), 24), np.float32) for _ in range(count)]
-    params = multi(size=24, quantization_config=SCALAR, **more)
+    sizes = rng.integers(1, rows_max + 1, count)
+    rows = [rng.standard_normal((size, 24), np.float32) for size in sizes]
+    params = multi(size=24, quantization_config=codes)
     docs = await store.create_collection("docs", vectors=params)
     await docs.upsert_arrays(np.arange(count, dtype=np.uint64), rows)
     return docs, rows, rng
@@ -444,7 +445,7 @@ async def test_codes_tell_which_to_read(open_store):
         docs, rows, rng = await many(store)
         assert docs.statistics().ram_bytes["multivectors"] > sum(part.size for part in rows)
     async with open_store() as store:
-        docs = await store.get_collection("docs")  # with codes that were made of the vectors
+        docs = await store.get_collection("docs")  # with codes that were saved
         for _ in range(10):
             query = rng.standard_normal((4, 24), np.float32)
             expected = ranked(rows, query)[:10]
@@ -537,3 +538,149 @@ async def test_searches_by_codes_while_points_are_written(open_store):
                     assert np.isclose(hit.score, scores, rtol=1e-4).any()
         hits = await docs.search(query, limit=20)
         assert [hit.id for hit in hits] == [point for point, _ in ranked(rows, query)[:20]]
+
+
+async def assert_nearest(docs, rows, rng):
+    for _ in range(5):
+        query = rng.standard_normal((4, 24), np.float32)
+        hits = await docs.search(query)
+        assert [hit.id for hit in hits] == [point for point, _ in ranked(rows, query)[:10]]
+
+
+def codes_file(tmp_path):
+    (file,) = (tmp_path / "store").rglob("fields/*.multi")
+    return file
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed", "cut"])
+async def test_lost_codes_are_made_again(open_store, tmp_path, damage):
+    async with open_store() as store:
+        _, rows, rng = await many(store)
+    file = codes_file(tmp_path)
+    content = bytearray(file.read_bytes())
+    assert len(content) > sum(part.size for part in rows)
+    if damage == "gone":
+        file.unlink()
+    elif damage == "changed":
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    else:
+        file.write_bytes(content[:-9])
+    async with open_store() as store:
+        docs = await store.get_collection("docs")
+        (rebuilt,) = docs.statistics().rebuilt
+        assert rebuilt.startswith("codes of multivector '', from the vectors: ")
+        await assert_nearest(docs, rows, rng)
+    async with open_store() as store:
+        docs = await store.get_collection("docs")
+        assert docs.statistics().rebuilt == []
+        assert await docs.check() == []
+        await assert_nearest(docs, rows, rng)
+    assert codes_file(tmp_path) != file
+
+
+async def test_damaged_codes_are_found_and_repaired(open_store, tmp_path):
+    async with open_store() as store:
+        _, rows, rng = await many(store)
+    async with open_store() as store:
+        docs = await store.get_collection("docs")
+        file = codes_file(tmp_path)
+        content = bytearray(file.read_bytes())
+        content[-1000] ^= 1
+        file.write_bytes(content)
+        (finding,) = await docs.check()
+        assert (finding.severity, finding.file) == (m.Severity.ERROR, str(file))
+        assert finding.repairable
+        (finding,) = await docs.check(repair=True)
+        assert finding.repaired
+        assert await docs.check() == []
+        await assert_nearest(docs, rows, rng)
+    async with open_store() as store:
+        docs = await store.get_collection("docs")
+        assert docs.statistics().rebuilt == []
+        await assert_nearest(docs, rows, rng)
+
+
+async def test_codes_of_later_versions_are_made_of_the_vectors(open_store, tmp_path):
+    """Whether the process dies (a copy of its folder is what that leaves) or closes the store."""
+    async with open_store() as store:
+        _, rows, rng = await many(store)
+    file = codes_file(tmp_path)
+    for copies, changes in (True, 5), (False, 5), (False, 200):
+        async with open_store() as store:
+            docs = await store.get_collection("docs")
+            written, deleted = rng.permutation(1500)[: 2 * changes].reshape(2, -1)
+            for point in written:
+                rows[point] = rng.standard_normal((3, 24), np.float32)
+            await docs.upsert_arrays(written.astype(np.uint64), [rows[one] for one in written])
+            await docs.delete_vectors([""], points=deleted[::2])
+            await docs.delete(points=deleted[1::2])
+            for point in deleted:
+                rows[point] = np.zeros((1, 24), np.float32)  # not among the best
+            if copies:
+                shutil.copytree(tmp_path / "store", tmp_path / "copy")
+        if copies:
+            shutil.rmtree(tmp_path / "store")
+            shutil.move(tmp_path / "copy", tmp_path / "store")
+        # What few points have is read again; it is written when that is quicker to load.
+        assert (codes_file(tmp_path) == file) == (changes == 5)
+        async with open_store() as store:
+            docs = await store.get_collection("docs")
+            assert docs.statistics().rebuilt == []
+            assert await docs.check() == []
+            await assert_nearest(docs, rows, rng)
+
+
+async def test_product_codes_are_trained_once_there_are_rows_enough(open_store, tmp_path):
+    config = m.ProductQuantizationConfig(compression=m.CompressionRatio.X4)
+    async with open_store() as store:
+        product = m.ProductQuantization(product=config)
+        docs, rows, rng = await many(store, 3000, product, rows_max=50)
+        assert sum(map(len, rows)) > 65_536
+        await docs.optimize()
+        trained = docs.statistics().ram_bytes["multivectors"]
+        await assert_nearest(docs, rows, rng)
+        for point in range(0, 3000, 7):
+            rows[point] = rng.standard_normal((9, 24), np.float32)
+        ids = np.arange(0, 3000, 7, dtype=np.uint64)
+        await docs.upsert_arrays(ids, rows[::7])
+        await assert_nearest(docs, rows, rng)
+    async with open_store() as store:
+        docs = await store.get_collection("docs")
+        assert docs.statistics().rebuilt == []
+        assert await docs.check() == []
+        before = store.statistics().rows_rescored
+        await assert_nearest(docs, rows, rng)
+        assert store.statistics().rows_rescored - before < 5 * 1000
+    file = codes_file(tmp_path)
+    file.write_bytes(file.read_bytes()[:-9])
+    async with open_store() as store:
+        docs = await store.get_collection("docs")
+        assert len(docs.statistics().rebuilt) == 1
+        await assert_nearest(docs, rows, rng)  # by int8
+        # The code of 24 dimensions takes 24 bytes and 16 then, not 24 and 8.
+        assert docs.statistics().ram_bytes["multivectors"] > trained
+        await docs.optimize()
+        await assert_nearest(docs, rows, rng)
+
+
+async def test_product_codes_are_trained_while_points_are_written(open_store):
+    config = m.ProductQuantizationConfig(compression=m.CompressionRatio.X8)
+    async with open_store() as store:
+        product = m.ProductQuantization(product=config)
+        docs, rows, rng = await many(store, 3000, product, rows_max=50)
+        done = False
+
+        async def train():
+            nonlocal done
+            await docs.optimize()
+            done = True
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(train)
+            while not done:
+                for point in rng.integers(0, 3000, 20):
+                    rows[point] = rng.standard_normal((rng.integers(1, 50), 24), np.float32)
+                    await docs.upsert([m.PointStruct(id=int(point), vector=rows[point])])
+                await assert_nearest(docs, rows, rng)
+        await assert_nearest(docs, rows, rng)

@@ -26,6 +26,8 @@ KINDS = [
     "sparse-0/*.done",
     "multi-0/tracker",
     "multi-0/*.done",
+    "fields/*.sparse",
+    "fields/*.multi",
     "MANIFEST",
     "COLLECTION",
 ]

@@ -23,8 +23,8 @@ CASE_TIMEOUT_S = 60
 READER = Path(__file__).parent / "hostile_reader.py"
 REFUSALS = ("CorruptionError", "StorageIOError", "UnsupportedError")
 KINDS = (
-    "COLLECTION LOCK MANIFEST STORE codes deleted dictionary done mirror page points rows spare "
-    "sparse tracker vectors wal"
+    "COLLECTION LOCK MANIFEST STORE codes deleted dictionary done mirror multi page points rows "
+    "spare sparse tracker vectors wal"
 ).split()
 
 
@@ -183,6 +183,7 @@ ALLOWED = {
     "codes": refused_as_a_folder,
     "deleted": refused_as_a_folder,
     "done": refused_when_gone,
+    "multi": refused_as_a_folder,
     "page": payloads,
     "tracker": payloads,
     "points": refused_as_a_folder,

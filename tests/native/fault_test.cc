@@ -63,8 +63,8 @@ bool is_silent(Call call, const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
   // Derived: made anew from originals and point table when the store is opened; a graph, or an
   // index of the payloads, after that.
-  const bool derived =
-      ends(".codes") || ends(".deleted") || ends(".graph") || ends(".field") || ends(".sparse");
+  const bool derived = ends(".codes") || ends(".deleted") || ends(".graph") || ends(".field") ||
+                       ends(".sparse") || ends(".multi");
   // Which files nobody needs, and whether a folder is the rest of a deletion: looked for again at
   // the next open.
   const bool orphans =

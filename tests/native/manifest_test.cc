@@ -47,6 +47,7 @@ Manifest sample_manifest() {
   manifest.fields = {{{1, 5, 10, true, 1000}, {11, 0, 1, false, 0}}, {}};
   manifest.points = {16 * 1000, 16 * 1234};
   manifest.flushes = {7, 0, 5};
+  manifest.kept = {{3, 1000}, {9, 1234}};
   return manifest;
 }
 
@@ -69,6 +70,9 @@ TEST_CASE("manifest: what is written is read") {
   CHECK(manifest.value().next_segment == 12);
   CHECK(manifest.value().points == sample_manifest().points);
   CHECK(manifest.value().flushes == sample_manifest().flushes);
+  REQUIRE(manifest.value().kept.size() == 2);
+  CHECK(manifest.value().kept[1].number == 9);
+  CHECK(manifest.value().kept[1].lsn == 1234);
   REQUIRE(manifest.value().fields.size() == 2);
   REQUIRE(manifest.value().fields[0].size() == 2);
   CHECK(manifest.value().fields[0][0].sealed);
@@ -79,6 +83,18 @@ TEST_CASE("manifest: what is written is read") {
   const auto foreign = parse_manifest("p", encode(sample_manifest()), k_owner + 1, 2, 3);
   REQUIRE(!foreign.ok());
   CHECK(foreign.error().code == Code::corruption);
+}
+
+TEST_CASE("manifest: those of stores from before such indexes were saved name none") {
+  for (const size_t named : {0, 1}) {
+    auto before = sample_manifest();
+    before.kept.resize(named);
+    const auto manifest = parse_manifest("p", encode(before), k_owner, 2, 3);
+    REQUIRE(manifest.ok());
+    REQUIRE(manifest.value().kept.size() == 2);
+    CHECK(manifest.value().kept[0].number == (named == 0 ? 0 : 3));
+    CHECK(manifest.value().kept[1].number == 0);
+  }
 }
 
 TEST_CASE("manifest: every flipped bit, truncation and appended byte is an error") {

@@ -5,9 +5,15 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "io/checked_file.h"
+#include "io/storage.h"
+#include "io_temporary_folder.h"
+#include "multivector/code_file.h"
 #include "multivector/code_index.h"
 #include "multivector/code_max_sim.h"
 #include "multivector/max_sim.h"
@@ -56,6 +62,22 @@ Codes codes_of(const segment::Field& field, base::Bytes value) {
   return codes;
 }
 
+// So many changes of the points of some slots.
+void change(CodeIndex& index, Model& model, const segment::Field& field, std::mt19937_64& random,
+            uint32_t slots, uint32_t changes) {
+  for (uint32_t round = 0; round < changes; ++round) {
+    const auto slot = static_cast<uint32_t>(random() % slots);
+    if (random() % 4 != 0) {
+      const auto value = stored(field, random_rows(random, field.dim * (1 + random() % 5)));
+      index.set(slot, value);
+      model[slot] = codes_of(field, value);
+    } else {
+      index.remove(slot);
+      model.erase(slot);
+    }
+  }
+}
+
 Model model_of(const CodeSnapshot& snapshot, uint32_t code_bytes) {
   Model found;
   uint64_t live = 0;
@@ -86,20 +108,10 @@ TEST_CASE("multivector codes: snapshots are what was there, whatever came after"
     CodeIndex index(field, options);
     Model model;
     std::vector<std::pair<std::shared_ptr<const CodeSnapshot>, Model>> before;
-    for (uint32_t round = 0; round < 3000; ++round) {
-      const auto slot = static_cast<uint32_t>(random() % 60);
-      if (random() % 4 != 0) {
-        const auto value = stored(field, random_rows(random, 3 * (1 + random() % 5)));
-        index.set(slot, value);
-        model[slot] = codes_of(field, value);
-      } else {
-        index.remove(slot);
-        model.erase(slot);
-      }
-      if (random() % 20 == 0) {
-        before.emplace_back(index.snapshot(), model);
-        REQUIRE(index.snapshot() == before.back().first);  // nothing has changed
-      }
+    for (uint32_t round = 0; round < 150; ++round) {
+      change(index, model, field, random, 60, 1 + static_cast<uint32_t>(random() % 40));
+      before.emplace_back(index.snapshot(), model);
+      REQUIRE(index.snapshot() == before.back().first);  // nothing has changed
     }
     for (const auto& [snapshot, expected] : before) {
       REQUIRE(model_of(*snapshot, code_bytes) == expected);
@@ -158,4 +170,107 @@ TEST_CASE("multivector codes: estimates, and bounds that hold but for few") {
     beyond += exact.similarity() > by_codes.high() + scale ? 1 : 0;
   }
   CHECK(beyond * 100 <= pairs);
+}
+
+TEST_CASE("multivector codes: what is saved is loaded, and can be written to") {
+  const io_test::TemporaryFolder folder;
+  const auto storage = io::make_posix_storage();
+  constexpr uint32_t k_slots = 5000;
+  std::mt19937_64 random(2);
+  for (const auto kind :
+       {quantize::Kind::scalar_int8, quantize::Kind::rabitq, quantize::Kind::binary}) {
+    // Few points, and so many rows of so many bytes that they fill several windows.
+    for (const uint32_t slots : {3U, k_slots}) {
+      const auto field = field_of(slots == 3 ? 5 : 1000, Distance::cosine, Datatype::float16, kind);
+      const uint32_t code_bytes = segment::make_quantizer(field)->code_bytes();
+      const multivector::CodeFile file{folder.path() + "/codes", 7, 2};
+      CodeIndex index(field);
+      Model model;
+      CHECK(index.snapshot()->windows.empty());
+      for (const uint32_t changes : {0U, slots, slots / 2}) {
+        change(index, model, field, random, slots, changes);
+        REQUIRE(multivector::write_codes(*index.snapshot(), *storage, file, 99).ok());
+        REQUIRE(multivector::check_codes(*storage, file, field, k_slots).ok());
+        auto loaded = multivector::load_codes(*storage, file, field, k_slots);
+        REQUIRE(loaded.ok());
+        CHECK(loaded.value().lsn == 99);
+        CodeIndex& again = *loaded.value().index;
+        const auto snapshot = again.snapshot();
+        REQUIRE(model_of(*snapshot, code_bytes) == model);
+        for (const auto& window : snapshot->windows) {
+          CHECK(window->live == window->points);  // what was deleted is not saved
+        }
+        Model other = model;
+        change(again, other, field, random, slots, slots / 4);
+        REQUIRE(model_of(*again.snapshot(), code_bytes) == other);
+        REQUIRE(model_of(*snapshot, code_bytes) == model);
+        REQUIRE(storage->remove(file.path).ok());
+      }
+    }
+  }
+}
+
+TEST_CASE("multivector codes: a damaged file is refused, wherever it is damaged") {
+  const io_test::TemporaryFolder folder;
+  const auto storage = io::make_posix_storage();
+  const auto field = field_of(3);
+  std::mt19937_64 random(4);
+  CodeIndex index(field);
+  Model model;
+  change(index, model, field, random, 60, 200);
+  const multivector::CodeFile file{folder.path() + "/codes", 7, 2};
+  REQUIRE(multivector::write_codes(*index.snapshot(), *storage, file, 99).ok());
+  const auto content = io::read_file(*storage, file.path, UINT32_MAX).value();
+  const auto refused = [&](const multivector::CodeFile& as, const segment::Field& of,
+                           uint32_t slots) {
+    const auto loaded = multivector::load_codes(*storage, as, of, slots);
+    REQUIRE_FALSE(loaded.ok());
+    CHECK(loaded.error().code == base::Code::corruption);
+    CHECK_FALSE(multivector::check_codes(*storage, as, of, slots).ok());
+  };
+  refused({file.path, 8, 2}, field, 60);
+  refused({file.path, 7, 1}, field, 60);
+  refused(file, field, model.rbegin()->first);
+  refused(file, field_of(4), 60);
+  refused(file, field_of(3, Distance::dot, Datatype::float32, quantize::Kind::binary), 60);
+  for (int round = 0; round < 300; ++round) {
+    auto damaged = content;
+    damaged[random() % damaged.size()] ^= static_cast<std::byte>(1 + random() % 255);
+    REQUIRE(io::replace_file(*storage, file.path, damaged).ok());
+    // A version of the format that is not known is not damage.
+    REQUIRE_FALSE(multivector::load_codes(*storage, file, field, 60).ok());
+    REQUIRE_FALSE(multivector::check_codes(*storage, file, field, 60).ok());
+  }
+  for (const size_t size : {size_t{0}, size_t{100}, content.size() - 1}) {
+    REQUIRE(io::replace_file(*storage, file.path, base::Bytes(content).first(size)).ok());
+    refused(file, field, 60);
+  }
+}
+
+TEST_CASE("multivector codes: a sound checksum over points that cannot be is refused") {
+  const io_test::TemporaryFolder folder;
+  const auto storage = io::make_posix_storage();
+  const auto field = field_of(3);
+  const multivector::CodeFile file{folder.path() + "/codes", 7, 0};
+  const uint64_t code_bytes = segment::make_quantizer(field)->code_bytes();
+  const auto load = [&](std::vector<uint32_t> numbers, uint64_t points, uint64_t rows) {
+    auto writer = io::CheckedFileWriter::create(
+        *storage, file.path, {{'A', 'S', 'M', 'U', 'L', 'T', 'I', '1'}, file.owner},
+        {99, points, code_bytes << 32, static_cast<uint64_t>(quantize::Kind::scalar_int8)});
+    REQUIRE(writer.ok());
+    REQUIRE(writer.value().append(base::bytes_of(std::span<const uint32_t>(numbers))).ok());
+    REQUIRE(writer.value().append(std::vector<std::byte>(rows * code_bytes + 8)).ok());
+    REQUIRE(writer.value().finish().ok());
+    const bool loaded = multivector::load_codes(*storage, file, field, 60).ok();
+    REQUIRE(storage->remove(file.path).ok());
+    return loaded;
+  };
+  CHECK(load({4, 59, 1, 2}, 2, 3));
+  CHECK_FALSE(load({4, 4, 1, 2}, 2, 3));            // a slot twice
+  CHECK_FALSE(load({4, 60, 1, 2}, 2, 3));           // one that is not there
+  CHECK_FALSE(load({4, 59, 0, 3}, 2, 3));           // no rows
+  CHECK_FALSE(load({4, 59, 1, UINT32_MAX}, 2, 3));  // too many
+  CHECK_FALSE(load({4, 59, 1, 1}, 2, 3));           // fewer than there are
+  CHECK_FALSE(load({4, 59, 1, 2}, 61, 3));
+  CHECK_FALSE(load({4, 59, 1, 2}, UINT64_MAX / 8 + 3, 3));
 }

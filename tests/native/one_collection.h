@@ -12,8 +12,9 @@ namespace asyncstore::engine_test {
 
 struct OneCollection {
   explicit OneCollection(std::vector<segment::Field> the_fields,
-                         std::shared_ptr<storage_test::FailingStorage> the_storage = nullptr)
-      : fields(std::move(the_fields)), storage(std::move(the_storage)) {
+                         std::shared_ptr<storage_test::FailingStorage> the_storage = nullptr,
+                         const engine::Options& the_options = small_options())
+      : fields(std::move(the_fields)), storage(std::move(the_storage)), options(the_options) {
     open();
     REQUIRE(ok(store->create("c", fields)));
     collection = store->collection("c");
@@ -21,7 +22,7 @@ struct OneCollection {
   void open() {
     collection.reset();
     store.reset();
-    store = std::move(Store::open(folder / "store", small_options(), storage).value());
+    store = std::move(Store::open(folder / "store", options, storage).value());
     collection = store->collection("c");
   }
   uint64_t submit(engine::WriteJob job) {
@@ -33,6 +34,7 @@ struct OneCollection {
   storage_test::QuickFolder folder;
   std::vector<segment::Field> fields;
   std::shared_ptr<storage_test::FailingStorage> storage;
+  engine::Options options;
   std::unique_ptr<Store> store;
   std::shared_ptr<engine::Collection> collection;
 };

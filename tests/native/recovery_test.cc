@@ -83,7 +83,9 @@ TEST_CASE("recovery: derived files are rebuilt, and it is said") {
   };
   for (const Kind kind :
        {Kind{"segments", ".codes", "codes"}, Kind{"segments", ".deleted", "deleted rows"},
-        Kind{"points", ".points", "point table"}, Kind{"segments", ".rows", ""}}) {
+        Kind{"points", ".points", "point table"}, Kind{"segments", ".rows", ""},
+        Kind{"fields", ".sparse", "index of sparse vector"},
+        Kind{"fields", ".multi", "codes of multivector"}}) {
     const auto files = closed.files(closed.folder / "store", kind.part, kind.suffix);
     REQUIRE(!files.empty());
     for (size_t index = 0; index < files.size(); ++index) {

@@ -127,7 +127,7 @@ void damage(const std::string& file, How how) {
 engine::Manifest manifest_of(const std::string& folder, uint64_t identity, size_t fields) {
   const std::string path = folder + "/MANIFEST";
   const auto content = io::read_file(*g_storage, path, 1 << 20).value();
-  return engine::parse_manifest(path, content, identity, fields, 3, 1).value();
+  return engine::parse_manifest(path, content, identity, fields, 3).value();
 }
 
 // Files of the log with the places of their frames, those of an earlier life left out.
@@ -158,8 +158,8 @@ TEST_CASE("repair: a damaged file of any kind that is derived or held twice") {
   };
   for (const Kind kind :
        {Kind{"segments", ".codes"}, Kind{"segments", ".deleted"}, Kind{"points", ".points"},
-        Kind{"payload", "/tracker"}, Kind{"payload", ".done"}, Kind{"", "/MANIFEST"},
-        Kind{"", "/COLLECTION"}}) {
+        Kind{"payload", "/tracker"}, Kind{"payload", ".done"}, Kind{"fields", ".sparse"},
+        Kind{"fields", ".multi"}, Kind{"", "/MANIFEST"}, Kind{"", "/COLLECTION"}}) {
     for (const How how :
          {How::header, How::content, How::scattered, How::cut, How::empty, How::gone}) {
       CAPTURE(kind.suffix);
@@ -436,6 +436,7 @@ TEST_CASE("repair: under writes") {
                                        {"points", ".points"},
                                        {"payload", "/tracker"},
                                        {"payload", ".done"},
+                                       {"fields", ".multi"},
                                        {"", "/MANIFEST"},
                                        {"", "/COLLECTION"}}) {
       for (const auto& file : open.files(part, suffix)) {
@@ -484,14 +485,15 @@ TEST_CASE("repair: under writes") {
 
 TEST_CASE("repair: a full disk is an error, nothing is lost, and room helps") {
   const ClosedStore closed;
-  for (const std::string file :
-       {".codes.new", ".deleted", ".points", ".flush", "COLLECTION.new", "MANIFEST.new"}) {
+  for (const std::string file : {".codes.new", ".deleted", ".points", ".flush", ".multi",
+                                 "COLLECTION.new", "MANIFEST.new"}) {
     CAPTURE(file);
     OpenStore open(closed);
     for (const auto& [part, suffix] : {std::pair("segments", ".codes"),
                                        {"segments", ".deleted"},
                                        {"points", ".points"},
                                        {"payload", ".done"},
+                                       {"fields", ".multi"},
                                        {"", "/COLLECTION"},
                                        {"", "/MANIFEST"}}) {
       for (const auto& damaged : open.files(part, suffix)) {

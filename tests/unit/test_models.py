@@ -188,12 +188,6 @@ def test_all_wrong_settings_are_listed():
             for setting in (
                 {"on_disk": False},
                 {"multivector_config": MAX_SIM, "hnsw_config": m.HnswConfigDiff(m=16)},
-                {
-                    "multivector_config": MAX_SIM,
-                    "quantization_config": m.ProductQuantization(
-                        product=m.ProductQuantizationConfig(compression=m.CompressionRatio.X16)
-                    ),
-                },
                 {"multivector_config": MAX_SIM, "quantization_config": "auto"},
             )
         ),

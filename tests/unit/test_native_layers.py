@@ -22,7 +22,7 @@ MAY_USE = {
     "fields": {"filter", "text", "payload", "points", "io", "base"},
     "points": {"io", "base"},
     "segment": {"points", "index", "quantize", "io", "simd", "base"},
-    "multivector": {"segment", "quantize", "simd", "base"},
+    "multivector": {"segment", "quantize", "io", "simd", "base"},
     "engine": {
         "multivector",
         "segment",
