@@ -229,11 +229,16 @@ Status train_codes(Collection& collection, Writer& writer, uint32_t multivector,
   MultivectorIndexes& indexes = collection.multivector_indexes();
   std::optional<CodesTraining> training;
   const std::function<void()> begin = [&] {
-    indexes.begin_training(multivector);
-    training.emplace(collection, multivector, stopping);
+    if (training_due(collection, multivector)) {  // still: vectors may have been deleted
+      indexes.begin_training(multivector);
+      training.emplace(collection, multivector, stopping);
+    }
   };
   if (!writer.run(begin)) {
     return store_closed();
+  }
+  if (!training) {
+    return {};
   }
   Status status = training->train();
   if (status.ok()) {

@@ -47,7 +47,7 @@ class OrderTask final : public FilterTask {
 class FacetTask final : public FilterTask {
  public:
   FacetTask(uint64_t ticket, std::shared_ptr<Collection> collection,
-            std::shared_ptr<const filter::Filter> filter, std::string key, uint64_t limit,
+            const std::shared_ptr<const filter::Filter>& filter, std::string key, uint64_t limit,
             CompletionQueue& completions)
       : FilterTask(ticket, std::move(collection), filter, completions),
         all_(filter == nullptr),
