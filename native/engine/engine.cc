@@ -562,12 +562,13 @@ bool Engine::order(uint64_t ticket, const std::shared_ptr<Collection>& collectio
 }
 
 bool Engine::facet(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-                   std::shared_ptr<const filter::Filter> filter, std::string key, uint64_t limit) {
+                   const std::shared_ptr<const filter::Filter>& filter, std::string key,
+                   uint64_t limit) {
   if (refused(ticket, *collection)) {
     return true;
   }
-  return offer(ticket, std::make_unique<FacetTask>(ticket, collection, std::move(filter),
-                                                   std::move(key), limit, *completions_));
+  return offer(ticket, std::make_unique<FacetTask>(ticket, collection, filter, std::move(key),
+                                                   limit, *completions_));
 }
 
 bool Engine::check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim) {

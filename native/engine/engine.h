@@ -92,7 +92,7 @@ class Engine {
   bool order(uint64_t ticket, const std::shared_ptr<Collection>& collection,
              std::shared_ptr<const filter::Filter> filter, OrderTask::Wanted wanted);
   bool facet(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-             std::shared_ptr<const filter::Filter> filter, std::string key, uint64_t limit);
+             const std::shared_ptr<const filter::Filter>& filter, std::string key, uint64_t limit);
   bool check_vectors(uint64_t ticket, const float* values, uint64_t rows, uint32_t dim);
   void optimize(uint64_t ticket, const std::shared_ptr<Collection>& collection);
   void prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collection,
