@@ -39,7 +39,7 @@ from asyncstore.vectors import AnyField, MultivectorField, SparseField, VectorFi
 VectorsInput: TypeAlias = VectorParams | Mapping[str, VectorParams] | None
 
 # What graphs and codes there are.
-GRAPH_M_MIN, GRAPH_M_MAX = 4, 32
+GRAPH_M_MIN, GRAPH_M_MAX = 4, 127
 RABITQ_BITS = (1, 2, 4, 8)
 UINT32_MAX = 2**32 - 1
 

@@ -56,7 +56,7 @@ class HnswConfigDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Settings of the graph that is made of the codes of rows when they are sealed.
 
     Attributes:
-        m: Links of a row, up to twice as many at the lowest level; 0: no graph.
+        m: Links of a row, 4 to 127, up to twice as many at the lowest level; 0: no graph.
         ef_construct: Among how many near rows a row's links are chosen; also how many a search
             keeps in sight unless it says so (``hnsw_ef``).
         full_scan_threshold: From how many KB of vectors on rows get a graph; fewer are scanned.

@@ -92,7 +92,7 @@ Task::Next GroupSearch::step(Task& task, Worker& worker) {
       }
       make_groups(keys.value());
       stage_ = Stage::scan;
-      return begin_scan() ? Task::Next::again : Task::Next::done;
+      return begin_scan(worker) ? Task::Next::again : Task::Next::done;
     }
     case Stage::scan:
       if (!scan_->step()) {
@@ -152,7 +152,7 @@ void GroupSearch::put(const Candidate& hit, Group& group) const {
 
 // --- the rest of their points ---
 
-bool GroupSearch::begin_scan() {
+bool GroupSearch::begin_scan(Worker& worker) {
   if (!index_ || rows_.codes == nullptr) {
     return false;
   }
@@ -175,6 +175,7 @@ bool GroupSearch::begin_scan() {
   query_.emplace(
       GroupQuery{*rows_.codes, rows_.admitted, rows_.excluded, nearer_, request_.wanted.size});
   scan_.emplace(std::move(scanned), *query_, finder_);
+  scan_->share(worker);
   return !scanned_.empty();
 }
 

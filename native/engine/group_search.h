@@ -78,7 +78,7 @@ class GroupSearch {
   void fetch_keys();
   void make_groups(const std::vector<GroupKeysFetch::Keys>& keys);
   void put(const Candidate& hit, Group& group) const;
-  bool begin_scan();
+  bool begin_scan(Worker& worker);
   void end_scan();
   void put_scanned();
 

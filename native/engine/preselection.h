@@ -101,6 +101,8 @@ class Preselection {
   void estimates(size_t query, uint32_t segment, std::span<const uint32_t> rows, float* out) const {
     scores(queries_[query], segment).rows(rows, out);
   }
+  // Whether several threads may ask for estimates and reaches at once.
+  bool is_shareable() const { return score_.is_similarity(); }
   // What the exact similarity of a candidate is not above, but for few in a thousand.
   float reach(size_t query, const Candidate& candidate) const;
   // What its reach is not above: quicker to have, and enough for most.

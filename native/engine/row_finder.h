@@ -46,6 +46,11 @@ class RowFinder {
     }
   }
 
+  // Also finds what `other` was asked for and found to be moved.
+  void take_moved(const RowFinder& other) {
+    moved_.insert(moved_.end(), other.moved_.begin(), other.moved_.end());
+  }
+
   // When all slots were asked for, in any order and each as often as it may be: the rest of them,
   // each once, as visit(slot, place).
   template <typename Visit>

@@ -46,6 +46,18 @@ TaskQueue::Offer TaskQueue::offer(std::span<std::unique_ptr<Task>> tasks) {
   return Offer::taken;
 }
 
+void TaskQueue::offer_to_idle(std::unique_ptr<Task> task) {
+  const std::lock_guard lock(mutex_);
+  if (closed_ || !waiting_.empty() || (idle_.empty() && !lookout_.load())) {
+    return;
+  }
+  waiting_.push_back(std::move(task));
+  count_.store(waiting_.size(), std::memory_order_relaxed);
+  if (!lookout_.load()) {
+    wake_one();
+  }
+}
+
 void TaskQueue::wake_one() {
   if (!idle_.empty()) {
     idle_.back()->wake();

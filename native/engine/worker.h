@@ -40,6 +40,8 @@ class TaskQueue {
   std::unique_ptr<Task> take();
   // Without the lock: a hint for a worker that would rather not sleep yet.
   bool any_waiting() const { return count_.load(std::memory_order_relaxed) > 0; }
+  // Only if a worker has nothing to do, and to it; else the task is dropped.
+  void offer_to_idle(std::unique_ptr<Task> task);
   // A worker that is about to look out for tasks instead of sleeping; false when another does.
   // While one does, a single offer wakes nobody.
   bool begin_lookout() { return !lookout_.exchange(true); }
@@ -84,6 +86,8 @@ class Worker final : private io::Sink {
   void set_direct(bool direct);
 
   // --- for tasks ---
+  // Gives the task to another worker, if one has nothing to do.
+  void share(std::unique_ptr<Task> task) { queue_.offer_to_idle(std::move(task)); }
   // Starts reads; each lands with task.landed().
   void read(Task& task, std::span<io::ReadRequest> requests);
   SearchCounters& counters() { return counters_; }

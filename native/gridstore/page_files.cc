@@ -17,7 +17,10 @@ using base::Status;
 
 namespace {
 
-constexpr uint64_t k_step_bytes_min = 64 << 10;  // of growth; then as much again as there is
+// Growth: as much again as there is, then a sixteenth of it, so that little of the disk is taken in
+// vain; at most a file.
+constexpr uint64_t k_step_bytes_min = 64 << 10;
+constexpr uint64_t k_step_bytes_doubling = 4 << 20;
 // Files open for writing at once; more are closed and opened again when they are needed. Their
 // sources keep the kernel from forgetting a failed write in between.
 constexpr uint32_t k_files_open_max = 256;
@@ -102,8 +105,10 @@ Status PageFiles::grow(uint64_t end) {
   if (wanted <= present) {
     return {};
   }
+  const uint64_t wished = std::max(std::min(present, k_step_bytes_doubling), present / 16);
   const uint64_t step =
-      std::clamp<uint64_t>(present, std::min<uint64_t>(k_step_bytes_min, page_bytes_), page_bytes_);
+      std::clamp(base::round_up(wished, base::k_page_bytes),
+                 std::min<uint64_t>(k_step_bytes_min, page_bytes_), uint64_t{page_bytes_});
   // Up to the end of a page file and no further, unless more is needed.
   const uint64_t ahead = std::min(present + step, base::round_up(present + 1, page_bytes_));
   Status grown = allocate(std::max(wanted, ahead));

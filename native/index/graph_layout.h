@@ -49,7 +49,7 @@ namespace asyncstore::index {
 inline constexpr uint32_t k_rows_max = 1U << 31;
 inline constexpr uint32_t k_no_link = UINT32_MAX;
 inline constexpr uint32_t k_m_min = 4;
-inline constexpr uint32_t k_m_max = 32;
+inline constexpr uint32_t k_m_max = 127;  // so that the number of links of a row is a u8
 // All rows of the topmost level are looked at by one call.
 inline constexpr uint32_t k_top_rows_max = 64;
 inline constexpr uint32_t k_levels_max = 16;  // 4^15 · 64 rows are more than k_rows_max

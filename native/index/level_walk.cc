@@ -39,7 +39,9 @@ bool LevelWalk::step(const Level& level, const QuerySimilarity& query) {
   size_t unseen = 0;
   LinkBuffer buffer;
   uint32_t place = 0;
-  while (followed < k_followed_max && unseen + level.links_max() <= k_list_rows_max &&
+  // Several rows together while their links fit into one list.
+  while (followed < k_followed_max &&
+         (followed == 0 || unseen + level.links_max() <= k_list_rows_max) &&
          nearest_.take(&place)) {
     unseen += visited_.insert(level.linked(place, buffer)).size();
     ++followed;
@@ -58,9 +60,16 @@ bool LevelWalk::step(const Level& level, const QuerySimilarity& query) {
 
 void LevelWalk::push(const Level& level, const QuerySimilarity& query,
                      std::span<const uint32_t> unseen, const uint32_t* likely_next) {
-  if (unseen.empty()) {
-    return;
+  for (; unseen.size() > k_list_rows_max; unseen = unseen.subspan(k_list_rows_max)) {
+    push_some(level, query, unseen.first(k_list_rows_max), nullptr);
   }
+  if (!unseen.empty()) {
+    push_some(level, query, unseen, likely_next);
+  }
+}
+
+void LevelWalk::push_some(const Level& level, const QuerySimilarity& query,
+                          std::span<const uint32_t> unseen, const uint32_t* likely_next) {
   ASSERT(unseen.size() <= k_list_rows_max);
   std::array<uint32_t, k_list_rows_max> rows;
   for (size_t i = 0; i < unseen.size(); ++i) {
@@ -155,10 +164,7 @@ void LevelWalk::cross(const Level& level, const RowFilter& filter, Bridges& brid
 }
 
 void LevelWalk::compare_found(const Level& level, const QuerySimilarity& query) {
-  for (size_t begin = 0; begin < found_.size(); begin += k_list_rows_max) {
-    const size_t count = std::min(found_.size() - begin, size_t{k_list_rows_max});
-    push(level, query, {found_.data() + begin, count});
-  }
+  push(level, query, found_);
   found_.clear();
 }
 
@@ -166,9 +172,15 @@ void LevelWalk::compare_found(const Level& level, const QuerySimilarity& query) 
 // Returns how many are admitted.
 size_t LevelWalk::look_through(const RowFilter& filter, std::span<const uint32_t> links,
                                Bridges& bridges) {
-  if (links.empty()) {
-    return 0;
+  size_t admitted = 0;
+  for (; links.size() > k_list_rows_max; links = links.subspan(k_list_rows_max)) {
+    admitted += look_through_some(filter, links.first(k_list_rows_max), bridges);
   }
+  return links.empty() ? admitted : admitted + look_through_some(filter, links, bridges);
+}
+
+size_t LevelWalk::look_through_some(const RowFilter& filter, std::span<const uint32_t> links,
+                                    Bridges& bridges) {
   std::array<uint32_t, k_list_rows_max> admitted;
   size_t count = 0;
   const uint64_t mask = filter.admitted(links);

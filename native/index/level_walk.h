@@ -54,10 +54,12 @@ class LevelWalk {
   uint64_t ram_bytes() const;
 
  private:
-  // Compares rows that were just put into visited_. What lies apart of the links of `likely_next`,
-  // if it is given, is prefetched meanwhile.
+  // Compares rows that were just put into visited_, however many. What lies apart of the links of
+  // `likely_next`, if it is given, is prefetched meanwhile.
   void push(const Level& level, const QuerySimilarity& query, std::span<const uint32_t> unseen,
             const uint32_t* likely_next = nullptr);
+  void push_some(const Level& level, const QuerySimilarity& query, std::span<const uint32_t> unseen,
+                 const uint32_t* likely_next);
   // Of one row that is followed: rows that are not admitted, and how many were found around it.
   struct Bridges {
     std::array<uint32_t, k_bridges_max + k_list_rows_max> rows;
@@ -67,6 +69,8 @@ class LevelWalk {
   void look_around(const Level& level, const RowFilter& filter, uint32_t row, Bridges& bridges);
   void cross(const Level& level, const RowFilter& filter, Bridges& bridges);
   size_t look_through(const RowFilter& filter, std::span<const uint32_t> links, Bridges& bridges);
+  size_t look_through_some(const RowFilter& filter, std::span<const uint32_t> links,
+                           Bridges& bridges);
   void compare_found(const Level& level, const QuerySimilarity& query);
 
   NearestRows nearest_;

@@ -39,7 +39,7 @@ class Chain {
 // The nearest row that `row` is linked to and that is not ordered; k_no_link if there is none.
 uint32_t nearest_of(const Level& level, const RowSimilarity& similarity, const Chain& chain,
                     uint32_t row) {
-  std::array<uint32_t, k_list_rows_max> waiting;
+  LinkBuffer waiting;
   size_t count = 0;
   LinkBuffer buffer;
   for (const uint32_t other : level.linked(row, buffer)) {
@@ -49,8 +49,11 @@ uint32_t nearest_of(const Level& level, const RowSimilarity& similarity, const C
   if (count <= 1) {
     return count == 0 ? k_no_link : waiting[0];
   }
-  std::array<float, k_list_rows_max> similarities;
-  similarity.similarities(row, {waiting.data(), count}, similarities.data());
+  std::array<float, waiting.size()> similarities;
+  for (size_t begin = 0; begin < count; begin += k_list_rows_max) {
+    const size_t part = std::min(count - begin, size_t{k_list_rows_max});
+    similarity.similarities(row, {waiting.data() + begin, part}, similarities.data() + begin);
+  }
   size_t best = 0;
   for (size_t i = 1; i < count; ++i) {
     const bool nearer = similarities[i] > similarities[best] ||

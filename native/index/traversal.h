@@ -16,7 +16,7 @@ class Traversal {
   Traversal(const Graph& graph, const QuerySimilarity& query, const RowFilter* filter, uint32_t ef,
             LevelWalk& walk);
 
-  // Goes on until `evaluations_max` more rows were compared, or k_list_rows_max more than that;
+  // Goes on until `evaluations_max` more rows were compared, or some hundreds more than that;
   // true when it is done. Eight rows that a filter was asked of count as one. The result does not
   // depend on how it was cut into steps.
   bool step(uint32_t evaluations_max);

@@ -27,7 +27,11 @@ void PointTable::set_flag(const StableArray<uint64_t>& flags, uint32_t slot, boo
 }
 
 void PointTable::set_id(uint32_t slot, const PointId& id) {
-  ids_[slot] = {id.high, id.low};
+  ids_low_[slot] = id.low;
+  if (id.is_uuid) {
+    ids_high_[slot] = id.high;
+    has_uuids_.store(true, std::memory_order_relaxed);
+  }
   const uint64_t bit = uint64_t{1} << (slot % 64);
   auto& word = is_uuid_[slot / 64];
   const uint64_t others = word.load(std::memory_order_relaxed) & ~bit;
@@ -56,10 +60,9 @@ std::vector<uint32_t> PointTable::slots_of(std::span<const PointId> ids) const {
 }
 
 PointId PointTable::id(uint32_t slot) const {
-  const IdWords words = ids_[slot];
   const bool is_uuid =
       (is_uuid_[slot / 64].load(std::memory_order_relaxed) >> (slot % 64) & 1) != 0;
-  return {is_uuid, words.high, words.low};
+  return {is_uuid, is_uuid ? ids_high_[slot] : 0, ids_low_[slot]};
 }
 
 uint64_t PointTable::version(uint32_t slot) const {
@@ -100,7 +103,8 @@ std::vector<uint32_t> PointTable::scroll(const PointId& from, uint64_t limit) {
 uint64_t PointTable::ram_bytes() const {
   const auto lock = read_lock();
   const uint64_t slots = slot_count();
-  const uint64_t per_slot = sizeof(IdWords) + sizeof(uint64_t) * (1 + fields_);
+  const uint64_t id_words = has_uuids_.load(std::memory_order_relaxed) ? 2 : 1;
+  const uint64_t per_slot = sizeof(uint64_t) * (id_words + 1 + fields_);
   return slots * per_slot + slots / 2 + hash_.bytes() + order_.bytes() +
          lists_bytes_.load(std::memory_order_relaxed);
 }
@@ -111,8 +115,9 @@ bool PointTable::reserve(uint64_t count) {
   if (slots >= k_no_slot) {
     return false;
   }
-  bool grown = ids_.grow(slots) && versions_.grow(slots) && is_uuid_.grow(words) &&
-               is_live_.grow(words) && is_seen_.grow(words) && is_changed_.grow(words);
+  bool grown = ids_low_.grow(slots) && ids_high_.grow(slots) && versions_.grow(slots) &&
+               is_uuid_.grow(words) && is_live_.grow(words) && is_seen_.grow(words) &&
+               is_changed_.grow(words);
   for (auto& locations : locations_) {
     grown = grown && locations->grow(slots);
   }

@@ -30,8 +30,8 @@ struct PointEntry {
 // One thread (the collection's writer) changes the table. Other threads may at any time read id,
 // version and location of a slot that they hold by a view, or take `read_lock` to find ids.
 // A slot that was freed is given out again only after release() was told that no view that could
-// hold it is left. Resident: 16 bytes for the id, 8 for the version, 8 for each field, 5 to 10 for
-// the hash, ½ for flags.
+// hold it is left. Resident: 8 bytes for the id, 16 where it is a UUID, 8 for the version, 8 for
+// each field, 5 to 10 for the hash, ½ for flags.
 class PointTable {
  public:
   explicit PointTable(uint32_t fields);
@@ -125,11 +125,11 @@ class PointTable {
   std::atomic<uint64_t> live_{0};
   mutable std::shared_mutex mutex_;
 
-  struct IdWords {
-    uint64_t high;
-    uint64_t low;
-  };
-  base::StableArray<IdWords> ids_;
+  base::StableArray<uint64_t> ids_low_;
+  // Of UUIDs. Memory that is never touched takes none, so it is neither read nor written for
+  // others.
+  base::StableArray<uint64_t> ids_high_;
+  std::atomic<bool> has_uuids_{false};
   base::StableArray<std::atomic<uint64_t>> versions_;
   std::vector<std::unique_ptr<base::StableArray<std::atomic<uint64_t>>>> locations_;
   // Bits by slot, 64 a word. Only the writer changes them, under the lock; is_uuid_ is read

@@ -128,6 +128,23 @@ async def test_a_graph_finds_what_a_scan_finds(open_store, real, kind):
         assert recall(narrow, real) < recall(wide, real)
 
 
+@pytest.mark.parametrize("links", [4, 127])
+async def test_few_links_and_many(open_store, real, links):
+    graph = m.HnswConfigDiff(m=links, full_scan_threshold=10)
+    async with open_store() as store:
+        collection = await filled(store, real, "rabitq4", graph)
+        results = await found(collection, real, params(hnsw_ef=128))
+        assert_exact_scores(results, real)
+        assert recall(results, real) >= (0.99 if links == 127 else 0.9)
+    async with open_store() as store:
+        collection = await store.get_collection("packages")
+        assert await found(collection, real, params(hnsw_ef=128)) == results
+        with pytest.raises(
+            asyncstore.InvalidArgumentError, match=r"hnsw_config\.m: .* from 4 to 127"
+        ):
+            await filled(store, real, "rabitq4", m.HnswConfigDiff(m=128))
+
+
 async def test_a_graph_outlives_the_store(open_store, real):
     """The same rows, codes and links after reopening give the same results."""
     async with open_store() as store:

@@ -30,12 +30,12 @@ struct Grouped {
 
 // Points with the numbers of their groups at "k", drawn at random, so that they lie anywhere.
 struct Fixture : OneCollection {
-  Fixture() : OneCollection({field()}) {}
+  explicit Fixture(uint8_t bits = 4) : OneCollection({field(bits)}) {}
 
-  static segment::Field field() {
+  static segment::Field field(uint8_t bits) {
     segment::Field field = make_field("a", k_dim, segment::Distance::dot,
                                       segment::Datatype::float32, quantize::Kind::rabitq);
-    field.quantization.bits = 4;
+    field.quantization.bits = bits;
     return field;
   }
   uint64_t below(uint64_t limit) { return random() % limit; }
@@ -191,6 +191,11 @@ struct Fixture : OneCollection {
   std::mt19937_64 random{7};
 };
 
+// Of thousands of points some would be nearer to each other than errors of 4 bits tell.
+struct FineFixture : Fixture {
+  FineFixture() : Fixture(8) {}
+};
+
 }  // namespace
 
 TEST_CASE_FIXTURE(Fixture, "groups: one search finds all their points where an index names them") {
@@ -211,6 +216,48 @@ TEST_CASE_FIXTURE(Fixture, "groups: one search finds all their points where an i
   check({5, 3});
   check({1, 1});
   check({8, 20});
+}
+
+// Each of the two workers compares some of the points.
+TEST_CASE_FIXTURE(FineFixture, "groups: so many points that another worker takes part") {
+  constexpr uint64_t k_many = 20'000;
+  constexpr uint32_t k_groups = 40;
+  create_index();
+  build_index();
+  for (uint64_t first = 0; first < k_many; first += 1000) {
+    upsert(first, 1000, k_groups, 5);
+  }
+  SUBCASE("before sealing") {}
+  SUBCASE("after sealing") {
+    REQUIRE(ok(store->optimize(collection)));
+  }
+  SUBCASE("of several segments, with points written anew and points that are gone") {
+    REQUIRE(ok(store->optimize(collection)));
+    upsert(k_many / 2, 500, k_groups, 5);
+    for (uint64_t id = 0; id < 60; ++id) {
+      remove(id * 11);
+    }
+  }
+  // Bounds of errors hold for all but few in a thousand.
+  size_t right = 0;
+  size_t all_hits = 0;
+  for (int round = 0; round < 10; ++round) {
+    const auto drawn = query();
+    const Found found = found_in(search(request(drawn, {8, 20})));
+    const Found wanted = expected(drawn, {8, 20}, all());
+    REQUIRE(found.size() == wanted.size());
+    for (size_t group = 0; group < found.size(); ++group) {
+      REQUIRE(found[group].first == wanted[group].first);
+      const auto& ids = found[group].second;
+      REQUIRE(ids.size() == wanted[group].second.size());
+      CHECK(std::set<uint64_t>(ids.begin(), ids.end()).size() == ids.size());
+      for (const uint64_t id : wanted[group].second) {
+        right += std::count(ids.begin(), ids.end(), id);
+        ++all_hits;
+      }
+    }
+  }
+  CHECK(right >= all_hits - all_hits / 500);
 }
 
 TEST_CASE_FIXTURE(Fixture, "groups: a point is in each group of its array") {

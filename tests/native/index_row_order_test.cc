@@ -64,40 +64,43 @@ TEST_CASE("row order: few rows, and its end") {
 
 TEST_CASE("row order: a renumbered graph is the same graph") {
   const TestRows rows = TestRows::random(3000, k_dim, TestMetric::euclid, 63);
-  const auto graph = build_graph(rows);
-  std::vector<uint32_t> order(rows.count());
-  REQUIRE(order_by_nearness(*graph, rows, {}, order).ok());
-  const auto made = graph->renumbered(order);
-  REQUIRE(made.ok());
-  const Graph& other = *made.value();
-  REQUIRE(other.level_count() == graph->level_count());
-  CHECK(other.level_count() > 2);
-  std::vector<uint32_t> row_of(order.size());
-  for (uint32_t row = 0; row < order.size(); ++row) {
-    row_of[order[row]] = row;
-  }
-  LinkBuffer buffer;
-  for (uint32_t number = 0; number < graph->level_count(); ++number) {
-    const Level before = graph->level(number);
-    const Level after = other.level(number);
-    for (uint32_t place = 0; place < before.row_count(); ++place) {
-      std::vector<uint32_t> expected;
-      for (const uint32_t link : before.linked(place, buffer)) {
-        expected.push_back(row_of[before.row(link)]);
-      }
-      const uint32_t row = row_of[before.row(place)];
-      const uint32_t new_place = after.place(row);
-      REQUIRE(after.row(new_place) == row);
-      std::vector<uint32_t> found;
-      for (const uint32_t link : after.linked(new_place, buffer)) {
-        found.push_back(after.row(link));
-      }
-      REQUIRE(found == expected);
+  for (const uint32_t m : {4U, 16U, k_m_max}) {
+    CAPTURE(m);
+    const auto graph = build_graph(rows, {.m = m});
+    std::vector<uint32_t> order(rows.count());
+    REQUIRE(order_by_nearness(*graph, rows, {}, order).ok());
+    const auto made = graph->renumbered(order);
+    REQUIRE(made.ok());
+    const Graph& other = *made.value();
+    REQUIRE(other.level_count() == graph->level_count());
+    CHECK(other.level_count() > 1);
+    std::vector<uint32_t> row_of(order.size());
+    for (uint32_t row = 0; row < order.size(); ++row) {
+      row_of[order[row]] = row;
     }
+    LinkBuffer buffer;
+    for (uint32_t number = 0; number < graph->level_count(); ++number) {
+      const Level before = graph->level(number);
+      const Level after = other.level(number);
+      for (uint32_t place = 0; place < before.row_count(); ++place) {
+        std::vector<uint32_t> expected;
+        for (const uint32_t link : before.linked(place, buffer)) {
+          expected.push_back(row_of[before.row(link)]);
+        }
+        const uint32_t row = row_of[before.row(place)];
+        const uint32_t new_place = after.place(row);
+        REQUIRE(after.row(new_place) == row);
+        std::vector<uint32_t> found;
+        for (const uint32_t link : after.linked(new_place, buffer)) {
+          found.push_back(after.row(link));
+        }
+        REQUIRE(found == expected);
+      }
+    }
+    // What is written can be loaded: the links are checked then.
+    base::Region region(other.bytes().size(), false);
+    REQUIRE(region.grow(other.bytes().size()));
+    std::copy(other.bytes().begin(), other.bytes().end(), region.as<std::byte>());
+    CHECK(Graph::load(std::move(region), other.bytes().size(), "graph").ok());
   }
-  // What is written can be loaded: the links are checked then.
-  base::Region region(other.bytes().size(), false);
-  REQUIRE(region.grow(other.bytes().size()));
-  std::copy(other.bytes().begin(), other.bytes().end(), region.as<std::byte>());
-  CHECK(Graph::load(std::move(region), other.bytes().size(), "graph").ok());
 }

@@ -104,6 +104,31 @@ TEST_CASE("traversal: only admitted rows, and the nearest of them") {
   }
 }
 
+// A list of links is longer than what is compared, or asked of a filter, at once.
+TEST_CASE("traversal: as many links as a row may have") {
+  const TestRows rows = TestRows::random(5000, k_dim, TestMetric::euclid, 53);
+  const TestRows queries = TestRows::random(30, k_dim, TestMetric::euclid, 54);
+  const auto graph = build_graph(rows, {.m = k_m_max, .ef_construct = 200});
+  LinkBuffer buffer;
+  size_t most = 0;
+  for (uint32_t row = 0; row < rows.count(); ++row) {
+    most = std::max(most, graph->level(0).linked(row, buffer).size());
+  }
+  CHECK(most > k_list_rows_max);
+  CHECK(recall(*graph, rows, queries, nullptr, 100) > 0.99);
+  std::vector<bool> admits(rows.count());
+  for (uint32_t row = 0; row < rows.count(); ++row) {
+    admits[row] = row % 10 == 0;
+  }
+  const TestFilter filter(admits);
+  CHECK(recall(*graph, rows, queries, &filter, 100) > 0.97);
+  const TestQuery query(rows, queries.row(0));
+  for (const uint32_t row : found_rows(*graph, query, &filter, 100)) {
+    CHECK(filter.admits(row));
+  }
+  CHECK(found_rows(*graph, query, &filter, 50, 7) == found_rows(*graph, query, &filter, 50));
+}
+
 TEST_CASE("scan cost: a scan for few admitted rows, the graph for many") {
   CHECK(scan_is_cheaper(1'000'000, 1'000, 100));
   CHECK(scan_is_cheaper(1'000'000, 0, 100));

@@ -145,6 +145,32 @@ TEST_CASE("point table: a new point has no version and no place until it gets th
   CHECK(!table.location(again, 0).present());
 }
 
+TEST_CASE("point table: the upper half of an id takes memory where there are UUIDs") {
+  PointTable integers(1);
+  PointTable uuids(1);
+  constexpr uint64_t k_points = 1000;
+  for (uint64_t i = 0; i < k_points; ++i) {
+    write_point(integers, PointId::integer(i), 1, {0, static_cast<uint32_t>(i)});
+    write_point(uuids, {true, i + 1, i}, 1, {0, static_cast<uint32_t>(i)});
+  }
+  const uint64_t more = uuids.ram_bytes() - integers.ram_bytes();  // also what the hash has
+  CHECK(more > 7 * k_points);
+  CHECK(more < 9 * k_points);
+  // A slot that held a UUID holds an integer: nothing is left of it.
+  {
+    const auto lock = uuids.write_lock();
+    uuids.erase(uuids.find({true, 8, 7}));
+  }
+  uuids.release(new_view());
+  uuids.release(new_view());
+  write_point(uuids, PointId::integer(7), 2, {0, 7});
+  CHECK(uuids.slot_count() == k_points);
+  const uint32_t slot = uuids.find(PointId::integer(7));
+  REQUIRE(slot != k_no_slot);
+  CHECK(uuids.id(slot) == PointId::integer(7));
+  CHECK(uuids.find({true, 8, 7}) == k_no_slot);
+}
+
 TEST_CASE("point table: a slot is used again only when no view is left that could hold it") {
   PointTable table(1);
   for (uint64_t i = 0; i < 4; ++i) {
