@@ -20,8 +20,18 @@ _PAGE = 10
 
 async def upsert(call: Call[bodies.Upsert]) -> object:
     """Writes points, one by one or as columns."""
-    (result,) = await _operate(await call.collection(), [_upsert(call.body)], wait=call.wait)
-    return result
+    collection, operation = await call.collection(), _upsert(call.body).upsert
+    if isinstance(operation, m.PointsBatch):
+        (result,) = await _operate(
+            collection, [m.UpsertOperation(upsert=operation)], wait=call.wait
+        )
+        return result
+    return await collection.upsert(
+        operation.points,
+        wait=call.wait,
+        update_filter=operation.update_filter,
+        update_mode=operation.update_mode,
+    )
 
 
 async def delete(call: Call[bodies.Selector]) -> object:
@@ -31,10 +41,10 @@ async def delete(call: Call[bodies.Selector]) -> object:
 
 async def update_vectors(call: Call[bodies.UpdateVectors]) -> object:
     """Writes vectors of points that are there."""
-    (result,) = await _operate(
-        await call.collection(), [_update_vectors(call.body)], wait=call.wait
+    update = _update_vectors(call.body).update_vectors
+    return await (await call.collection()).update_vectors(
+        update.points, wait=call.wait, update_filter=update.update_filter
     )
-    return result
 
 
 async def delete_vectors(call: Call[bodies.DeleteVectors]) -> object:
