@@ -4,8 +4,11 @@
 
     app          the ASGI application: a table of endpoints, and what every request goes through
     endpoint     one endpoint: method, path, body, answer
+    parameters   what stands behind the question mark
     bodies       what requests carry, as structs
+    results      what replies carry, as far as it is no model
     replies      results as JSON
+    openapi      all that as a document, with schemas by json_schema
     failures     errors as status codes and texts
     listener     the application on a socket
     routes       the endpoints by subject

@@ -10,11 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asyncstore import Store
-from asyncstore.server import replies
+from asyncstore.server import openapi, replies
 from asyncstore.server.access import Access
 from asyncstore.server.endpoint import Endpoint, Service
 from asyncstore.server.routes import collections, legacy, points, query, service
@@ -27,6 +27,7 @@ ENDPOINTS: list[Endpoint[Any]] = [
     *collections.ENDPOINTS,
     *service.ENDPOINTS,
 ]
+ENDPOINTS.append(openapi.endpoint(ENDPOINTS))
 
 
 def create_app(store: Store) -> Starlette:
@@ -79,4 +80,14 @@ async def _no_route(request: Request, error: Exception) -> Response:
     """The path leads nowhere, or the method is another."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     text = f"{request.method} {request.url.path} is not served here"
-    return Response(replies.failure(text, 0.0), status, media_type="application/json")
+    headers = {"Allow": ", ".join(_methods(request))} if status == 405 else None
+    return Response(replies.failure(text, 0.0), status, headers, media_type="application/json")
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods by which the path is served."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+import anyio
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,9 +23,22 @@ from asyncstore.server.failures import (
     RequestError,
     failure_of,
     format_error,
-    parameter_error,
-    validation_error,
 )
+from asyncstore.server.parameters import (
+    CONSISTENCY,
+    FLAG,
+    ORDERING,
+    TIMEOUT,
+    WAIT,
+    Parameter,
+)
+
+_OF_COLLECTIONS = "/collections"
+_OF_POINTS = tuple(
+    f"/collections/{{collection_name}}/{kind}" for kind in ("points", "index", "facet")
+)
+# More than anybody waits, and no more than timers take.
+_SECONDS_MAX = 1e8
 
 _logger = logging.getLogger("asyncstore.server")
 
@@ -53,32 +67,12 @@ class Call(Generic[B]):
     def flag(self, name: str, *, default: bool) -> bool:
         """A parameter that is true or false."""
         text = self.query.get(name)
-        if text is None:
-            return default
-        if text not in ("true", "false"):
-            raise parameter_error(f"{name}: must be true or false, got {text!r}", "query")
-        return text == "true"
+        return default if text is None else Parameter(name, "", FLAG).value(text) == "true"
 
     @property
     def wait(self) -> bool:
         """Whether a write is to say that it is completed."""
         return self.flag("wait", default=False)
-
-    def check(self) -> None:
-        """Refuses parameters that every endpoint understands in the same way."""
-        timeout = self.query.get("timeout")
-        if timeout is None:
-            return
-        try:
-            seconds = int(timeout)
-        except ValueError:
-            raise parameter_error(
-                f"timeout: must be an integer, got {timeout!r}", "query"
-            ) from None
-        if seconds < 1:
-            raise validation_error(
-                f"timeout: value {seconds} invalid, must be 1 or larger", "query parameters"
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +96,7 @@ class Endpoint(Generic[B]):
         path: With variable parts in braces.
         body: The type of the JSON body; None: there is none.
         need: What a request must be allowed to do.
+        others: Parameters behind the question mark, besides those that its like have.
     """
 
     method: str
@@ -109,6 +104,17 @@ class Endpoint(Generic[B]):
     answer: Callable[[Call[B]], Awaitable[object]]
     body: type[B] | None = None
     need: Need = Need.READ
+    others: tuple[Parameter, ...] = ()
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What may stand behind the question mark; all else there is passed over."""
+        usual: tuple[Parameter, ...] = ()
+        if self.path.startswith(_OF_COLLECTIONS):
+            usual = (TIMEOUT,)
+            if self.path.startswith(_OF_POINTS):
+                usual += (WAIT, ORDERING) if self.need is Need.WRITE else (CONSISTENCY,)
+        return usual + self.others
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -123,10 +129,13 @@ class Endpoint(Generic[B]):
             if self.body is not None:
                 body = self._decoded(await _text_of(request, service.body_bytes_max))
             call = Call(service.store, request.path_params, request.query_params, body)
-            call.check()
-            result = await self.answer(call)  # type: ignore[arg-type]
+            with anyio.fail_after(self._seconds(request.query_params)):
+                result = await self.answer(call)  # type: ignore[arg-type]
         except RequestError as error:
             return _failed(error.failure, begin)
+        except TimeoutError:
+            seconds = time.perf_counter() - begin
+            return _failed(Failure(408, f"Timeout: not done after {seconds:.1f} seconds"), begin)
         except AsyncStoreError as error:
             return _failed(failure_of(error), begin)
         except Exception:
@@ -135,6 +144,16 @@ class Endpoint(Generic[B]):
         if isinstance(result, Response):
             return result
         return _json(200, replies.envelope(result, time.perf_counter() - begin))
+
+    def _seconds(self, query: Mapping[str, str]) -> float | None:
+        """Checks the parameters; how long an answer may take."""
+        values = {
+            parameter.name: parameter.value(query[parameter.name])
+            for parameter in self.parameters
+            if parameter.name in query
+        }
+        seconds = values.get("timeout")
+        return None if seconds is None else min(float(seconds), _SECONDS_MAX)
 
     def _decoded(self, text: bytes) -> Any:
         try:

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 
 from asyncstore.models import Record, ScoredPoint, SparseVector
+from asyncstore.server import results
 
 _JSON = msgspec.json.Encoder()
 
@@ -24,18 +25,18 @@ def failure(text: str, seconds: float) -> bytes:
     return _JSON.encode({"status": {"error": text}, "time": seconds})
 
 
-def record(found: Record) -> dict[str, Any]:
+def record(found: Record) -> results.Record:
     """A point as it is stored."""
-    reply: dict[str, Any] = {"id": found.id}
+    reply: results.Record = {"id": found.id}
     _add_content(reply, found)
     return reply
 
 
-def scored(found: Sequence[ScoredPoint]) -> list[dict[str, Any]]:
+def scored(found: Sequence[ScoredPoint]) -> list[results.ScoredPoint]:
     """Points that a search found."""
-    replies = []
+    replies: list[results.ScoredPoint] = []
     for point, score in zip(found, shortest([point.score for point in found]), strict=True):
-        reply: dict[str, Any] = {"id": point.id, "version": point.version, "score": score}
+        reply: results.ScoredPoint = {"id": point.id, "version": point.version, "score": score}
         _add_content(reply, point)
         replies.append(reply)
     return replies
@@ -47,7 +48,7 @@ def shortest(values: Sequence[float]) -> list[float]:
     return numbers
 
 
-def _add_content(reply: dict[str, Any], found: Record | ScoredPoint) -> None:
+def _add_content(reply: results.Record | results.ScoredPoint, found: Record | ScoredPoint) -> None:
     if found.payload is not None:
         reply["payload"] = found.payload
     if found.vector is not None:
@@ -56,7 +57,7 @@ def _add_content(reply: dict[str, Any], found: Record | ScoredPoint) -> None:
         reply["order_value"] = found.order_value
 
 
-def _vectors(vector: object) -> object:
+def _vectors(vector: object) -> Any:
     if isinstance(vector, dict):
         return {name: _vector(one) for name, one in vector.items()}
     return _vector(vector)

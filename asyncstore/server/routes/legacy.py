@@ -4,51 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
-from asyncstore.server import bodies
+from asyncstore.server import bodies, results
 from asyncstore.server.endpoint import Call, Endpoint
 from asyncstore.server.failures import format_error
 from asyncstore.server.routes.query import found, found_each, found_groups
 
 
-async def search(call: Call[bodies.Search]) -> object:
+async def search(call: Call[bodies.Search]) -> list[results.ScoredPoint]:
     """The nearest to a vector."""
     return await found(await call.collection(), _searched(call.body))
 
 
-async def search_batch(call: Call[bodies.SearchBatch]) -> object:
+async def search_batch(call: Call[bodies.SearchBatch]) -> list[list[results.ScoredPoint]]:
     """Several searches at once."""
     queries = [_searched(one) for one in call.body.searches]
     return await found_each(await call.collection(), queries)
 
 
-async def search_groups(call: Call[bodies.SearchGroups]) -> object:
+async def search_groups(call: Call[bodies.SearchGroups]) -> results.Groups:
     """The nearest to a vector, in groups."""
     return await found_groups(await call.collection(), _searched(call.body), call.body)
 
 
-async def recommend(call: Call[bodies.Recommend]) -> object:
+async def recommend(call: Call[bodies.Recommend]) -> list[results.ScoredPoint]:
     """What is like some examples and unlike others."""
     return await found(await call.collection(), _recommended(call.body))
 
 
-async def recommend_batch(call: Call[bodies.RecommendBatch]) -> object:
+async def recommend_batch(call: Call[bodies.RecommendBatch]) -> list[list[results.ScoredPoint]]:
     """Several recommendations at once."""
     return await found_each(
         await call.collection(), [_recommended(one) for one in call.body.searches]
     )
 
 
-async def recommend_groups(call: Call[bodies.RecommendGroups]) -> object:
+async def recommend_groups(call: Call[bodies.RecommendGroups]) -> results.Groups:
     """Recommendations in groups."""
     return await found_groups(await call.collection(), _recommended(call.body), call.body)
 
 
-async def discover(call: Call[bodies.Discover]) -> object:
+async def discover(call: Call[bodies.Discover]) -> list[results.ScoredPoint]:
     """What is near to a target, on the right side of pairs."""
     return await found(await call.collection(), _discovered(call.body))
 
 
-async def discover_batch(call: Call[bodies.DiscoverBatch]) -> object:
+async def discover_batch(call: Call[bodies.DiscoverBatch]) -> list[list[results.ScoredPoint]]:
     """Several discoveries at once."""
     return await found_each(
         await call.collection(), [_discovered(one) for one in call.body.searches]

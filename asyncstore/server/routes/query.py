@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 
 from asyncstore.collection import Collection
-from asyncstore.server import bodies, replies
+from asyncstore.server import bodies, replies, results
 from asyncstore.server.endpoint import Call, Endpoint
 
 _LIMIT = 10
@@ -17,23 +17,23 @@ _SAMPLE = 10
 _MATRIX_LIMIT = 3
 
 
-async def query(call: Call[bodies.Query]) -> object:
+async def query(call: Call[bodies.Query]) -> results.FoundPoints:
     """The points that a query finds."""
     return {"points": await found(await call.collection(), call.body)}
 
 
-async def query_batch(call: Call[bodies.QueryBatch]) -> object:
+async def query_batch(call: Call[bodies.QueryBatch]) -> list[results.FoundPoints]:
     """Several queries at once; the answers in their order."""
     answers = await found_each(await call.collection(), call.body.searches)
     return [{"points": points} for points in answers]
 
 
-async def query_groups(call: Call[bodies.QueryGroups]) -> object:
+async def query_groups(call: Call[bodies.QueryGroups]) -> results.Groups:
     """The best points of those that share a value."""
     return await found_groups(await call.collection(), call.body, call.body)
 
 
-async def matrix_pairs(call: Call[bodies.Matrix]) -> object:
+async def matrix_pairs(call: Call[bodies.Matrix]) -> results.MatrixPairs:
     """How near points of a sample are to each other, pair by pair."""
     found = await (await call.collection()).search_matrix_pairs(**_matrix(call.body))
     scores = replies.shortest([pair.score for pair in found.pairs])
@@ -45,7 +45,7 @@ async def matrix_pairs(call: Call[bodies.Matrix]) -> object:
     }
 
 
-async def matrix_offsets(call: Call[bodies.Matrix]) -> object:
+async def matrix_offsets(call: Call[bodies.Matrix]) -> results.MatrixOffsets:
     """The same as a sparse matrix."""
     found = await (await call.collection()).search_matrix_offsets(**_matrix(call.body))
     return {
@@ -56,7 +56,7 @@ async def matrix_offsets(call: Call[bodies.Matrix]) -> object:
     }
 
 
-async def found(collection: Collection, body: bodies.Query) -> list[dict[str, Any]]:
+async def found(collection: Collection, body: bodies.Query) -> list[results.ScoredPoint]:
     """The points that one query finds, as a reply has them."""
     points = await collection.query(body.query, offset=body.offset or 0, **_asked(body))
     return replies.scored(points)
@@ -64,9 +64,9 @@ async def found(collection: Collection, body: bodies.Query) -> list[dict[str, An
 
 async def found_each(
     collection: Collection, queries: Sequence[bodies.Query]
-) -> list[list[dict[str, Any]]]:
+) -> list[list[results.ScoredPoint]]:
     """What each of some queries finds; they are asked at once."""
-    answers: list[list[dict[str, Any]]] = [[] for _ in queries]
+    answers: list[list[results.ScoredPoint]] = [[] for _ in queries]
 
     async def one(number: int) -> None:
         answers[number] = await found(collection, queries[number])
@@ -79,7 +79,7 @@ async def found_each(
 
 async def found_groups(
     collection: Collection, body: bodies.Query, grouped: bodies.Grouped
-) -> dict[str, Any]:
+) -> results.Groups:
     """The groups of what one query finds, as a reply has them."""
     found = await collection.query_groups(
         body.query,
@@ -88,9 +88,9 @@ async def found_groups(
         with_lookup=grouped.with_lookup,
         **_asked(body),
     )
-    groups = []
+    groups: list[results.Group] = []
     for group in found:
-        reply: dict[str, Any] = {"id": group.id, "hits": replies.scored(group.hits)}
+        reply: results.Group = {"id": group.id, "hits": replies.scored(group.hits)}
         if group.lookup is not None:
             reply["lookup"] = replies.record(group.lookup)
         groups.append(reply)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse
 
+from asyncstore.server import results
 from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
 from asyncstore.version import __version__
@@ -13,7 +14,7 @@ INTERFACE_VERSION = "1.18.0"
 _COMMIT = "0" * 40
 
 
-async def title(call: Call[None]) -> Response:
+async def title(call: Call[None]) -> JSONResponse:
     """Says what answers here; without the envelope."""
     return JSONResponse(
         {
@@ -24,32 +25,32 @@ async def title(call: Call[None]) -> Response:
     )
 
 
-async def health(call: Call[None]) -> Response:
+async def health(call: Call[None]) -> PlainTextResponse:
     """The server answers."""
     return PlainTextResponse("healthz check passed")
 
 
-async def ready(call: Call[None]) -> Response:
+async def ready(call: Call[None]) -> PlainTextResponse:
     """The store is open: an application is made of an open one."""
     return PlainTextResponse("all shards are ready")
 
 
-async def issues(call: Call[None]) -> object:
+async def issues(call: Call[None]) -> results.Issues:
     """There are never any."""
     return {"issues": []}
 
 
-async def clear_issues(call: Call[None]) -> object:
+async def clear_issues(call: Call[None]) -> bool:
     """Nothing to do."""
     return True
 
 
-async def cluster(call: Call[None]) -> object:
+async def cluster(call: Call[None]) -> results.ServerCluster:
     """A server is one node."""
     return {"status": "disabled"}
 
 
-async def telemetry(call: Call[None]) -> object:
+async def telemetry(call: Call[None]) -> dict[str, object]:
     """What runs here, and how much it holds."""
     return {
         "id": call.store.path,
