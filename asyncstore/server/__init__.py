@@ -6,6 +6,7 @@
     endpoint     one endpoint: method, path, body, answer
     parameters   what stands behind the question mark
     bodies       what requests carry, as structs
+    nesting      how deeply bodies are nested
     results      what replies carry, as far as it is no model
     replies      results as JSON
     openapi      all that as a document, with schemas by json_schema

@@ -11,13 +11,9 @@ from asyncstore.bounds import Bounds
 from asyncstore.ids import ID_MAX
 from asyncstore.server.json_schema import Like, OneKey
 
-# What clients can say, much more than there may be.
-COUNT_MAX = 2**64 - 1
-
 # A negative number is of the wrong type (400), others may be out of bounds (422).
 Unsigned: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
-Limit: TypeAlias = Annotated[Unsigned, Bounds(1, COUNT_MAX)]
-Offset: TypeAlias = Annotated[Unsigned, Bounds(0, COUNT_MAX)]
+Limit: TypeAlias = Annotated[Unsigned, Bounds(1)]
 PointId: TypeAlias = Annotated[Unsigned, Bounds(0, ID_MAX)] | str
 Payload: TypeAlias = dict[str, Any]
 
@@ -229,7 +225,7 @@ class Query(Contents, kw_only=True):
     params: m.SearchParams | None = None
     score_threshold: float | None = None
     limit: Limit | None = None
-    offset: Offset | None = None
+    offset: Unsigned | None = None
     lookup_from: m.LookupLocation | None = None
 
 
@@ -251,7 +247,7 @@ class LegacyQuery(Contents, kw_only=True):
     """What the endpoints of older clients share."""
 
     limit: Limit
-    offset: Offset | None = None
+    offset: Unsigned | None = None
     filter: Filter = None
     params: m.SearchParams | None = None
     score_threshold: float | None = None

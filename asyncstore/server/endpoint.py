@@ -24,6 +24,7 @@ from asyncstore.server.failures import (
     failure_of,
     format_error,
 )
+from asyncstore.server.nesting import NESTING_MAX, is_too_deep
 from asyncstore.server.parameters import (
     CONSISTENCY,
     FLAG,
@@ -156,6 +157,8 @@ class Endpoint(Generic[B]):
         return None if seconds is None else min(float(seconds), _SECONDS_MAX)
 
     def _decoded(self, text: bytes) -> Any:
+        if is_too_deep(text):
+            raise format_error(f"nested too deeply, at most {NESTING_MAX} levels")
         try:
             return self._decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NotRequired, Required, TypeAlias
 
 import msgspec
 import numpy as np
@@ -25,6 +25,7 @@ from asyncstore.bounds import Bounds
 from asyncstore.ids import ID_MAX
 from asyncstore.models import (
     BinaryQuantization,
+    LookupLocation,
     ProductQuantization,
     QuantizationConfig,
     RabitqQuantization,
@@ -53,6 +54,9 @@ _KINDS: dict[object, Any] = {
     | BinaryQuantization
     | RabitqQuantization
 }
+# Of what is defined there collections refuse unknown keys (asyncstore/members.py): by its keys one
+# kind of condition, query or expression is told from the other.
+_CLOSED = {f"asyncstore.models.{name}" for name in ("filters", "formulas", "geo", "queries")}
 _ID = Annotated[int, Bounds(0, ID_MAX)]
 
 
@@ -95,7 +99,7 @@ class Schemas:
             return self._union(members)
         if origin is typing.Literal:
             return {"enum": list(members)}
-        if origin in (typing.NotRequired, typing.Required):
+        if origin in (NotRequired, Required):
             return self.of(members[0])
         if origin in (list, Sequence):
             return {"type": "array", "items": self.of(members[0])}
@@ -165,7 +169,10 @@ class Schemas:
             named = {field.encode_name: hints[field.name] for field in fields}
             required = [field.encode_name for field in fields if field.required]
         elif typing.is_typeddict(kind):
-            named, required = hints, sorted(kind.__required_keys__)  # type: ignore[attr-defined]
+            named = hints  # __required_keys__ knows nothing of annotations that are texts
+            required = [
+                name for name, hint in hints.items() if typing.get_origin(hint) is not NotRequired
+            ]
         else:
             raise TypeError(f"{kind!r} has no JSON schema")
         told = _attributes(about)
@@ -174,8 +181,16 @@ class Schemas:
             properties[name] = self.of(hint)
             if name in told:
                 properties[name]["description"] = told[name]
-        schema = {"description": description, "type": "object", "properties": properties}
-        return schema | ({"required": required} if required else {})
+        schema: Schema = {
+            "description": description,
+            "type": "object",
+            "properties": properties,
+        }
+        if required:
+            schema["required"] = required
+        if kind.__module__ in _CLOSED and kind is not LookupLocation:
+            schema["additionalProperties"] = False
+        return schema
 
 
 def _limits(low: float | None, high: float | None) -> Schema:

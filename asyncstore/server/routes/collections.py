@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from asyncstore import models as m
 from asyncstore.bounds import checked
 from asyncstore.models.quantization import decode_quantization
 from asyncstore.server import bodies, results
 from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
+from asyncstore.server.failures import format_error
 
 
 async def list_collections(call: Call[None]) -> results.Collections:
@@ -95,7 +98,10 @@ def _params(given: object, path: str) -> m.VectorParams:
 def _codes(given: Any) -> Any:
     if isinstance(given, str):
         return given
-    return decode_quantization(m.QuantizationConfig, given)
+    try:
+        return decode_quantization(m.QuantizationConfig, given)
+    except msgspec.ValidationError as error:
+        raise format_error(str(error)) from error
 
 
 _ONE = "/collections/{collection_name}"

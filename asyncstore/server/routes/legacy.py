@@ -17,8 +17,7 @@ async def search(call: Call[bodies.Search]) -> list[results.ScoredPoint]:
 
 async def search_batch(call: Call[bodies.SearchBatch]) -> list[list[results.ScoredPoint]]:
     """Several searches at once."""
-    queries = [_searched(one) for one in call.body.searches]
-    return await found_each(await call.collection(), queries)
+    return await found_each(call, [_searched(one) for one in call.body.searches])
 
 
 async def search_groups(call: Call[bodies.SearchGroups]) -> results.Groups:
@@ -33,9 +32,7 @@ async def recommend(call: Call[bodies.Recommend]) -> list[results.ScoredPoint]:
 
 async def recommend_batch(call: Call[bodies.RecommendBatch]) -> list[list[results.ScoredPoint]]:
     """Several recommendations at once."""
-    return await found_each(
-        await call.collection(), [_recommended(one) for one in call.body.searches]
-    )
+    return await found_each(call, [_recommended(one) for one in call.body.searches])
 
 
 async def recommend_groups(call: Call[bodies.RecommendGroups]) -> results.Groups:
@@ -50,9 +47,7 @@ async def discover(call: Call[bodies.Discover]) -> list[results.ScoredPoint]:
 
 async def discover_batch(call: Call[bodies.DiscoverBatch]) -> list[list[results.ScoredPoint]]:
     """Several discoveries at once."""
-    return await found_each(
-        await call.collection(), [_discovered(one) for one in call.body.searches]
-    )
+    return await found_each(call, [_discovered(one) for one in call.body.searches])
 
 
 def _searched(body: bodies.Search) -> bodies.Query:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import anyio
-
+from asyncstore.bounds import Bounds, check_number
 from asyncstore.collection import Collection
 from asyncstore.server import bodies, replies, results
 from asyncstore.server.endpoint import Call, Endpoint
+from asyncstore.together import all_at_once
 
 _LIMIT = 10
 _GROUP_SIZE = 3
@@ -24,7 +25,7 @@ async def query(call: Call[bodies.Query]) -> results.FoundPoints:
 
 async def query_batch(call: Call[bodies.QueryBatch]) -> list[results.FoundPoints]:
     """Several queries at once; the answers in their order."""
-    answers = await found_each(await call.collection(), call.body.searches)
+    answers = await found_each(call, call.body.searches)
     return [{"points": points} for points in answers]
 
 
@@ -63,17 +64,19 @@ async def found(collection: Collection, body: bodies.Query) -> list[results.Scor
 
 
 async def found_each(
-    collection: Collection, queries: Sequence[bodies.Query]
+    call: Call[Any], queries: Sequence[bodies.Query]
 ) -> list[list[results.ScoredPoint]]:
-    """What each of some queries finds; they are asked at once."""
+    """What each of some queries finds; many of them are asked at once."""
+    check_number(
+        len(queries), Bounds(0, call.store.config.service.max_searches_per_batch), "searches"
+    )
+    collection = await call.collection()
     answers: list[list[results.ScoredPoint]] = [[] for _ in queries]
 
     async def one(number: int) -> None:
         answers[number] = await found(collection, queries[number])
 
-    async with anyio.create_task_group() as tasks:
-        for number in range(len(queries)):
-            tasks.start_soon(one, number)
+    await all_at_once([partial(one, number) for number in range(len(queries))])
     return answers
 
 
@@ -105,10 +108,16 @@ def _asked(body: bodies.Query) -> dict[str, Any]:
         "filter": body.filter,
         "params": body.params,
         "score_threshold": body.score_threshold,
-        "limit": _LIMIT if body.limit is None else body.limit,
+        "limit": _limit(body),
         "lookup_from": body.lookup_from,
         **body.selection(payload=False),
     }
+
+
+def _limit(body: bodies.Query) -> int:
+    limit = _LIMIT if body.limit is None else body.limit
+    check_number(limit, Bounds(1), "internal.limit")
+    return limit
 
 
 def _matrix(body: bodies.Matrix) -> dict[str, Any]:
