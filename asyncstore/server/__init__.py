@@ -4,6 +4,7 @@
 
     app          the ASGI application: a table of endpoints, and what every request goes through
     endpoint     one endpoint: method, path, body, answer
+    paths        paths, as endpoints are compared with them
     parameters   what stands behind the question mark
     bodies       what requests carry, as structs
     nesting      how deeply bodies are nested

@@ -11,12 +11,12 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asyncstore import Store
 from asyncstore.server import openapi, replies
 from asyncstore.server.access import Access
 from asyncstore.server.endpoint import Endpoint, Service
+from asyncstore.server.paths import Paths
 from asyncstore.server.routes import collections, legacy, points, query, service
 
 # In the order in which a request is compared with them: the busiest first.
@@ -43,7 +43,9 @@ def create_app(store: Store) -> Starlette:
         ...         return create_app(store)
     """
     config = store.config.service
-    service = Service(store, Access.of(config), config.max_request_size_mb << 20)
+    service = Service(
+        store, Access.of(config), config.max_request_size_mb << 20, config.body_timeout_s
+    )
     routes = [
         Route(endpoint.path, _handler(endpoint, service), methods=[endpoint.method])
         for endpoint in ENDPOINTS
@@ -51,22 +53,10 @@ def create_app(store: Store) -> Starlette:
     app = Starlette(
         routes=routes,
         exception_handlers={HTTPException: _no_route},
-        middleware=[Middleware(_Trimmed)],
+        middleware=[Middleware(Paths)],
     )
     app.router.redirect_slashes = False
     return app
-
-
-class _Trimmed:
-    """Takes a slash at the end of a path for none."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].endswith("/"):
-            scope["path"] = scope["path"].rstrip("/") or "/"
-        await self._app(scope, receive, send)
 
 
 def _handler(endpoint: Endpoint[Any], service: Service) -> Callable[[Request], Awaitable[Response]]:

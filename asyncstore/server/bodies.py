@@ -15,7 +15,8 @@ from asyncstore.server.json_schema import Like, OneKey
 Unsigned: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 Limit: TypeAlias = Annotated[Unsigned, Bounds(1)]
 PointId: TypeAlias = Annotated[Unsigned, Bounds(0, ID_MAX)] | str
-Payload: TypeAlias = dict[str, Any]
+Json: TypeAlias = Any
+Payload: TypeAlias = dict[str, Json]
 
 _Dense: TypeAlias = list[float]
 _Vector: TypeAlias = _Dense | list[_Dense] | m.SparseVector
@@ -23,16 +24,16 @@ _Example: TypeAlias = _Vector | PointId
 
 # Vectors, filters, queries and selections: the collection checks them, with the path to what is
 # wrong, and takes the dicts that they are in JSON.
-Vectors: TypeAlias = Annotated[Any, Like(_Vector | dict[str, _Vector])]
-Filter: TypeAlias = Annotated[Any, Like(m.Filter | None)]
-Codes: TypeAlias = Annotated[Any, Like(m.QuantizationConfig | Literal["auto"] | None)]
-OrderBy: TypeAlias = Annotated[Any, Like(m.OrderBy | str | None)]
-WithPayload: TypeAlias = Annotated[Any, Like(m.WithPayload | None)]
-WithVector: TypeAlias = Annotated[Any, Like(bool | list[str] | None)]
-WithLookup: TypeAlias = Annotated[Any, Like(m.WithLookup | str | None)]
-QueryOf: TypeAlias = Annotated[Any, Like(m.Query | _Example | None)]
-Prefetches: TypeAlias = Annotated[Any, Like(m.Prefetch | list[m.Prefetch] | None)]
-Examples: TypeAlias = Annotated[Any, Like(list[_Example] | None)]
+Vectors: TypeAlias = Annotated[Json, Like(_Vector | dict[str, _Vector])]
+Filter: TypeAlias = Annotated[Json, Like(m.Filter | None)]
+Codes: TypeAlias = Annotated[Json, Like(m.QuantizationConfig | Literal["auto"] | None)]
+OrderBy: TypeAlias = Annotated[Json, Like(m.OrderBy | str | None)]
+WithPayload: TypeAlias = Annotated[Json, Like(m.WithPayload | None)]
+WithVector: TypeAlias = Annotated[Json, Like(bool | list[str] | None)]
+WithLookup: TypeAlias = Annotated[Json, Like(m.WithLookup | str | None)]
+QueryOf: TypeAlias = Annotated[Json, Like(m.Query | _Example | None)]
+Prefetches: TypeAlias = Annotated[Json, Like(m.Prefetch | list[m.Prefetch] | None)]
+Examples: TypeAlias = Annotated[Json, Like(list[_Example] | None)]
 
 
 class NamedVector(TypedDict):
@@ -48,13 +49,13 @@ class VectorName(TypedDict):
     name: str
 
 
-Using: TypeAlias = Annotated[Any, Like(str | VectorName | None)]
+Using: TypeAlias = Annotated[Json, Like(str | VectorName | None)]
 
 
 class CreateCollection(msgspec.Struct, kw_only=True):
     """Of ``PUT /collections/{collection_name}``."""
 
-    vectors: Annotated[Any, Like(m.VectorParams | dict[str, m.VectorParams] | None)] = None
+    vectors: Annotated[Json, Like(m.VectorParams | dict[str, m.VectorParams] | None)] = None
     sparse_vectors: dict[str, m.SparseVectorParams] | None = None
     quantization_config: Codes = None
     quantization: Codes = None
@@ -86,7 +87,7 @@ class Batch(msgspec.Struct, kw_only=True):
     """Points as columns."""
 
     ids: list[PointId]
-    vectors: Annotated[Any, Like(list[_Vector] | dict[str, list[_Vector | None]])]
+    vectors: Annotated[Json, Like(list[_Vector] | dict[str, list[_Vector | None]])]
     payloads: list[Payload | None] | None = None
 
 
@@ -166,7 +167,7 @@ class Contents(msgspec.Struct, kw_only=True):
     with_vector: WithVector = None
     with_vectors: WithVector = None
 
-    def selection(self, *, payload: bool) -> dict[str, Any]:
+    def selection(self, *, payload: bool) -> dict[str, Json]:
         """The arguments that reads take, with the endpoint's default."""
         vectors = self.with_vector if self.with_vector is not None else self.with_vectors
         return {
@@ -257,7 +258,7 @@ class LegacyQuery(Contents, kw_only=True):
 class Search(LegacyQuery, kw_only=True):
     """Of ``POST …/points/search``."""
 
-    vector: Annotated[Any, Like(_Dense | NamedVector)]
+    vector: Annotated[Json, Like(_Dense | NamedVector)]
 
 
 class SearchBatch(msgspec.Struct, kw_only=True):
@@ -300,8 +301,8 @@ class RecommendGroups(Recommend, kw_only=True):
 class Discover(LegacyQuery, kw_only=True):
     """Of ``POST …/points/discover``."""
 
-    target: Annotated[Any, Like(_Example | None)] = None
-    context: Annotated[Any, Like(list[m.ContextPair] | None)] = None
+    target: Annotated[Json, Like(_Example | None)] = None
+    context: Annotated[Json, Like(list[m.ContextPair] | None)] = None
     using: Using = None
 
 

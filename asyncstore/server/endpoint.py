@@ -33,6 +33,7 @@ from asyncstore.server.parameters import (
     WAIT,
     Parameter,
 )
+from asyncstore.server.paths import variables
 
 _OF_COLLECTIONS = "/collections"
 _OF_POINTS = tuple(
@@ -82,11 +83,13 @@ class Service:
 
     Attributes:
         body_bytes_max: What a request may carry.
+        body_timeout_s: Within which time it must have come.
     """
 
     store: Store
     access: Access
     body_bytes_max: int
+    body_timeout_s: float
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,8 @@ class Endpoint(Generic[B]):
             service.access.check(request, self.need)
             body = None
             if self.body is not None:
-                body = self._decoded(await _text_of(request, service.body_bytes_max))
-            call = Call(service.store, request.path_params, request.query_params, body)
+                body = self._decoded(await _text_of(request, service))
+            call = Call(service.store, variables(request.path_params), request.query_params, body)
             with anyio.fail_after(self._seconds(request.query_params)):
                 result = await self.answer(call)  # type: ignore[arg-type]
         except RequestError as error:
@@ -161,25 +164,35 @@ class Endpoint(Generic[B]):
             raise format_error(f"nested too deeply, at most {NESTING_MAX} levels")
         try:
             return self._decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise format_error(str(error)) from error
 
 
-async def _text_of(request: Request, bytes_max: int) -> bytes:
-    """The body, of which no more is taken in than is allowed."""
-    parts = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > bytes_max:
-            raise RequestError(413, f"Payload error: the body is larger than {bytes_max} bytes")
-        parts.append(part)
-    return b"".join(parts)
+async def _text_of(request: Request, service: Service) -> bytes:
+    """The body, of which no more is taken in than is allowed, for no longer than is allowed."""
+    bytes_max, parts, size = service.body_bytes_max, [], 0
+    told = request.headers.get("content-length", "")
+    too_large = RequestError(413, f"Payload error: the body is larger than {bytes_max} bytes")
+    if told.isdecimal() and int(told[:20]) > bytes_max:
+        raise too_large
+    with anyio.move_on_after(service.body_timeout_s):
+        async for part in request.stream():
+            size += len(part)
+            if size > bytes_max:
+                raise too_large
+            parts.append(part)
+        return b"".join(parts)
+    raise RequestError(
+        408, f"Timeout: the body has not come within {service.body_timeout_s:g} seconds"
+    )
 
 
 def _failed(failure: Failure, begin: float) -> Response:
-    return _json(failure.status, replies.failure(failure.text, time.perf_counter() - begin))
+    text = replies.failure(failure.text, time.perf_counter() - begin)
+    # The rest of a body that is not taken in must not be taken for a request.
+    headers = {"Connection": "close"} if failure.status in (408, 413) else None
+    return _json(failure.status, text, headers)
 
 
-def _json(status: int, text: bytes) -> Response:
-    return Response(text, status, media_type="application/json")
+def _json(status: int, text: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(text, status, headers, media_type="application/json")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
 import orjson
 
 from asyncstore.models import Record, ScoredPoint, SparseVector
+from asyncstore.pace import Pace
 from asyncstore.server import results
 
 _JSON = msgspec.json.Encoder()
+# Points that become JSON in one go; of more of them the event loop's other tasks take turns.
+_SLICE = 32
+
+T = TypeVar("T")
+P = TypeVar("P", Record, ScoredPoint)
 
 
 def envelope(result: object, seconds: float) -> bytes:
@@ -25,6 +31,16 @@ def failure(text: str, seconds: float) -> bytes:
     return _JSON.encode({"status": {"error": text}, "time": seconds})
 
 
+async def records(found: Sequence[Record]) -> list[results.Record]:
+    """Points as they are stored."""
+    return await _in_slices(found, lambda part: [record(one) for one in part])
+
+
+async def scored(found: Sequence[ScoredPoint]) -> list[results.ScoredPoint]:
+    """Points that a search found."""
+    return await _in_slices(found, _scored)
+
+
 def record(found: Record) -> results.Record:
     """A point as it is stored."""
     reply: results.Record = {"id": found.id}
@@ -32,8 +48,19 @@ def record(found: Record) -> results.Record:
     return reply
 
 
-def scored(found: Sequence[ScoredPoint]) -> list[results.ScoredPoint]:
-    """Points that a search found."""
+async def _in_slices(found: Sequence[P], replies_of: Callable[[Sequence[P]], list[T]]) -> list[T]:
+    """What stands for points in a reply; of many of them JSON, so that little is left to do."""
+    if len(found) <= _SLICE:
+        return replies_of(found)
+    pace, texts = Pace(), []
+    for start in range(0, len(found), _SLICE):
+        for one in replies_of(found[start : start + _SLICE]):
+            texts.append(msgspec.Raw(_JSON.encode(one)))
+            await pace.breathe()
+    return cast("list[T]", texts)
+
+
+def _scored(found: Sequence[ScoredPoint]) -> list[results.ScoredPoint]:
     replies: list[results.ScoredPoint] = []
     for point, score in zip(found, shortest([point.score for point in found]), strict=True):
         reply: results.ScoredPoint = {"id": point.id, "version": point.version, "score": score}

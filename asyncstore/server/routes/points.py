@@ -106,7 +106,7 @@ async def retrieve(call: Call[bodies.Retrieve]) -> list[results.Record]:
     """Points by their ids."""
     body = call.body
     found = await (await call.collection()).retrieve(body.ids, **body.selection(payload=True))
-    return [replies.record(one) for one in found]
+    return await replies.records(found)
 
 
 async def scroll(call: Call[bodies.Scroll]) -> results.Page:
@@ -119,7 +119,7 @@ async def scroll(call: Call[bodies.Scroll]) -> results.Page:
         order_by=body.order_by,
         **body.selection(payload=True),
     )
-    return {"points": [replies.record(one) for one in found], "next_page_offset": following}
+    return {"points": await replies.records(found), "next_page_offset": following}
 
 
 async def count(call: Call[bodies.Count]) -> results.PointsCount:

@@ -60,7 +60,7 @@ async def matrix_offsets(call: Call[bodies.Matrix]) -> results.MatrixOffsets:
 async def found(collection: Collection, body: bodies.Query) -> list[results.ScoredPoint]:
     """The points that one query finds, as a reply has them."""
     points = await collection.query(body.query, offset=body.offset or 0, **_asked(body))
-    return replies.scored(points)
+    return await replies.scored(points)
 
 
 async def found_each(
@@ -93,7 +93,7 @@ async def found_groups(
     )
     groups: list[results.Group] = []
     for group in found:
-        reply: results.Group = {"id": group.id, "hits": replies.scored(group.hits)}
+        reply: results.Group = {"id": group.id, "hits": await replies.scored(group.hits)}
         if group.lookup is not None:
             reply["lookup"] = replies.record(group.lookup)
         groups.append(reply)
