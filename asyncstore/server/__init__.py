@@ -12,7 +12,7 @@
     replies      results as JSON
     openapi      all that as a document, with schemas by json_schema
     failures     errors as status codes and texts
-    listener     the application on a socket
+    listener     the application on a socket, each connection of which is a protocol
     routes       the endpoints by subject
 """
 
