@@ -33,7 +33,7 @@ async def exists(call: Call[None]) -> results.Existence:
 async def create(call: Call[bodies.CreateCollection]) -> bool:
     """Makes one; also of no vectors at all."""
     body = call.body
-    codes = body.quantization_config or body.quantization
+    codes = body.quantization if body.quantization_config is None else body.quantization_config
     await call.store.create_collection(
         call.path["collection_name"],
         vectors=_vectors(body.vectors),

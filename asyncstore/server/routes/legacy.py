@@ -51,11 +51,14 @@ async def discover_batch(call: Call[bodies.DiscoverBatch]) -> list[list[results.
 
 
 def _searched(body: bodies.Search) -> bodies.Query:
-    vector, using = body.vector, ""
+    vector: Any = body.vector
+    using: str | None = None
     if isinstance(vector, dict):
         if not {"name", "vector"} <= vector.keys():
             raise format_error("vector: a named vector has the keys name and vector")
-        vector, using = vector["vector"], vector["name"]
+        vector, using = vector["vector"], _name(vector["name"])
+    if not isinstance(vector, list | dict):
+        raise format_error("vector: must be a list of numbers, or a named vector")
     return _query(body, {"nearest": vector}, using)
 
 
@@ -72,9 +75,12 @@ def _discovered(body: bodies.Discover) -> bodies.Query:
     return _query(body, {"discover": pairs}, _name(body.using))
 
 
-def _name(using: Any) -> Any:
+def _name(using: Any) -> str | None:
     """Of old a name, or the object that held one."""
-    return using["name"] if isinstance(using, dict) and "name" in using else using
+    name = using["name"] if isinstance(using, dict) and "name" in using else using
+    if name is not None and not isinstance(name, str):
+        raise format_error("using: must be the name of a vector")
+    return name
 
 
 def _query(body: bodies.LegacyQuery, query: object, using: Any) -> bodies.Query:
