@@ -9,6 +9,7 @@ import pytest
 import qdrant_client
 
 import asyncstore
+import asyncstore.testing
 from asyncstore.server import create_app
 
 
@@ -37,12 +38,10 @@ def served(tmp_path):
         config = {"service": service}
         async with asyncstore.open_store(tmp_path / "store", config=config) as store:
             wire = httpx.ASGITransport(app=create_app(store))
-            # The check of versions goes by a socket of its own; test_serve.py has it.
-            client = qdrant_client.AsyncQdrantClient(
-                url="http://store", transport=wire, check_compatibility=False
-            )
-            async with httpx.AsyncClient(transport=wire, base_url="http://store") as http:
+            async with (
+                asyncstore.testing.client(store) as client,
+                httpx.AsyncClient(transport=wire, base_url="http://store") as http,
+            ):
                 yield Served(store, client, http)
-            await client.close()
 
     return opening
