@@ -10,6 +10,7 @@
     nesting      how deeply bodies are nested
     results      what replies carry, as far as it is no model
     replies      results as JSON
+    counters     how many requests there were, for metrics and telemetry
     openapi      all that as a document, with schemas by json_schema
     failures     errors as status codes and texts
     listener     the application on a socket, each connection of which is a protocol

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import anyio
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from asyncstore import Collection, Store
 from asyncstore.errors import AsyncStoreError
 from asyncstore.server import replies
 from asyncstore.server.access import Access, Need
+from asyncstore.server.counters import Counters
 from asyncstore.server.failures import (
     Failure,
     RequestError,
@@ -39,6 +40,8 @@ _OF_COLLECTIONS = "/collections"
 _OF_POINTS = tuple(
     f"/collections/{{collection_name}}/{kind}" for kind in ("points", "index", "facet")
 )
+# Keys that are wrong, bodies that are too large or do not come.
+_SUSPICIOUS = {401, 403, 408, 413}
 # More than anybody waits, and no more than timers take.
 _SECONDS_MAX = 1e8
 
@@ -55,12 +58,14 @@ class Call(Generic[B]):
         path: The variable parts of the path.
         query: The parameters behind the question mark.
         body: What the request carries, of the endpoint's type.
+        counters: Of the server, until now.
     """
 
     store: Store
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: B
+    counters: Counters
 
     async def collection(self) -> Collection:
         """The collection that the path names."""
@@ -90,6 +95,7 @@ class Service:
     access: Access
     body_bytes_max: int
     body_timeout_s: float
+    counters: Counters = field(default_factory=Counters)
 
 
 @dataclass(frozen=True)
@@ -127,13 +133,30 @@ class Endpoint(Generic[B]):
     async def reply(self, service: Service, request: Request) -> Response:
         """Answers a request in the envelope; whatever goes wrong becomes one as well."""
         begin = time.perf_counter()
+        response = await self._answered(service, request, begin)
+        seconds = time.perf_counter() - begin
+        service.counters.add(self.method, self.path, response.status_code, seconds)
+        level = _level(response.status_code)
+        if _logger.isEnabledFor(level):
+            _logger.log(
+                level,
+                "method=%s route=%s status=%d ms=%.1f",
+                self.method,
+                self.path,
+                response.status_code,
+                seconds * 1e3,
+            )
+        return response
+
+    async def _answered(self, service: Service, request: Request, begin: float) -> Response:
         try:
             service.access.check(request, self.need)
             body = None
             if self.body is not None:
                 body = self._decoded(await _text_of(request, service))
-            call = Call(service.store, variables(request.path_params), request.query_params, body)
-            with anyio.fail_after(self._seconds(request.query_params)):
+            path, query = variables(request.path_params), request.query_params
+            call = Call(service.store, path, query, body, service.counters)
+            with anyio.fail_after(self._seconds(query)):
                 result = await self.answer(call)  # type: ignore[arg-type]
         except RequestError as error:
             return _failed(error.failure, begin)
@@ -142,6 +165,8 @@ class Endpoint(Generic[B]):
             return _failed(Failure(408, f"Timeout: not done after {seconds:.1f} seconds"), begin)
         except AsyncStoreError as error:
             return _failed(failure_of(error), begin)
+        except ClientDisconnect:
+            return _failed(Failure(400, "Bad request: the client has gone"), begin)
         except Exception:
             _logger.exception("%s %s failed", self.method, request.url.path)
             return _failed(Failure(500, "Service internal error: see the server's log"), begin)
@@ -185,6 +210,13 @@ async def _text_of(request: Request, service: Service) -> bytes:
     raise RequestError(
         408, f"Timeout: the body has not come within {service.body_timeout_s:g} seconds"
     )
+
+
+def _level(status: int) -> int:
+    """Of what is logged about a request: clients that may mean harm are worth a warning."""
+    if status in _SUSPICIOUS:
+        return logging.WARNING
+    return logging.DEBUG if status < 400 else logging.INFO
 
 
 def _failed(failure: Failure, begin: float) -> Response:

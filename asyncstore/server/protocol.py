@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from asyncstore.server import replies
+
+_logger = logging.getLogger("asyncstore.server")
 
 # Of path and headers together; uvicorn has no bound of its own.
 HEADERS_BYTES_MAX = 64 << 10
@@ -90,6 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: str, text: str) -> None:
         """Answers without the application, and closes the connection."""
+        _logger.warning("client=%s status=%s: %s", self.client, status.split()[0], text)
         self._stop_waiting()
         body = replies.failure(text, 0.0)
         head = (

@@ -170,3 +170,17 @@ async def test_keep_alive(tmp_path):
                 for _ in range(3):
                     await stream.send(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
                     assert (await stream.receive()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_client_that_goes_in_the_middle_of_a_body_is_no_failure_of_the_server(
+    tmp_path, caplog
+):
+    caplog.set_level("INFO", "asyncstore.server")
+    async with listening(tmp_path) as port:
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            await stream.send(COUNT + b"content-length: 100\r\n\r\n{")
+        with anyio.fail_after(20):
+            while not caplog.records:
+                await anyio.lowlevel.checkpoint()
+    (record,) = caplog.records
+    assert (record.levelname, "status=400" in record.message) == ("INFO", True)
