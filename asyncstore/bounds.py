@@ -41,7 +41,8 @@ class OutOfBoundsError(InvalidArgumentError):
         return "; ".join(f"{path}: {what}" if path else what for path, what in self.violations)
 
 
-@dataclass(frozen=True)
+# Not compared: typing would take Bounds(0, 1) for Bounds(0.0, 1.0), and messages would show it.
+@dataclass(frozen=True, eq=False)
 class Bounds:
     """The least and the greatest value of a number, both allowed; None: no limit."""
 

@@ -11,6 +11,7 @@ import qdrant_client
 import asyncstore
 import asyncstore.testing
 from asyncstore.server import create_app
+from described import check
 
 
 @dataclass
@@ -27,6 +28,21 @@ class Served:
         told = reply.json()
         assert set(told) == {"status", "time"}, told
         return reply.status_code, told["status"]["error"]
+
+
+@pytest.fixture(autouse=True)
+def described(monkeypatch):
+    """Whatever is answered by 200 is held against the server's description."""
+    handle = httpx.ASGITransport.handle_async_request
+
+    async def checked(transport, request):
+        body = await request.aread()
+        response = await handle(transport, request)
+        path = request.url.raw_path.decode()
+        check(request.method, path, response.status_code, body, await response.aread())
+        return response
+
+    monkeypatch.setattr(httpx.ASGITransport, "handle_async_request", checked)
 
 
 @pytest.fixture

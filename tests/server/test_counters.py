@@ -25,6 +25,8 @@ async def test_metrics_and_telemetry_count_replies_by_endpoint_and_status(served
         assert f'rest_responses_total{{{count},status="404"}} 1' in lines
         assert "collections_total 1" in lines
         assert f'collection_points{{id="{name}"}} 2' in lines
+        await s.http.put("/collections/a%0Ab%27", json={})
+        assert 'collection_points{id="a\\nb\'"} 0\n' in (await s.http.get("/metrics")).text
         assert "# HELP app_info information about qdrant server" in lines
         assert re.search(r'^app_info\{name="qdrant",version="[\d.]+"\} 1$', reply.text, re.M)
 

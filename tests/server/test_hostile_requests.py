@@ -8,9 +8,8 @@ import pytest
 from api_fuzzer import WRONG
 from asyncstore.server.app import ENDPOINTS
 from asyncstore.server.nesting import NESTING_MAX, is_too_deep
-from asyncstore.server.openapi import document
+from described import DOCUMENT
 
-DOCUMENT = json.loads(json.dumps(document(ENDPOINTS)))
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body is not None]
 OF_COLLECTION = [endpoint for endpoint in ENDPOINTS if "{collection_name}" in endpoint.path]
 SEARCHES = [endpoint for endpoint in WITH_BODY if endpoint.path.endswith("/batch")]

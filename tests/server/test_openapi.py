@@ -1,7 +1,6 @@
 """What the server says of itself: all that it answers, and nothing else."""
 
 import itertools
-import json
 
 import anyio
 import httpx
@@ -13,10 +12,9 @@ import asyncstore
 from api_fuzzer import Fuzzer, operations, spoiled
 from asyncstore.server import create_app
 from asyncstore.server.app import ENDPOINTS
-from asyncstore.server.openapi import document
+from described import DOCUMENT
 
 REQUESTS = 8
-DOCUMENT = json.loads(json.dumps(document(ENDPOINTS)))
 
 
 def every(tree):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from starlette.responses import JSONResponse, PlainTextResponse
 
+from asyncstore.errors import CollectionNotFoundError, CorruptionError
 from asyncstore.server import results
 from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
@@ -65,8 +68,10 @@ async def metrics(call: Call[None]) -> PlainTextResponse:
         "# TYPE collection_points gauge",
     ]
     for name in names:
-        points = (await call.store.get_collection(name)).statistics().points
-        lines.append(f'collection_points{{id="{_label(name)}"}} {points}')
+        # One that is damaged, or was deleted meanwhile, is counted as a collection alone.
+        with suppress(CorruptionError, CollectionNotFoundError):
+            points = (await call.store.get_collection(name)).statistics().points
+            lines.append(f'collection_points{{id="{_label(name)}"}} {points}')
     lines += [
         "# HELP rest_responses_total number of replies",
         "# TYPE rest_responses_total counter",
