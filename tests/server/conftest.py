@@ -30,7 +30,7 @@ class Served:
         return reply.status_code, told["status"]["error"]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def described(monkeypatch):
     """Whatever is answered by 200 is held against the server's description."""
     handle = httpx.ASGITransport.handle_async_request
@@ -46,7 +46,7 @@ def described(monkeypatch):
 
 
 @pytest.fixture
-def served(tmp_path):
+def served(tmp_path, described):
     """Opens the server's store; to be entered by the test itself."""
 
     @asynccontextmanager
