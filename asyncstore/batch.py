@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncstore.bounds import OutOfBoundsError
 from asyncstore.engine import WRITE_BYTES_MAX, WRITE_POINTS_MAX
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.ids import LIST_IDS_MAX, Ids, IdsInput, point_ids
@@ -228,9 +229,8 @@ async def _batch_of_vectors(
         vector = point.vector
         by_name = vector if isinstance(vector, Mapping) else {UNNAMED: vector}
         if not by_name and kind is PointVectors:
-            raise InvalidArgumentError(
-                f"points[{row}].vector: must specify vectors to update for point"
-            )
+            what = "must specify vectors to update for point"
+            raise OutOfBoundsError((f"points[{row}].vector", what))
         for name, of_name in by_name.items():
             await columns.put(row, find_field(fields, name), of_name, pace)
         await pace.breathe()

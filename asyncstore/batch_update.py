@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from asyncstore import models as m
 from asyncstore.batch import batch_of_arrays, batch_of_points, batch_of_vectors
-from asyncstore.errors import InvalidArgumentError
+from asyncstore.bounds import OutOfBoundsError
+from asyncstore.errors import DimensionMismatchError, InvalidArgumentError
 from asyncstore.filter import lower
 from asyncstore.operation import ChangePayload, Delete, DeleteVectors, Operation, SetVectors, Upsert
 from asyncstore.pace import Pace
@@ -32,8 +33,20 @@ async def checked_operations(
         try:
             checked.append(await _checked_operation(operation, fields, pace))
         except InvalidArgumentError as error:
-            raise type(error)(f"operations[{index}]: {error}") from error
+            raise _within(error, f"operations[{index}]") from error
     return checked
+
+
+def _within(error: InvalidArgumentError, place: str) -> InvalidArgumentError:
+    """The error of one operation as that of them all."""
+    match error:
+        case OutOfBoundsError(violations=violations):
+            return OutOfBoundsError(
+                *((f"{place}: {path}" if path else place, what) for path, what in violations)
+            )
+        case DimensionMismatchError(expected=expected, got=got):
+            return DimensionMismatchError(f"{place}: {error}", expected=expected, got=got)
+    return InvalidArgumentError(f"{place}: {error}")
 
 
 async def _checked_operation(

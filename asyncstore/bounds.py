@@ -25,7 +25,24 @@ from asyncstore.errors import InvalidArgumentError
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+class OutOfBoundsError(InvalidArgumentError):
+    """Values of the right types that break bounds, told from other errors by the server alone.
+
+    Attributes:
+        violations: Path and sentence of each; an empty path where there is none.
+    """
+
+    def __init__(self, *violations: tuple[str, str]) -> None:
+        """The message lists them all."""
+        super().__init__(*violations)
+        self.violations = violations
+
+    def __str__(self) -> str:
+        return "; ".join(f"{path}: {what}" if path else what for path, what in self.violations)
+
+
+# Not compared: typing would take Bounds(0, 1) for Bounds(0.0, 1.0), and messages would show it.
+@dataclass(frozen=True, eq=False)
 class Bounds:
     """The least and the greatest value of a number, both allowed; None: no limit."""
 
@@ -68,7 +85,8 @@ def checked(
         dec_hook: msgspec's, for the types it does not know.
 
     Raises:
-        InvalidArgumentError: A type is wrong, or at least one number is out of bounds.
+        InvalidArgumentError: A type is wrong; or at least one number is out of bounds, and then it
+            is an ``OutOfBoundsError``.
     """
     plain: object = None
     try:
@@ -76,9 +94,9 @@ def checked(
         converted = msgspec.convert(plain, expected, strict=not lax, dec_hook=dec_hook)
     except (msgspec.ValidationError, NotImplementedError) as error:
         raise InvalidArgumentError(_type_sentence(str(error), plain, expected, path)) from error
-    violations = [f"{where}: {what}" for where, what in _violations(converted, path)]
+    violations = list(_violations(converted, path))
     if violations:
-        raise InvalidArgumentError("; ".join(violations))
+        raise OutOfBoundsError(*violations)
     return converted
 
 
@@ -94,7 +112,7 @@ def check_number(value: object, bounds: Bounds, path: str, *, integer: bool = Tr
         raise InvalidArgumentError(f"{path}: must be {wanted}, got {value!r}")
     violation = bounds.violation(typing.cast(float, value))
     if violation is not None:
-        raise InvalidArgumentError(f"{path}: {violation}")
+        raise OutOfBoundsError((path, violation))
 
 
 def _plain_number(value: object) -> object:

@@ -92,13 +92,27 @@ class StorageConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The HTTP server; an embedded store does not look at it."""
+    """The HTTP server; an embedded store does not look at it.
+
+    Attributes:
+        host: The address that it listens at; another than the loopback needs an ``api_key``.
+        http_port: The port; 0 lets the system choose.
+        api_key: Whoever has it may do everything; None: everybody may.
+        read_only_api_key: Whoever has it may read.
+        max_request_size_mb: MiB that the body of a request may have.
+        max_searches_per_batch: Searches that one request may carry.
+        body_timeout_s: Seconds within which a request must have been received.
+        max_connections: Connections at once; those beyond are told that there are too many.
+    """
 
     host: str = "127.0.0.1"
     http_port: Annotated[int, Bounds(0, 65535)] = 6333
     api_key: str | None = None
     read_only_api_key: str | None = None
     max_request_size_mb: Annotated[int, Bounds(1)] = 32
+    max_searches_per_batch: Annotated[int, Bounds(1)] = 10_000
+    body_timeout_s: Annotated[float, Bounds(0.01)] = 60.0
+    max_connections: Annotated[int, Bounds(1)] = 1024
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@
 
     AsyncStoreError
     ├── InvalidArgumentError (ValueError)
-    │   └── DimensionMismatchError
+    │   └── DimensionMismatchError   .expected, .got
     ├── NotFoundError (LookupError)
     │   ├── CollectionNotFoundError
     │   └── PointNotFoundError
@@ -51,7 +51,20 @@ class InvalidArgumentError(AsyncStoreError, ValueError):
 
 
 class DimensionMismatchError(InvalidArgumentError):
-    """A vector has another number of dimensions than the collection's."""
+    """A vector has another number of dimensions than the collection's.
+
+    Attributes:
+        expected: Dimensions of the collection's vectors; None where that is not known.
+        got: Dimensions of the vector.
+    """
+
+    def __init__(
+        self, message: str, *, expected: int | None = None, got: int | None = None
+    ) -> None:
+        """Keeps both numbers beside the message."""
+        super().__init__(message)
+        self.expected = expected
+        self.got = got
 
 
 class NotFoundError(AsyncStoreError, LookupError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from asyncstore.bounds import checked
+from asyncstore.bounds import OutOfBoundsError, checked
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.models import (
     BoolIndexParams,
@@ -73,10 +73,8 @@ class FieldSchema:
             lookup = params.lookup is not False
             range_ = params.range is not False
         if not lookup and not range_:
-            raise InvalidArgumentError(
-                "field_schema: Validation error: the 'lookup' and 'range' capabilities can't be "
-                "both disabled"
-            )
+            what = "the 'lookup' and 'range' capabilities can't be both disabled"
+            raise OutOfBoundsError(("field_schema", f"Validation error: {what}"))
         text = None
         if kind == "text":
             of_text = params if isinstance(params, TextIndexParams) else None

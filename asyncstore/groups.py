@@ -117,7 +117,8 @@ class Groups(Queries):
         check_number(limit, Bounds(1), "limit")
         check_number(group_size, Bounds(1), "group_size")
         contents = Contents(
-            self._wanted(with_vectors) if with_vectors else (), payload_selection(with_payload)
+            self._wanted(with_vectors),
+            payload_selection(with_payload),
         )
         lookup = None if with_lookup is None else self._lookup(with_lookup)
         given = Prefetch(

@@ -14,7 +14,7 @@ from typing import TypeVar, get_args
 
 import msgspec
 
-from asyncstore.bounds import checked
+from asyncstore.bounds import OutOfBoundsError, checked
 from asyncstore.errors import InvalidArgumentError
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -76,7 +76,7 @@ def text_of(value: object, path: str) -> str:
 def finite(value: float, path: str) -> float:
     """Returns ``value``; raises where it is infinite."""
     if math.isinf(value):
-        raise InvalidArgumentError(f"{path}: value {value} invalid, must be finite")
+        raise OutOfBoundsError((path, f"value {value} invalid, must be finite"))
     return float(value)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncstore.bounds import OutOfBoundsError
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.models import SparseVector
 from asyncstore.pace import Pace
@@ -114,10 +115,8 @@ async def rows_of(vector: object, field: MultivectorField, where: str, pace: Pac
     sizes = [len(row) for row in rows if isinstance(row, Sequence | np.ndarray)]
     if sizes and sizes != [sizes[0]] * len(sizes) and 0 not in sizes:
         other = next(size for size in sizes if size != sizes[0])
-        raise InvalidArgumentError(
-            f"{where}: all vectors must have the same dimension, found vector with dimension "
-            f"{other}"
-        )
+        what = f"all vectors must have the same dimension, found vector with dimension {other}"
+        raise OutOfBoundsError((where, what))
     _check_shape((len(rows), min(sizes, default=field.dim)), field, where)
     matrix = np.empty((len(rows), field.dim), np.float32)
     for number, row in enumerate(rows):
@@ -132,9 +131,9 @@ def _check_shape(shape: tuple[int, ...], field: MultivectorField, where: str) ->
         raise InvalidArgumentError(f"{where}: must have the shape (rows, dim), got {shape}")
     rows, dim = shape
     if rows == 0:
-        raise InvalidArgumentError(f"{where}: multi vector must not be empty")
+        raise OutOfBoundsError((where, "multi vector must not be empty"))
     if dim == 0:
-        raise InvalidArgumentError(f"{where}: all vectors must be non-empty")
+        raise OutOfBoundsError((where, "all vectors must be non-empty"))
     field.check_dim(dim, f"{where}: ")
     if rows * dim > ELEMENTS_MAX:
         raise InvalidArgumentError(

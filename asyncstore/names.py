@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from asyncstore.bounds import OutOfBoundsError
 from asyncstore.errors import InvalidArgumentError
 
 NAME_CHARACTERS_MAX = 255
+_PATH = "collection_name"
 # "/" and NUL are refused wherever a name is given, the others when a collection is created.
 _FORBIDDEN_ANYWHERE = "/\0"
 _FORBIDDEN_AT_CREATION = '<>:"/\\|?*\0\x1f'
@@ -30,20 +32,17 @@ def check_new_name(name: object) -> str:
 
 def _checked(name: object, forbidden: str) -> str:
     if not isinstance(name, str):
-        raise InvalidArgumentError(f"collection_name: must be text, got {name!r}")
+        raise InvalidArgumentError(f"{_PATH}: must be text, got {name!r}")
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX:
-        raise InvalidArgumentError(
-            f"collection_name: value {name!r} invalid, "
-            f"must be from 1 to {NAME_CHARACTERS_MAX} characters"
+        raise OutOfBoundsError(
+            (_PATH, f"value {name!r} invalid, must be from 1 to {NAME_CHARACTERS_MAX} characters")
         )
     for character in forbidden:
         if character in name:
             shown = character if character.isprintable() else f"\\x{ord(character):02x}"
-            raise InvalidArgumentError(
-                f'collection_name: collection name cannot contain "{shown}" char'
-            )
+            raise OutOfBoundsError((_PATH, f'collection name cannot contain "{shown}" char'))
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        raise InvalidArgumentError(f"collection_name: {name!r} is not valid Unicode") from error
+        raise InvalidArgumentError(f"{_PATH}: {name!r} is not valid Unicode") from error
     return name

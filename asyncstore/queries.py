@@ -95,7 +95,7 @@ class Queries(Hits):
         """
         selection = payload_selection(with_payload)
         check_offset(offset)
-        contents = Contents(self._wanted(with_vectors) if with_vectors else (), selection)
+        contents = Contents(self._wanted(with_vectors), selection)
         pace = Pace()
         given = Prefetch(
             prefetch=prefetch,  # type: ignore[arg-type]

@@ -293,7 +293,7 @@ class Reads(Handle):
         threshold = check_threshold(score_threshold)
         plan = SearchPlan.of(params)
         field = find_field(self._fields, using, "using")
-        contents = Contents(self._wanted(with_vectors) if with_vectors else (), selection)
+        contents = Contents(self._wanted(with_vectors), selection)
         lowered = None if filter is None else await lower_reading(filter, self._fields, Pace())
         query: Matrix | SparseArrays | MultivectorArrays
         match field:

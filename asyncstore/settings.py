@@ -12,7 +12,7 @@ from typing import Required, TypeAlias, TypedDict
 import msgspec
 
 from asyncstore.automatic import AUTO, automatic_codes
-from asyncstore.bounds import checked
+from asyncstore.bounds import OutOfBoundsError, checked
 from asyncstore.engine import NativeField, available_memory_bytes, translating
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.models import (
@@ -251,16 +251,16 @@ def _checked_vectors(vectors: VectorsInput) -> dict[str, VectorParams]:
             f"vectors: must be a VectorParams or a dict of them, got {vectors!r}"
         )
     checked_vectors: dict[str, VectorParams] = {}
-    violations: list[str] = []
+    violations: list[tuple[str, str]] = []
     for name, params in vectors.items():
         if not isinstance(name, str):
             raise InvalidArgumentError(f"vectors: a vector's name must be text, got {name!r}")
         try:
             checked_vectors[name] = _checked_params(params, f"vectors.{name}")
-        except InvalidArgumentError as error:
-            violations.append(str(error))
+        except OutOfBoundsError as error:
+            violations += error.violations
     if violations:
-        raise InvalidArgumentError("; ".join(violations))
+        raise OutOfBoundsError(*violations)
     return checked_vectors
 
 
@@ -324,9 +324,8 @@ def _checked_graph(value: object, path: str) -> HnswConfigDiff | None:
         return None
     graph = checked(value, HnswConfigDiff, path)
     if graph.m is not None and graph.m != 0 and not GRAPH_M_MIN <= graph.m <= GRAPH_M_MAX:
-        raise InvalidArgumentError(
-            f"{path}.m: value {graph.m} invalid, must be 0 or from {GRAPH_M_MIN} to {GRAPH_M_MAX}"
-        )
+        limit = f"must be 0 or from {GRAPH_M_MIN} to {GRAPH_M_MAX}"
+        raise OutOfBoundsError((f"{path}.m", f"value {graph.m} invalid, {limit}"))
     if graph.on_disk:
         raise UnsupportedError(f"{path}.on_disk: true is not supported, a graph is kept in memory")
     if graph.payload_m:
@@ -364,9 +363,8 @@ def _refuse_unsupported_codes(quantization: QuantizationConfig | None, path: str
         case RabitqQuantization(rabitq=inner):
             kind = "rabitq"
             if inner.bits not in RABITQ_BITS:
-                raise InvalidArgumentError(
-                    f"{path}.rabitq.bits: value {inner.bits} invalid, must be 1, 2, 4 or 8"
-                )
+                what = f"value {inner.bits} invalid, must be 1, 2, 4 or 8"
+                raise OutOfBoundsError((f"{path}.rabitq.bits", what))
         case ProductQuantization(product=inner):
             kind = "product"
         case BinaryQuantization(binary=inner):

@@ -13,6 +13,7 @@ import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncstore.bounds import OutOfBoundsError
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.models import SparseVector
 from asyncstore.pace import LIST_ELEMENTS_MAX, Pace
@@ -118,9 +119,8 @@ async def elements_of(vector: object, where: str, pace: Pace) -> tuple[Indices, 
     indices = _checked_indices(await _array_of(given[0], f"{where}.indices", pace), where)
     values = _checked_values(await _array_of(given[1], f"{where}.values", pace), where)
     if len(values) != len(indices):
-        raise InvalidArgumentError(
-            f"{where}.values: must be the same length as indices, {len(indices)}, got {len(values)}"
-        )
+        what = f"must be the same length as indices, {len(indices)}, got {len(values)}"
+        raise OutOfBoundsError((f"{where}.values", what))
     if len(indices) > ELEMENTS_MAX:
         raise InvalidArgumentError(
             f"{where}: has {len(indices)} elements, at most {ELEMENTS_MAX} are possible"
@@ -183,9 +183,8 @@ def _sorted(indices: Indices, values: Values, where: str) -> tuple[Indices, Valu
     indices, values = indices[order], values[order]
     same = indices[1:] == indices[:-1]
     if same.any():
-        raise InvalidArgumentError(
-            f"{where}.indices: must be unique, {indices[int(np.argmax(same))]} is there twice"
-        )
+        what = f"must be unique, {indices[int(np.argmax(same))]} is there twice"
+        raise OutOfBoundsError((f"{where}.indices", what))
     return indices, values
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asyncstore.bounds import OutOfBoundsError
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.members import text_of
 from asyncstore.models import StopwordsSet, TextIndexParams, TokenizerType
@@ -29,16 +30,12 @@ def native_text(params: TextIndexParams) -> NativeText:
     most = params.max_token_len
     if tokenizer is TokenizerType.PREFIX:
         if most is not None and most > _PREFIX_LEN_MAX:
-            raise InvalidArgumentError(
-                f"field_schema.max_token_len: value {most} invalid, must be {_PREFIX_LEN_MAX} or "
-                "smaller with the tokenizer prefix"
-            )
+            limit = f"must be {_PREFIX_LEN_MAX} or smaller with the tokenizer prefix"
+            raise OutOfBoundsError(("field_schema.max_token_len", f"value {most} invalid, {limit}"))
         most = _PREFIX_LEN_MAX if most is None else most
     if most is not None and least > most:
-        raise InvalidArgumentError(
-            f"field_schema.min_token_len: value {least} invalid, must be {most} or smaller, as no "
-            "token may be longer"
-        )
+        limit = f"must be {most} or smaller, as no token may be longer"
+        raise OutOfBoundsError(("field_schema.min_token_len", f"value {least} invalid, {limit}"))
     return (
         tokenizer.value,
         least,

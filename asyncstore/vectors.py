@@ -14,6 +14,7 @@ from typing import NoReturn, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncstore.bounds import OutOfBoundsError
 from asyncstore.errors import DimensionMismatchError, InvalidArgumentError
 from asyncstore.models import SparseVector
 from asyncstore.pace import ARRAY_ELEMENTS_MAX, LIST_ELEMENTS_MAX, Pace
@@ -39,12 +40,14 @@ class _SizedField:
     def check_dim(self, dim: int, where: str) -> None:
         """Raises unless a vector has as many dimensions as the collection's."""
         if dim == 0:
-            raise InvalidArgumentError(f"{where}dense vector must not be empty")
+            raise OutOfBoundsError((where.removesuffix(": "), "dense vector must not be empty"))
         if dim != self.dim:
             vector = f"vector '{self.name}'" if self.name else "vector"
             raise DimensionMismatchError(
                 f"{where}{vector} has {dim} dimensions, "
-                f"collection '{self.collection}' has {self.dim}"
+                f"collection '{self.collection}' has {self.dim}",
+                expected=self.dim,
+                got=dim,
             )
 
 

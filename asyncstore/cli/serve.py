@@ -47,7 +47,7 @@ async def serve(
     from asyncstore.server.listener import Listener
 
     async with open_store(folder, config=settings) as opened:
-        listener = Listener(create_app(opened), host, port)
+        listener = Listener(create_app(opened), host, port, settings.service)
         output.console.print(f"http://{host}:{port} serves {folder}; Ctrl-C ends it")
         await listener.serve_until_signal()
     return 0

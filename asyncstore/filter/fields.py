@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asyncstore.bounds import OutOfBoundsError
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter.match import match_test
 from asyncstore.filter.ranges import count_test, range_test
@@ -42,7 +43,7 @@ async def field_tests(condition: FieldCondition, path: str, pace: Pace) -> list[
     if condition.is_null is not None:
         tests.append(("is_null", _flag(condition.is_null, f"{path}.is_null")))
     if not tests:
-        raise InvalidArgumentError(f"{path}: At least one field condition must be specified")
+        raise OutOfBoundsError((path, "At least one field condition must be specified"))
     return tests
 
 

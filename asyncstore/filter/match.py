@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import numpy as np
 
-from asyncstore.bounds import Bounds
+from asyncstore.bounds import Bounds, OutOfBoundsError
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter.long import Values
 from asyncstore.members import list_of, shown, struct_of, text_of
@@ -90,7 +90,7 @@ def _scalar(value: object, path: str) -> bool | int | str:
 def _integer(value: int | np.integer, path: str) -> int:
     violation = _INT64.violation(int(value))
     if violation is not None:
-        raise InvalidArgumentError(f"{path}: {violation}")
+        raise OutOfBoundsError((path, violation))
     return int(value)
 
 

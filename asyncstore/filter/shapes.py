@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from asyncstore.bounds import checked
-from asyncstore.errors import InvalidArgumentError
+from asyncstore.bounds import OutOfBoundsError, checked
 from asyncstore.members import finite, leaf_of, list_of, struct_of
 from asyncstore.models import GeoBoundingBox, GeoLineString, GeoPoint, GeoPolygon, GeoRadius
 from asyncstore.pace import Pace
@@ -55,18 +54,15 @@ async def polygon_test(value: object, path: str, pace: Pace) -> NativeTest:
 async def _ring(value: object, path: str, pace: Pace) -> list[Place]:
     points = list_of(struct_of(value, GeoLineString, path).points, f"{path}.points", "points")
     if len(points) < RING_POINTS_MIN:
-        raise InvalidArgumentError(
-            f"{path}.points: a ring has at least {RING_POINTS_MIN} points, got {len(points)}"
-        )
+        what = f"a ring has at least {RING_POINTS_MIN} points, got {len(points)}"
+        raise OutOfBoundsError((f"{path}.points", what))
     ring: list[Place] = []
     for index, point in enumerate(points):
         ring.append(_place(point, f"{path}.points[{index}]"))
         await pace.breathe()
     if ring[0] != ring[-1]:
-        raise InvalidArgumentError(
-            f"{path}.points: the last point of a ring must be its first one, {ring[0]}, "
-            f"got {ring[-1]}"
-        )
+        what = f"the last point of a ring must be its first one, {ring[0]}, got {ring[-1]}"
+        raise OutOfBoundsError((f"{path}.points", what))
     return ring
 
 

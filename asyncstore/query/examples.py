@@ -150,7 +150,9 @@ class _RowExamples(Examples):
             raise DimensionMismatchError(
                 f"{path}: the vector of point {example} in '{self._source.field.collection}' has "
                 f"{vector.shape[-1]} dimensions, collection '{self._field.collection}' has "
-                f"{self._field.dim}"
+                f"{self._field.dim}",
+                expected=self._field.dim,
+                got=vector.shape[-1],
             )
         return vector
 

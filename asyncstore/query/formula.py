@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import msgspec
 import numpy as np
 
-from asyncstore.bounds import Bounds, check_number
+from asyncstore.bounds import Bounds, OutOfBoundsError, check_number
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import CONDITION_KEYS, CONDITIONS, lower_condition
 from asyncstore.filter.ranges import microseconds
@@ -311,13 +311,12 @@ def _shape_of(fall: DecayParamsExpression, key: str, path: str) -> tuple[float, 
     """The scale and the midpoint of a decay."""
     scale = 1.0 if fall.scale is None else _number(fall.scale, f"{path}.scale")
     if scale <= 0:
-        raise InvalidArgumentError(f"{path}.scale: value {fall.scale} invalid, must be above 0")
+        raise OutOfBoundsError((f"{path}.scale", f"value {fall.scale} invalid, must be above 0"))
     midpoint = 0.5 if fall.midpoint is None else _number(fall.midpoint, f"{path}.midpoint")
     check_number(midpoint, Bounds(0, 1), f"{path}.midpoint", integer=False)
     if key != "lin_decay" and midpoint in (0, 1):
-        raise InvalidArgumentError(
-            f"{path}.midpoint: value {fall.midpoint} invalid, must be above 0 and below 1"
-        )
+        what = f"value {fall.midpoint} invalid, must be above 0 and below 1"
+        raise OutOfBoundsError((f"{path}.midpoint", what))
     return scale, midpoint
 
 

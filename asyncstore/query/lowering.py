@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from asyncstore.bounds import OutOfBoundsError
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.members import list_of, shown, struct_of
 from asyncstore.models import (
@@ -131,7 +132,7 @@ async def _recommend(given: RecommendInput, examples: Examples, pace: Pace, path
             examples.add(one, f"{path}.{name}[{index}]")
     positives = 0 if given.positive is None else len(given.positive)
     if len(examples) == 0:
-        raise InvalidArgumentError(f"{path}: must have at least one positive or negative example")
+        raise OutOfBoundsError((path, "must have at least one positive or negative example"))
     if strategy is not RecommendStrategy.AVERAGE_VECTOR:
         return Sought(await examples.arrays(pace), (str(strategy), positives), examples.excluded)
     if positives == 0:

@@ -4,10 +4,16 @@
 
     app          the ASGI application: a table of endpoints, and what every request goes through
     endpoint     one endpoint: method, path, body, answer
+    paths        paths, as endpoints are compared with them
+    parameters   what stands behind the question mark
     bodies       what requests carry, as structs
+    nesting      how deeply bodies are nested
+    results      what replies carry, as far as it is no model
     replies      results as JSON
+    counters     how many requests there were, for metrics and telemetry
+    openapi      all that as a document, with schemas by json_schema
     failures     errors as status codes and texts
-    listener     the application on a socket
+    listener     the application on a socket, each connection of which is a protocol
     routes       the endpoints by subject
 """
 

@@ -10,13 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Match, Route
 
 from asyncstore import Store
-from asyncstore.server import replies
+from asyncstore.server import openapi, replies
 from asyncstore.server.access import Access
 from asyncstore.server.endpoint import Endpoint, Service
+from asyncstore.server.paths import Paths
 from asyncstore.server.routes import collections, legacy, points, query, service
 
 # In the order in which a request is compared with them: the busiest first.
@@ -27,6 +27,7 @@ ENDPOINTS: list[Endpoint[Any]] = [
     *collections.ENDPOINTS,
     *service.ENDPOINTS,
 ]
+ENDPOINTS.append(openapi.endpoint(ENDPOINTS))
 
 
 def create_app(store: Store) -> Starlette:
@@ -42,7 +43,9 @@ def create_app(store: Store) -> Starlette:
         ...         return create_app(store)
     """
     config = store.config.service
-    service = Service(store, Access.of(config), config.max_request_size_mb << 20)
+    service = Service(
+        store, Access.of(config), config.max_request_size_mb << 20, config.body_timeout_s
+    )
     routes = [
         Route(endpoint.path, _handler(endpoint, service), methods=[endpoint.method])
         for endpoint in ENDPOINTS
@@ -50,22 +53,10 @@ def create_app(store: Store) -> Starlette:
     app = Starlette(
         routes=routes,
         exception_handlers={HTTPException: _no_route},
-        middleware=[Middleware(_Trimmed)],
+        middleware=[Middleware(Paths)],
     )
     app.router.redirect_slashes = False
     return app
-
-
-class _Trimmed:
-    """Takes a slash at the end of a path for none."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].endswith("/"):
-            scope["path"] = scope["path"].rstrip("/") or "/"
-        await self._app(scope, receive, send)
 
 
 def _handler(endpoint: Endpoint[Any], service: Service) -> Callable[[Request], Awaitable[Response]]:
@@ -79,4 +70,14 @@ async def _no_route(request: Request, error: Exception) -> Response:
     """The path leads nowhere, or the method is another."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     text = f"{request.method} {request.url.path} is not served here"
-    return Response(replies.failure(text, 0.0), status, media_type="application/json")
+    headers = {"Allow": ", ".join(_methods(request))} if status == 405 else None
+    return Response(replies.failure(text, 0.0), status, headers, media_type="application/json")
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods by which the path is served."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)

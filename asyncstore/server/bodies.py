@@ -1,27 +1,64 @@
-"""What requests carry. Unknown keys are passed over; what collections check themselves is Json."""
+"""What requests carry. Unknown keys are passed over."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 import msgspec
 
 from asyncstore import models as m
+from asyncstore.bounds import Bounds
+from asyncstore.ids import ID_MAX
+from asyncstore.server.json_schema import Like, OneKey
+
+# A negative number is of the wrong type (400), others may be out of bounds (422).
+Unsigned: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+Limit: TypeAlias = Annotated[Unsigned, Bounds(1)]
+PointId: TypeAlias = Annotated[Unsigned, Bounds(0, ID_MAX)] | str
+Json: TypeAlias = Any
+Payload: TypeAlias = dict[str, Json]
+
+_Dense: TypeAlias = list[float]
+_Vector: TypeAlias = _Dense | list[_Dense] | m.SparseVector
+_Example: TypeAlias = _Vector | PointId
 
 # Vectors, filters, queries and selections: the collection checks them, with the path to what is
 # wrong, and takes the dicts that they are in JSON.
-Json: TypeAlias = Any
-PointId: TypeAlias = int | str
-Payload: TypeAlias = dict[str, Json]
+Vectors: TypeAlias = Annotated[Json, Like(_Vector | dict[str, _Vector])]
+Filter: TypeAlias = Annotated[Json, Like(m.Filter | None)]
+Codes: TypeAlias = Annotated[Json, Like(m.QuantizationConfig | Literal["auto"] | None)]
+OrderBy: TypeAlias = Annotated[Json, Like(m.OrderBy | str | None)]
+WithPayload: TypeAlias = Annotated[Json, Like(m.WithPayload | None)]
+WithVector: TypeAlias = Annotated[Json, Like(bool | list[str] | None)]
+WithLookup: TypeAlias = Annotated[Json, Like(m.WithLookup | str | None)]
+QueryOf: TypeAlias = Annotated[Json, Like(m.Query | _Example | None)]
+Prefetches: TypeAlias = Annotated[Json, Like(m.Prefetch | list[m.Prefetch] | None)]
+Examples: TypeAlias = Annotated[Json, Like(list[_Example] | None)]
+
+
+class NamedVector(TypedDict):
+    """A vector, and what it is compared with."""
+
+    name: str
+    vector: _Dense | m.SparseVector
+
+
+class VectorName(TypedDict):
+    """What older clients call ``using``."""
+
+    name: str
+
+
+Using: TypeAlias = Annotated[Json, Like(str | VectorName | None)]
 
 
 class CreateCollection(msgspec.Struct, kw_only=True):
     """Of ``PUT /collections/{collection_name}``."""
 
-    vectors: Json = None
+    vectors: Annotated[Json, Like(m.VectorParams | dict[str, m.VectorParams] | None)] = None
     sparse_vectors: dict[str, m.SparseVectorParams] | None = None
-    quantization_config: Json = None
-    quantization: Json = None
+    quantization_config: Codes = None
+    quantization: Codes = None
     hnsw_config: m.HnswConfigDiff | None = None
     optimizers_config: m.OptimizersConfigDiff | None = None
     wal_config: m.WalConfigDiff | None = None
@@ -33,14 +70,16 @@ class CreateIndex(msgspec.Struct, kw_only=True):
     """Of ``PUT …/index``."""
 
     field_name: str
-    field_schema: str | Payload | None = None
+    field_schema: Annotated[
+        str | Payload | None, Like(m.PayloadSchemaType | m.PayloadIndexParams | None)
+    ] = None
 
 
 class PointStruct(msgspec.Struct, kw_only=True):
     """A point to be written."""
 
     id: PointId
-    vector: Json
+    vector: Vectors
     payload: Payload | None = None
 
 
@@ -48,7 +87,7 @@ class Batch(msgspec.Struct, kw_only=True):
     """Points as columns."""
 
     ids: list[PointId]
-    vectors: Json
+    vectors: Annotated[Json, Like(list[_Vector] | dict[str, list[_Vector | None]])]
     payloads: list[Payload | None] | None = None
 
 
@@ -57,7 +96,7 @@ class Upsert(msgspec.Struct, kw_only=True):
 
     points: list[PointStruct] | None = None
     batch: Batch | None = None
-    update_filter: Json = None
+    update_filter: Filter = None
     update_mode: m.UpdateMode | None = None
 
 
@@ -65,21 +104,21 @@ class Selector(msgspec.Struct, kw_only=True):
     """Points by their ids or by a filter."""
 
     points: list[PointId] | None = None
-    filter: Json = None
+    filter: Filter = None
 
 
 class PointVectors(msgspec.Struct, kw_only=True):
     """Vectors of a point that is there."""
 
     id: PointId
-    vector: Json
+    vector: Vectors
 
 
 class UpdateVectors(msgspec.Struct, kw_only=True):
     """Of ``PUT …/points/vectors``."""
 
     points: list[PointVectors]
-    update_filter: Json = None
+    update_filter: Filter = None
 
 
 class DeleteVectors(Selector, kw_only=True):
@@ -101,18 +140,32 @@ class DeletePayload(Selector, kw_only=True):
     keys: list[str]
 
 
+# The writes of a batch, by the key that says which.
+OPERATIONS: dict[str, type[msgspec.Struct]] = {
+    "upsert": Upsert,
+    "delete": Selector,
+    "set_payload": SetPayload,
+    "overwrite_payload": SetPayload,
+    "delete_payload": DeletePayload,
+    "clear_payload": Selector,
+    "update_vectors": UpdateVectors,
+    "delete_vectors": DeleteVectors,
+}
+Operation: TypeAlias = Annotated[dict[str, msgspec.Raw], OneKey(tuple(OPERATIONS.items()))]
+
+
 class UpdateOperations(msgspec.Struct, kw_only=True):
     """Of ``POST …/points/batch``."""
 
-    operations: list[dict[str, msgspec.Raw]]
+    operations: list[Operation]
 
 
 class Contents(msgspec.Struct, kw_only=True):
     """What of points is wanted; ``with_vectors`` is another name of ``with_vector``."""
 
-    with_payload: Json = None
-    with_vector: Json = None
-    with_vectors: Json = None
+    with_payload: WithPayload = None
+    with_vector: WithVector = None
+    with_vectors: WithVector = None
 
     def selection(self, *, payload: bool) -> dict[str, Json]:
         """The arguments that reads take, with the endpoint's default."""
@@ -133,15 +186,15 @@ class Scroll(Contents, kw_only=True):
     """Of ``POST …/points/scroll``."""
 
     offset: PointId | None = None
-    limit: int | None = None
-    filter: Json = None
-    order_by: Json = None
+    limit: Limit | None = None
+    filter: Filter = None
+    order_by: OrderBy = None
 
 
 class Count(msgspec.Struct, kw_only=True):
     """Of ``POST …/points/count``."""
 
-    filter: Json = None
+    filter: Filter = None
     exact: bool | None = None
 
 
@@ -149,44 +202,31 @@ class Facet(msgspec.Struct, kw_only=True):
     """Of ``POST …/facet``."""
 
     key: str
-    limit: int | None = None
-    filter: Json = None
+    limit: Limit | None = None
+    filter: Filter = None
     exact: bool | None = None
 
 
 class Matrix(msgspec.Struct, kw_only=True):
     """Of ``POST …/points/search/matrix/…``."""
 
-    filter: Json = None
-    sample: int | None = None
-    limit: int | None = None
+    filter: Filter = None
+    sample: Annotated[Unsigned, Bounds(2, 10_000)] | None = None
+    limit: Limit | None = None
     using: str | None = None
-
-
-class Prefetch(msgspec.Struct, kw_only=True):
-    """One of the queries before a query."""
-
-    prefetch: Json = None
-    query: Json = None
-    using: str | None = None
-    filter: Json = None
-    params: m.SearchParams | None = None
-    score_threshold: float | None = None
-    limit: int | None = None
-    lookup_from: m.LookupLocation | None = None
 
 
 class Query(Contents, kw_only=True):
     """Of ``POST …/points/query``."""
 
-    query: Json = None
-    prefetch: Json = None
+    query: QueryOf = None
+    prefetch: Prefetches = None
     using: str | None = None
-    filter: Json = None
+    filter: Filter = None
     params: m.SearchParams | None = None
     score_threshold: float | None = None
-    limit: int | None = None
-    offset: int | None = None
+    limit: Limit | None = None
+    offset: Unsigned | None = None
     lookup_from: m.LookupLocation | None = None
 
 
@@ -200,16 +240,16 @@ class QueryGroups(Query, kw_only=True):
     """Of ``POST …/points/query/groups``."""
 
     group_by: str
-    group_size: int | None = None
-    with_lookup: Json = None
+    group_size: Limit | None = None
+    with_lookup: WithLookup = None
 
 
 class LegacyQuery(Contents, kw_only=True):
     """What the endpoints of older clients share."""
 
-    limit: int
-    offset: int | None = None
-    filter: Json = None
+    limit: Limit
+    offset: Unsigned | None = None
+    filter: Filter = None
     params: m.SearchParams | None = None
     score_threshold: float | None = None
     lookup_from: m.LookupLocation | None = None
@@ -218,7 +258,7 @@ class LegacyQuery(Contents, kw_only=True):
 class Search(LegacyQuery, kw_only=True):
     """Of ``POST …/points/search``."""
 
-    vector: Json
+    vector: Annotated[Json, Like(_Dense | NamedVector)]
 
 
 class SearchBatch(msgspec.Struct, kw_only=True):
@@ -231,17 +271,17 @@ class SearchGroups(Search, kw_only=True):
     """Of ``POST …/points/search/groups``."""
 
     group_by: str
-    group_size: int | None = None
-    with_lookup: Json = None
+    group_size: Limit | None = None
+    with_lookup: WithLookup = None
 
 
 class Recommend(LegacyQuery, kw_only=True):
     """Of ``POST …/points/recommend``."""
 
-    positive: Json = None
-    negative: Json = None
-    strategy: str | None = None
-    using: Json = None
+    positive: Examples = None
+    negative: Examples = None
+    strategy: Annotated[str | None, Like(m.RecommendStrategy | None)] = None
+    using: Using = None
 
 
 class RecommendBatch(msgspec.Struct, kw_only=True):
@@ -254,16 +294,16 @@ class RecommendGroups(Recommend, kw_only=True):
     """Of ``POST …/points/recommend/groups``."""
 
     group_by: str
-    group_size: int | None = None
-    with_lookup: Json = None
+    group_size: Limit | None = None
+    with_lookup: WithLookup = None
 
 
 class Discover(LegacyQuery, kw_only=True):
     """Of ``POST …/points/discover``."""
 
-    target: Json = None
-    context: Json = None
-    using: Json = None
+    target: Annotated[Json, Like(_Example | None)] = None
+    context: Annotated[Json, Like(list[m.ContextPair] | None)] = None
+    using: Using = None
 
 
 class DiscoverBatch(msgspec.Struct, kw_only=True):

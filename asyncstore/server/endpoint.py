@@ -5,26 +5,45 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+import anyio
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from asyncstore import Collection, Store
 from asyncstore.errors import AsyncStoreError
 from asyncstore.server import replies
 from asyncstore.server.access import Access, Need
+from asyncstore.server.counters import Counters
 from asyncstore.server.failures import (
     Failure,
     RequestError,
     failure_of,
     format_error,
-    parameter_error,
-    validation_error,
 )
+from asyncstore.server.nesting import NESTING_MAX, is_too_deep
+from asyncstore.server.parameters import (
+    CONSISTENCY,
+    FLAG,
+    ORDERING,
+    TIMEOUT,
+    WAIT,
+    Parameter,
+)
+from asyncstore.server.paths import variables
+
+_OF_COLLECTIONS = "/collections"
+_OF_POINTS = tuple(
+    f"/collections/{{collection_name}}/{kind}" for kind in ("points", "index", "facet")
+)
+# Keys that are wrong, bodies that are too large or do not come.
+_SUSPICIOUS = {401, 403, 408, 413}
+# More than anybody waits, and no more than timers take.
+_SECONDS_MAX = 1e8
 
 _logger = logging.getLogger("asyncstore.server")
 
@@ -39,12 +58,14 @@ class Call(Generic[B]):
         path: The variable parts of the path.
         query: The parameters behind the question mark.
         body: What the request carries, of the endpoint's type.
+        counters: Of the server, until now.
     """
 
     store: Store
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: B
+    counters: Counters
 
     async def collection(self) -> Collection:
         """The collection that the path names."""
@@ -53,32 +74,12 @@ class Call(Generic[B]):
     def flag(self, name: str, *, default: bool) -> bool:
         """A parameter that is true or false."""
         text = self.query.get(name)
-        if text is None:
-            return default
-        if text not in ("true", "false"):
-            raise parameter_error(f"{name}: must be true or false, got {text!r}", "query")
-        return text == "true"
+        return default if text is None else Parameter(name, "", FLAG).value(text) == "true"
 
     @property
     def wait(self) -> bool:
         """Whether a write is to say that it is completed."""
         return self.flag("wait", default=False)
-
-    def check(self) -> None:
-        """Refuses parameters that every endpoint understands in the same way."""
-        timeout = self.query.get("timeout")
-        if timeout is None:
-            return
-        try:
-            seconds = int(timeout)
-        except ValueError:
-            raise parameter_error(
-                f"timeout: must be an integer, got {timeout!r}", "query"
-            ) from None
-        if seconds < 1:
-            raise validation_error(
-                f"timeout: value {seconds} invalid, must be 1 or larger", "query parameters"
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +88,14 @@ class Service:
 
     Attributes:
         body_bytes_max: What a request may carry.
+        body_timeout_s: Within which time it must have come.
     """
 
     store: Store
     access: Access
     body_bytes_max: int
+    body_timeout_s: float
+    counters: Counters = field(default_factory=Counters)
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ class Endpoint(Generic[B]):
         path: With variable parts in braces.
         body: The type of the JSON body; None: there is none.
         need: What a request must be allowed to do.
+        others: Parameters behind the question mark, besides those that its like have.
     """
 
     method: str
@@ -109,6 +114,17 @@ class Endpoint(Generic[B]):
     answer: Callable[[Call[B]], Awaitable[object]]
     body: type[B] | None = None
     need: Need = Need.READ
+    others: tuple[Parameter, ...] = ()
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What may stand behind the question mark; all else there is passed over."""
+        usual: tuple[Parameter, ...] = ()
+        if self.path.startswith(_OF_COLLECTIONS):
+            usual = (TIMEOUT,)
+            if self.path.startswith(_OF_POINTS):
+                usual += (WAIT, ORDERING) if self.need is Need.WRITE else (CONSISTENCY,)
+        return usual + self.others
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -117,18 +133,40 @@ class Endpoint(Generic[B]):
     async def reply(self, service: Service, request: Request) -> Response:
         """Answers a request in the envelope; whatever goes wrong becomes one as well."""
         begin = time.perf_counter()
+        response = await self._answered(service, request, begin)
+        seconds = time.perf_counter() - begin
+        service.counters.add(self.method, self.path, response.status_code, seconds)
+        level = _level(response.status_code)
+        if _logger.isEnabledFor(level):
+            _logger.log(
+                level,
+                "method=%s route=%s status=%d ms=%.1f",
+                self.method,
+                self.path,
+                response.status_code,
+                seconds * 1e3,
+            )
+        return response
+
+    async def _answered(self, service: Service, request: Request, begin: float) -> Response:
         try:
             service.access.check(request, self.need)
             body = None
             if self.body is not None:
-                body = self._decoded(await _text_of(request, service.body_bytes_max))
-            call = Call(service.store, request.path_params, request.query_params, body)
-            call.check()
-            result = await self.answer(call)  # type: ignore[arg-type]
+                body = self._decoded(await _text_of(request, service))
+            path, query = variables(request.path_params), request.query_params
+            call = Call(service.store, path, query, body, service.counters)
+            with anyio.fail_after(self._seconds(query)):
+                result = await self.answer(call)  # type: ignore[arg-type]
         except RequestError as error:
             return _failed(error.failure, begin)
+        except TimeoutError:
+            seconds = time.perf_counter() - begin
+            return _failed(Failure(408, f"Timeout: not done after {seconds:.1f} seconds"), begin)
         except AsyncStoreError as error:
             return _failed(failure_of(error), begin)
+        except ClientDisconnect:
+            return _failed(Failure(400, "Bad request: the client has gone"), begin)
         except Exception:
             _logger.exception("%s %s failed", self.method, request.url.path)
             return _failed(Failure(500, "Service internal error: see the server's log"), begin)
@@ -136,28 +174,57 @@ class Endpoint(Generic[B]):
             return result
         return _json(200, replies.envelope(result, time.perf_counter() - begin))
 
+    def _seconds(self, query: Mapping[str, str]) -> float | None:
+        """Checks the parameters; how long an answer may take."""
+        values = {
+            parameter.name: parameter.value(query[parameter.name])
+            for parameter in self.parameters
+            if parameter.name in query
+        }
+        seconds = values.get("timeout")
+        return None if seconds is None else min(float(seconds), _SECONDS_MAX)
+
     def _decoded(self, text: bytes) -> Any:
+        if is_too_deep(text):
+            raise format_error(f"nested too deeply, at most {NESTING_MAX} levels")
         try:
             return self._decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise format_error(str(error)) from error
 
 
-async def _text_of(request: Request, bytes_max: int) -> bytes:
-    """The body, of which no more is taken in than is allowed."""
-    parts = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > bytes_max:
-            raise RequestError(413, f"Payload error: the body is larger than {bytes_max} bytes")
-        parts.append(part)
-    return b"".join(parts)
+async def _text_of(request: Request, service: Service) -> bytes:
+    """The body, of which no more is taken in than is allowed, for no longer than is allowed."""
+    bytes_max, parts, size = service.body_bytes_max, [], 0
+    told = request.headers.get("content-length", "")
+    too_large = RequestError(413, f"Payload error: the body is larger than {bytes_max} bytes")
+    if told.isdecimal() and int(told[:20]) > bytes_max:
+        raise too_large
+    with anyio.move_on_after(service.body_timeout_s):
+        async for part in request.stream():
+            size += len(part)
+            if size > bytes_max:
+                raise too_large
+            parts.append(part)
+        return b"".join(parts)
+    raise RequestError(
+        408, f"Timeout: the body has not come within {service.body_timeout_s:g} seconds"
+    )
+
+
+def _level(status: int) -> int:
+    """Of what is logged about a request: clients that may mean harm are worth a warning."""
+    if status in _SUSPICIOUS:
+        return logging.WARNING
+    return logging.DEBUG if status < 400 else logging.INFO
 
 
 def _failed(failure: Failure, begin: float) -> Response:
-    return _json(failure.status, replies.failure(failure.text, time.perf_counter() - begin))
+    text = replies.failure(failure.text, time.perf_counter() - begin)
+    # The rest of a body that is not taken in must not be taken for a request.
+    headers = {"Connection": "close"} if failure.status in (408, 413) else None
+    return _json(failure.status, text, headers)
 
 
-def _json(status: int, text: bytes) -> Response:
-    return Response(text, status, media_type="application/json")
+def _json(status: int, text: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(text, status, headers, media_type="application/json")

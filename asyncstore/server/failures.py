@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from asyncstore import errors
+from asyncstore.bounds import OutOfBoundsError
 
-# What a value out of its bounds is called in messages (asyncstore/bounds.py).
-_OUT_OF_BOUNDS = re.compile(
-    r"^[\w.\[\]?]+: (value .* invalid, must |collection name cannot )", re.S
-)
-# What is said of a vector that does not fit a collection (asyncstore/vectors.py).
-_DIMENSIONS = re.compile(r"has (\d+) dimensions, collection '.*' has (\d+)", re.DOTALL)
+# What of a request stands in its path; all else is in its body.
+_IN_PATH = {"collection_name"}
 
 
 @dataclass(frozen=True)
@@ -55,11 +51,12 @@ def failure_of(error: errors.AsyncStoreError) -> Failure:
             return Failure(404, f"Not found: {text}")
         case errors.AlreadyExistsError():
             return Failure(409, f"Wrong input: {text}")
-        case errors.InvalidArgumentError() if _OUT_OF_BOUNDS.match(text):
-            where = "path parameters" if text.startswith("collection_name: ") else "JSON body"
+        case OutOfBoundsError(violations=violations):
+            is_in_path = all(path in _IN_PATH for path, _ in violations)
+            where = "path parameters" if is_in_path else "JSON body"
             return Failure(422, f"Validation error in {where}: [{text}]")
-        case errors.DimensionMismatchError() if dims := _DIMENSIONS.search(text):
-            sentence = f"Vector dimension error: expected dim: {dims[2]}, got {dims[1]}"
+        case errors.DimensionMismatchError(expected=int(expected), got=int(got)):
+            sentence = f"Vector dimension error: expected dim: {expected}, got {got}"
             return Failure(400, f"Wrong input: {sentence} ({text})")
         case errors.InvalidArgumentError():
             return Failure(400, f"Wrong input: {text}")

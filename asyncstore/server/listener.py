@@ -10,13 +10,28 @@ import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
+from asyncstore.config import ServiceConfig
+from asyncstore.server.protocol import bounded_protocol
+
 
 class Listener:
     """uvicorn, with signals that leave the time to close the store behind it."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        """Nothing listens yet."""
-        config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, service: ServiceConfig | None = None
+    ) -> None:
+        """Nothing listens yet; ``service`` has the bounds of connections."""
+        service = service or ServiceConfig()
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http=bounded_protocol(service.body_timeout_s, service.max_connections),
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+        )
         self._server = _Server(config)
 
     async def serve_until_signal(self) -> None:
@@ -32,6 +47,10 @@ class Listener:
             except SystemExit as error:  # uvicorn has said why
                 raise OSError("the server could not start, see above") from error
             tasks.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        """As the first signal does."""
+        self._server.should_exit = True
 
     async def _end_by_signal(self) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
 import orjson
 
 from asyncstore.models import Record, ScoredPoint, SparseVector
+from asyncstore.pace import Pace
+from asyncstore.server import results
 
 _JSON = msgspec.json.Encoder()
+# Points that become JSON in one go; of more of them the event loop's other tasks take turns.
+_SLICE = 32
+
+T = TypeVar("T")
+P = TypeVar("P", Record, ScoredPoint)
 
 
 def envelope(result: object, seconds: float) -> bytes:
@@ -24,18 +31,39 @@ def failure(text: str, seconds: float) -> bytes:
     return _JSON.encode({"status": {"error": text}, "time": seconds})
 
 
-def record(found: Record) -> dict[str, Any]:
+async def records(found: Sequence[Record]) -> list[results.Record]:
+    """Points as they are stored."""
+    return await _in_slices(found, lambda part: [record(one) for one in part])
+
+
+async def scored(found: Sequence[ScoredPoint]) -> list[results.ScoredPoint]:
+    """Points that a search found."""
+    return await _in_slices(found, _scored)
+
+
+def record(found: Record) -> results.Record:
     """A point as it is stored."""
-    reply: dict[str, Any] = {"id": found.id}
+    reply: results.Record = {"id": found.id}
     _add_content(reply, found)
     return reply
 
 
-def scored(found: Sequence[ScoredPoint]) -> list[dict[str, Any]]:
-    """Points that a search found."""
-    replies = []
+async def _in_slices(found: Sequence[P], replies_of: Callable[[Sequence[P]], list[T]]) -> list[T]:
+    """What stands for points in a reply; of many of them JSON, so that little is left to do."""
+    if len(found) <= _SLICE:
+        return replies_of(found)
+    pace, texts = Pace(), []
+    for start in range(0, len(found), _SLICE):
+        for one in replies_of(found[start : start + _SLICE]):
+            texts.append(msgspec.Raw(_JSON.encode(one)))
+            await pace.breathe()
+    return cast("list[T]", texts)
+
+
+def _scored(found: Sequence[ScoredPoint]) -> list[results.ScoredPoint]:
+    replies: list[results.ScoredPoint] = []
     for point, score in zip(found, shortest([point.score for point in found]), strict=True):
-        reply: dict[str, Any] = {"id": point.id, "version": point.version, "score": score}
+        reply: results.ScoredPoint = {"id": point.id, "version": point.version, "score": score}
         _add_content(reply, point)
         replies.append(reply)
     return replies
@@ -47,7 +75,7 @@ def shortest(values: Sequence[float]) -> list[float]:
     return numbers
 
 
-def _add_content(reply: dict[str, Any], found: Record | ScoredPoint) -> None:
+def _add_content(reply: results.Record | results.ScoredPoint, found: Record | ScoredPoint) -> None:
     if found.payload is not None:
         reply["payload"] = found.payload
     if found.vector is not None:
@@ -56,7 +84,7 @@ def _add_content(reply: dict[str, Any], found: Record | ScoredPoint) -> None:
         reply["order_value"] = found.order_value
 
 
-def _vectors(vector: object) -> object:
+def _vectors(vector: object) -> Any:
     if isinstance(vector, dict):
         return {name: _vector(one) for name, one in vector.items()}
     return _vector(vector)

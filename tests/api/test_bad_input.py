@@ -163,6 +163,8 @@ async def test_unknown_vector_names(docs):
         ({"score_threshold": float("nan")}, "score_threshold: value nan"),
         ({"with_vectors": "image"}, "with_vectors: must be a bool or a list of names"),
         ({"with_vectors": 3}, "with_vectors"),
+        ({"with_vectors": 0}, "with_vectors: must be a bool or a list of names, got 0"),
+        ({"with_vectors": None}, "with_vectors"),
         ({"using": None}, "vector name"),
         ({"params": {"exact": True}}, "params: must be a SearchParams"),
         ({"params": m.SearchParams(hnsw_ef=0)}, "params.hnsw_ef: value 0 invalid"),

@@ -9,7 +9,9 @@ import pytest
 import qdrant_client
 
 import asyncstore
+import asyncstore.testing
 from asyncstore.server import create_app
+from described import check
 
 
 @dataclass
@@ -29,7 +31,22 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path):
+def described(monkeypatch):
+    """Whatever is answered by 200 is held against the server's description."""
+    handle = httpx.ASGITransport.handle_async_request
+
+    async def checked(transport, request):
+        body = await request.aread()
+        response = await handle(transport, request)
+        path = request.url.raw_path.decode()
+        check(request.method, path, response.status_code, body, await response.aread())
+        return response
+
+    monkeypatch.setattr(httpx.ASGITransport, "handle_async_request", checked)
+
+
+@pytest.fixture
+def served(tmp_path, described):
     """Opens the server's store; to be entered by the test itself."""
 
     @asynccontextmanager
@@ -37,12 +54,10 @@ def served(tmp_path):
         config = {"service": service}
         async with asyncstore.open_store(tmp_path / "store", config=config) as store:
             wire = httpx.ASGITransport(app=create_app(store))
-            # The check of versions goes by a socket of its own; test_serve.py has it.
-            client = qdrant_client.AsyncQdrantClient(
-                url="http://store", transport=wire, check_compatibility=False
-            )
-            async with httpx.AsyncClient(transport=wire, base_url="http://store") as http:
+            async with (
+                asyncstore.testing.client(store) as client,
+                httpx.AsyncClient(transport=wire, base_url="http://store") as http,
+            ):
                 yield Served(store, client, http)
-            await client.close()
 
     return opening

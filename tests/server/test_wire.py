@@ -1,6 +1,13 @@
 """What goes over the wire: envelopes, numbers, statuses and texts; the endpoints of old clients."""
 
+import time
+
+import anyio
+import anyio.lowlevel
+import numpy as np
 import pytest
+
+from asyncstore.server import replies
 
 pytestmark = pytest.mark.asyncio
 
@@ -81,6 +88,59 @@ REFUSED = [
         {"payload": {"a": 1}, "points": [77]},
         404,
         "No point with id 77 found",
+    ),
+    # Of the right types, but out of bounds: 422, wherever the bound is checked.
+    (
+        "PUT",
+        "/collections/c/points",
+        {"points": [{"id": 1, "vector": []}]},
+        422,
+        "Validation error in JSON body: [points[0]: dense vector must not be empty]",
+    ),
+    (
+        "PUT",
+        "/collections/c/points/vectors",
+        {"points": [{"id": 1, "vector": {}}]},
+        422,
+        "[points[0].vector: must specify vectors to update for point]",
+    ),
+    (
+        "POST",
+        "/collections/c/points/batch",
+        {"operations": [{"update_vectors": {"points": [{"id": 1, "vector": {}}]}}]},
+        422,
+        "[operations[0]: points[0].vector: must specify",
+    ),
+    (
+        "POST",
+        "/collections/c/points/batch",
+        {"operations": [{"upsert": {"points": [{"id": 1, "vector": [1]}]}}]},
+        400,
+        "Wrong input: Vector dimension error: expected dim: 3, got 1",
+    ),
+    (
+        "POST",
+        "/collections/c/points/count",
+        {"filter": {"must": {"key": "a"}}},
+        422,
+        "filter.must: At least one field condition must be specified",
+    ),
+    (
+        "POST",
+        "/collections/c/points/query",
+        {"query": {"recommend": {}}},
+        422,
+        "Validation error in JSON body: [query.recommend: ",
+    ),
+    (
+        "PUT",
+        "/collections/c/index",
+        {
+            "field_name": "a",
+            "field_schema": {"type": "integer", "lookup": False, "range": False},
+        },
+        422,
+        "Validation error: the 'lookup' and 'range' capabilities can't be both disabled",
     ),
     ("POST", "/nothing", None, 404, "is not served here"),
     ("PATCH", "/collections", None, 405, "is not served here"),
@@ -165,3 +225,68 @@ async def test_old_endpoints_are_queries(served, name, old, new):
             grouped = {**old, "limit": 2, "group_by": "k", "group_size": 2}
             groups = (await s.http.post(f"{base}{name}/groups", json=grouped)).json()["result"]
             assert {group["id"] for group in groups["groups"]} == {0, 1}
+
+
+async def test_a_request_that_takes_too_long_is_given_up(served):
+    async with served() as s:
+        await filled(s)
+        collection = await s.store.get_collection("c")
+        block = {"query": [1, 0, 0], "limit": 1}
+        ended = anyio.Event()
+
+        async def never(*_, **__):
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended.set()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(collection), "query", never)
+            reply = await s.http.post("/collections/c/points/query?timeout=1", json=block)
+        assert ended.is_set()
+        assert reply.status_code == 408
+        assert reply.json()["status"]["error"].startswith("Timeout: not done after 1.")
+        reply = await s.http.post("/collections/c/points/query?timeout=60", json=block)
+        assert reply.status_code == 200
+        longest = "9" * 20
+        reply = await s.http.post(f"/collections/c/points/query?timeout={longest}", json=block)
+        assert reply.status_code == 200
+
+
+async def test_a_path_served_by_other_methods_names_them(served):
+    async with served() as s:
+        reply = await s.http.patch("/collections/c/points")
+        assert reply.status_code == 405
+        assert reply.headers["allow"] == "POST, PUT"
+
+
+async def test_a_long_reply_is_made_in_slices(served):
+    """It is the same as a short one, and other tasks run meanwhile."""
+    async with served() as s:
+        body = {"vectors": {"size": 64, "distance": "Dot"}}
+        await s.http.put("/collections/c", json=body)
+        collection = await s.store.get_collection("c")
+        vectors = np.random.default_rng(1).standard_normal((6000, 64)).astype(np.float32)
+        await collection.upsert_arrays(np.arange(6000, dtype=np.uint64), vectors)
+        wanted = {"query": [1.0] * 64, "with_vector": True, "with_payload": True}
+        turns = []
+
+        async def watch():
+            while True:
+                turns.append(time.perf_counter())
+                await anyio.lowlevel.checkpoint()
+
+        found = await collection.query(wanted["query"], limit=6000, with_vectors=True)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch)
+            await replies.scored(found)
+            tasks.cancel_scope.cancel()
+        assert len(turns) > 20
+        long = await s.http.post("/collections/c/points/query", json={**wanted, "limit": 6000})
+        short = await s.http.post("/collections/c/points/query", json={**wanted, "limit": 20})
+        points = long.json()["result"]["points"]
+        assert len(points) == 6000
+        assert points[:20] == short.json()["result"]["points"]
+        page = {"limit": 6000, "with_vector": True}
+        scrolled = await s.http.post("/collections/c/points/scroll", json=page)
+        assert len(scrolled.json()["result"]["points"]) == 6000

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from asyncstore import errors
+from asyncstore.bounds import OutOfBoundsError
 
 CODES = (
     "invalid_argument dimension_mismatch collection_not_found point_not_found already_exists "
@@ -66,3 +67,18 @@ def test_errors_travel_between_processes(code):
     assert str(copy) == "text"
     for name in ("file", "offset_bytes", "errno", "filename"):
         assert getattr(copy, name, None) == getattr(error, name, None)
+
+
+def test_dimensions_travel_with_the_error():
+    error = errors.DimensionMismatchError("3 for 4", expected=4, got=3)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.expected, copy.got) == ("3 for 4", 4, 3)
+    assert errors.error_from_native("dimension_mismatch", "text").expected is None
+
+
+def test_an_error_of_bounds_says_which_and_is_like_any_other_of_arguments():
+    error = OutOfBoundsError(("a.b", "value 0 invalid"), ("", "must be closed"))
+    copy = pickle.loads(pickle.dumps(error))
+    assert isinstance(copy, errors.InvalidArgumentError)
+    assert str(copy) == "a.b: value 0 invalid; must be closed"
+    assert copy.violations == (("a.b", "value 0 invalid"), ("", "must be closed"))

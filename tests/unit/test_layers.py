@@ -43,9 +43,9 @@ LAYERS = [
     {"groups", "matrix"},
     {"collection"},
     {"store"},
-    {"testing"},
     {"__init__"},
     {"sample", "server"},
+    {"testing"},
     {"cli"},
     {"__main__"},
 ]

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from asyncstore import models as m
 from asyncstore.bounds import checked
 from asyncstore.models.quantization import decode_quantization
-from asyncstore.server import bodies
+from asyncstore.server import bodies, results
 from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
+from asyncstore.server.failures import format_error
 
 
-async def list_collections(call: Call[None]) -> object:
+async def list_collections(call: Call[None]) -> results.Collections:
     """Their names."""
     return {"collections": [{"name": name} for name in await call.store.list_collections()]}
 
 
-async def get(call: Call[None]) -> object:
+async def get(call: Call[None]) -> m.CollectionInfo:
     """State and settings."""
     return await (await call.collection()).info()
 
 
-async def exists(call: Call[None]) -> object:
+async def exists(call: Call[None]) -> results.Existence:
     """Whether there is one of this name."""
     return {"exists": await call.store.collection_exists(call.path["collection_name"])}
 
 
-async def create(call: Call[bodies.CreateCollection]) -> object:
+async def create(call: Call[bodies.CreateCollection]) -> bool:
     """Makes one; also of no vectors at all."""
     body = call.body
-    codes = body.quantization_config or body.quantization
+    codes = body.quantization if body.quantization_config is None else body.quantization_config
     await call.store.create_collection(
         call.path["collection_name"],
         vectors=_vectors(body.vectors),
@@ -45,29 +48,33 @@ async def create(call: Call[bodies.CreateCollection]) -> object:
     return True
 
 
-async def delete(call: Call[None]) -> object:
+async def delete(call: Call[None]) -> bool:
     """Deletes one; false if there was none."""
     return await call.store.delete_collection(call.path["collection_name"])
 
 
-async def create_index(call: Call[bodies.CreateIndex]) -> object:
+async def create_index(call: Call[bodies.CreateIndex]) -> m.UpdateResult:
     """Makes an index of a payload field."""
     return await (await call.collection()).create_payload_index(
         call.body.field_name, call.body.field_schema, wait=call.wait
     )
 
 
-async def delete_index(call: Call[None]) -> object:
+async def delete_index(call: Call[None]) -> m.UpdateResult:
     """Drops it."""
     return await (await call.collection()).delete_payload_index(
         call.path["field_name"], wait=call.wait
     )
 
 
-async def cluster(call: Call[None]) -> object:
+async def cluster(call: Call[None]) -> results.CollectionCluster:
     """The one shard that there is."""
     statistics = (await call.collection()).statistics()
-    shard = {"shard_id": 0, "points_count": statistics.points, "state": "Active"}
+    shard: results.LocalShard = {
+        "shard_id": 0,
+        "points_count": statistics.points,
+        "state": "Active",
+    }
     return {
         "peer_id": 0,
         "shard_count": 1,
@@ -91,7 +98,10 @@ def _params(given: object, path: str) -> m.VectorParams:
 def _codes(given: Any) -> Any:
     if isinstance(given, str):
         return given
-    return decode_quantization(m.QuantizationConfig, given)
+    try:
+        return decode_quantization(m.QuantizationConfig, given)
+    except msgspec.ValidationError as error:
+        raise format_error(str(error)) from error
 
 
 _ONE = "/collections/{collection_name}"

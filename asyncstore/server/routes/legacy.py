@@ -4,63 +4,61 @@ from __future__ import annotations
 
 from typing import Any
 
-from asyncstore.server import bodies
+from asyncstore.server import bodies, results
 from asyncstore.server.endpoint import Call, Endpoint
 from asyncstore.server.failures import format_error
 from asyncstore.server.routes.query import found, found_each, found_groups
 
 
-async def search(call: Call[bodies.Search]) -> object:
+async def search(call: Call[bodies.Search]) -> list[results.ScoredPoint]:
     """The nearest to a vector."""
     return await found(await call.collection(), _searched(call.body))
 
 
-async def search_batch(call: Call[bodies.SearchBatch]) -> object:
+async def search_batch(call: Call[bodies.SearchBatch]) -> list[list[results.ScoredPoint]]:
     """Several searches at once."""
-    queries = [_searched(one) for one in call.body.searches]
-    return await found_each(await call.collection(), queries)
+    return await found_each(call, [_searched(one) for one in call.body.searches])
 
 
-async def search_groups(call: Call[bodies.SearchGroups]) -> object:
+async def search_groups(call: Call[bodies.SearchGroups]) -> results.Groups:
     """The nearest to a vector, in groups."""
     return await found_groups(await call.collection(), _searched(call.body), call.body)
 
 
-async def recommend(call: Call[bodies.Recommend]) -> object:
+async def recommend(call: Call[bodies.Recommend]) -> list[results.ScoredPoint]:
     """What is like some examples and unlike others."""
     return await found(await call.collection(), _recommended(call.body))
 
 
-async def recommend_batch(call: Call[bodies.RecommendBatch]) -> object:
+async def recommend_batch(call: Call[bodies.RecommendBatch]) -> list[list[results.ScoredPoint]]:
     """Several recommendations at once."""
-    return await found_each(
-        await call.collection(), [_recommended(one) for one in call.body.searches]
-    )
+    return await found_each(call, [_recommended(one) for one in call.body.searches])
 
 
-async def recommend_groups(call: Call[bodies.RecommendGroups]) -> object:
+async def recommend_groups(call: Call[bodies.RecommendGroups]) -> results.Groups:
     """Recommendations in groups."""
     return await found_groups(await call.collection(), _recommended(call.body), call.body)
 
 
-async def discover(call: Call[bodies.Discover]) -> object:
+async def discover(call: Call[bodies.Discover]) -> list[results.ScoredPoint]:
     """What is near to a target, on the right side of pairs."""
     return await found(await call.collection(), _discovered(call.body))
 
 
-async def discover_batch(call: Call[bodies.DiscoverBatch]) -> object:
+async def discover_batch(call: Call[bodies.DiscoverBatch]) -> list[list[results.ScoredPoint]]:
     """Several discoveries at once."""
-    return await found_each(
-        await call.collection(), [_discovered(one) for one in call.body.searches]
-    )
+    return await found_each(call, [_discovered(one) for one in call.body.searches])
 
 
 def _searched(body: bodies.Search) -> bodies.Query:
-    vector, using = body.vector, ""
+    vector: Any = body.vector
+    using: str | None = None
     if isinstance(vector, dict):
         if not {"name", "vector"} <= vector.keys():
             raise format_error("vector: a named vector has the keys name and vector")
-        vector, using = vector["vector"], vector["name"]
+        vector, using = vector["vector"], _name(vector["name"])
+    if not isinstance(vector, list | dict):
+        raise format_error("vector: must be a list of numbers, or a named vector")
     return _query(body, {"nearest": vector}, using)
 
 
@@ -77,9 +75,12 @@ def _discovered(body: bodies.Discover) -> bodies.Query:
     return _query(body, {"discover": pairs}, _name(body.using))
 
 
-def _name(using: Any) -> Any:
+def _name(using: Any) -> str | None:
     """Of old a name, or the object that held one."""
-    return using["name"] if isinstance(using, dict) and "name" in using else using
+    name = using["name"] if isinstance(using, dict) and "name" in using else using
+    if name is not None and not isinstance(name, str):
+        raise format_error("using: must be the name of a vector")
+    return name
 
 
 def _query(body: bodies.LegacyQuery, query: object, using: Any) -> bodies.Query:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -10,7 +11,7 @@ from asyncstore import models as m
 from asyncstore.collection import Collection
 from asyncstore.errors import InvalidArgumentError, PointNotFoundError
 from asyncstore.ids import point_id
-from asyncstore.server import bodies, replies
+from asyncstore.server import bodies, replies, results
 from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
 from asyncstore.server.failures import RequestError, format_error
@@ -18,32 +19,42 @@ from asyncstore.server.failures import RequestError, format_error
 _PAGE = 10
 
 
-async def upsert(call: Call[bodies.Upsert]) -> object:
+async def upsert(call: Call[bodies.Upsert]) -> m.UpdateResult:
     """Writes points, one by one or as columns."""
-    (result,) = await _operate(await call.collection(), [_upsert(call.body)], wait=call.wait)
-    return result
+    collection, operation = await call.collection(), _upsert(call.body).upsert
+    if isinstance(operation, m.PointsBatch):
+        (result,) = await _operate(
+            collection, [m.UpsertOperation(upsert=operation)], wait=call.wait
+        )
+        return result
+    return await collection.upsert(
+        operation.points,
+        wait=call.wait,
+        update_filter=operation.update_filter,
+        update_mode=operation.update_mode,
+    )
 
 
-async def delete(call: Call[bodies.Selector]) -> object:
+async def delete(call: Call[bodies.Selector]) -> m.UpdateResult:
     """Deletes points."""
     return await (await call.collection()).delete(**_selected(call.body), wait=call.wait)
 
 
-async def update_vectors(call: Call[bodies.UpdateVectors]) -> object:
+async def update_vectors(call: Call[bodies.UpdateVectors]) -> m.UpdateResult:
     """Writes vectors of points that are there."""
-    (result,) = await _operate(
-        await call.collection(), [_update_vectors(call.body)], wait=call.wait
+    update = _update_vectors(call.body).update_vectors
+    return await (await call.collection()).update_vectors(
+        update.points, wait=call.wait, update_filter=update.update_filter
     )
-    return result
 
 
-async def delete_vectors(call: Call[bodies.DeleteVectors]) -> object:
+async def delete_vectors(call: Call[bodies.DeleteVectors]) -> m.UpdateResult:
     """Takes vectors away from points."""
     collection = await call.collection()
     return await collection.delete_vectors(call.body.vector, **_selected(call.body), wait=call.wait)
 
 
-async def set_payload(call: Call[bodies.SetPayload]) -> object:
+async def set_payload(call: Call[bodies.SetPayload]) -> m.UpdateResult:
     """Merges into payloads."""
     body = call.body
     return await (await call.collection()).set_payload(
@@ -51,7 +62,7 @@ async def set_payload(call: Call[bodies.SetPayload]) -> object:
     )
 
 
-async def overwrite_payload(call: Call[bodies.SetPayload]) -> object:
+async def overwrite_payload(call: Call[bodies.SetPayload]) -> m.UpdateResult:
     """Replaces payloads."""
     body = call.body
     return await (await call.collection()).overwrite_payload(
@@ -59,24 +70,24 @@ async def overwrite_payload(call: Call[bodies.SetPayload]) -> object:
     )
 
 
-async def delete_payload(call: Call[bodies.DeletePayload]) -> object:
+async def delete_payload(call: Call[bodies.DeletePayload]) -> m.UpdateResult:
     """Takes keys out of payloads."""
     collection = await call.collection()
     return await collection.delete_payload(call.body.keys, **_selected(call.body), wait=call.wait)
 
 
-async def clear_payload(call: Call[bodies.Selector]) -> object:
+async def clear_payload(call: Call[bodies.Selector]) -> m.UpdateResult:
     """Empties payloads."""
     return await (await call.collection()).clear_payload(**_selected(call.body), wait=call.wait)
 
 
-async def update(call: Call[bodies.UpdateOperations]) -> object:
+async def update(call: Call[bodies.UpdateOperations]) -> list[m.UpdateResult]:
     """Several writes, in their order; all are checked before the first is made."""
     operations = [_operation(one, index) for index, one in enumerate(call.body.operations)]
     return await _operate(await call.collection(), operations, wait=call.wait)
 
 
-async def get(call: Call[None]) -> object:
+async def get(call: Call[None]) -> results.Record:
     """One point, with all that it holds."""
     collection = await call.collection()
     given = call.path["point_id"]
@@ -91,14 +102,14 @@ async def get(call: Call[None]) -> object:
     return replies.record(found[0])
 
 
-async def retrieve(call: Call[bodies.Retrieve]) -> object:
+async def retrieve(call: Call[bodies.Retrieve]) -> list[results.Record]:
     """Points by their ids."""
     body = call.body
     found = await (await call.collection()).retrieve(body.ids, **body.selection(payload=True))
-    return [replies.record(one) for one in found]
+    return await replies.records(found)
 
 
-async def scroll(call: Call[bodies.Scroll]) -> object:
+async def scroll(call: Call[bodies.Scroll]) -> results.Page:
     """A page of points."""
     body = call.body
     found, following = await (await call.collection()).scroll(
@@ -108,17 +119,17 @@ async def scroll(call: Call[bodies.Scroll]) -> object:
         order_by=body.order_by,
         **body.selection(payload=True),
     )
-    return {"points": [replies.record(one) for one in found], "next_page_offset": following}
+    return {"points": await replies.records(found), "next_page_offset": following}
 
 
-async def count(call: Call[bodies.Count]) -> object:
+async def count(call: Call[bodies.Count]) -> results.PointsCount:
     """How many points there are, or match."""
     collection = await call.collection()
     counted = await collection.count(filter=call.body.filter, exact=call.body.exact is not False)
     return {"count": counted}
 
 
-async def facet(call: Call[bodies.Facet]) -> object:
+async def facet(call: Call[bodies.Facet]) -> results.Facets:
     """The values of a field that most points have."""
     body = call.body
     hits = await (await call.collection()).facet(
@@ -173,50 +184,35 @@ def _set_payload(body: bodies.SetPayload) -> m.SetPayload:
     return m.SetPayload(**_selected(body), payload=body.payload, key=body.key)
 
 
-_OPERATIONS: dict[str, tuple[type[msgspec.Struct], Any]] = {
-    "upsert": (bodies.Upsert, _upsert),
-    "delete": (bodies.Selector, lambda body: m.DeleteOperation(delete=_selector(body))),
-    "set_payload": (
-        bodies.SetPayload,
-        lambda body: m.SetPayloadOperation(set_payload=_set_payload(body)),
+_MADE: dict[str, Callable[[Any], m.UpdateOperation]] = {
+    "upsert": _upsert,
+    "delete": lambda body: m.DeleteOperation(delete=_selector(body)),
+    "set_payload": lambda body: m.SetPayloadOperation(set_payload=_set_payload(body)),
+    "overwrite_payload": lambda body: m.OverwritePayloadOperation(
+        overwrite_payload=_set_payload(body)
     ),
-    "overwrite_payload": (
-        bodies.SetPayload,
-        lambda body: m.OverwritePayloadOperation(overwrite_payload=_set_payload(body)),
+    "delete_payload": lambda body: m.DeletePayloadOperation(
+        delete_payload=m.DeletePayload(**_selected(body), keys=body.keys)
     ),
-    "delete_payload": (
-        bodies.DeletePayload,
-        lambda body: m.DeletePayloadOperation(
-            delete_payload=m.DeletePayload(**_selected(body), keys=body.keys)
-        ),
-    ),
-    "clear_payload": (
-        bodies.Selector,
-        lambda body: m.ClearPayloadOperation(clear_payload=_selector(body)),
-    ),
-    "update_vectors": (bodies.UpdateVectors, _update_vectors),
-    "delete_vectors": (
-        bodies.DeleteVectors,
-        lambda body: m.DeleteVectorsOperation(
-            delete_vectors=m.DeleteVectors(**_selected(body), vector=body.vector)
-        ),
+    "clear_payload": lambda body: m.ClearPayloadOperation(clear_payload=_selector(body)),
+    "update_vectors": _update_vectors,
+    "delete_vectors": lambda body: m.DeleteVectorsOperation(
+        delete_vectors=m.DeleteVectors(**_selected(body), vector=body.vector)
     ),
 }
 
 
 def _operation(given: dict[str, msgspec.Raw], index: int) -> m.UpdateOperation:
     """One member of a batch of writes: ``{"upsert": {…}}`` or one of its siblings."""
-    known = [key for key in given if key in _OPERATIONS]
+    known = [key for key in given if key in _MADE]
     if len(known) != 1:
-        raise format_error(
-            f"operations[{index}]: must have one of the keys {', '.join(_OPERATIONS)}"
-        )
-    kind, made = _OPERATIONS[known[0]]
+        raise format_error(f"operations[{index}]: must have one of the keys {', '.join(_MADE)}")
+    (key,) = known
     try:
-        body = msgspec.json.decode(given[known[0]], type=kind)
+        body = msgspec.json.decode(given[key], type=bodies.OPERATIONS[key])
     except msgspec.DecodeError as error:
-        raise format_error(f"operations[{index}].{known[0]}: {error}") from error
-    return cast(m.UpdateOperation, made(body))
+        raise format_error(f"operations[{index}].{key}: {error}") from error
+    return _MADE[key](body)
 
 
 _POINTS = "/collections/{collection_name}/points"

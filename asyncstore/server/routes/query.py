@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import anyio
-
+from asyncstore.bounds import Bounds, check_number
 from asyncstore.collection import Collection
-from asyncstore.server import bodies, replies
+from asyncstore.server import bodies, replies, results
 from asyncstore.server.endpoint import Call, Endpoint
+from asyncstore.together import all_at_once
 
 _LIMIT = 10
 _GROUP_SIZE = 3
@@ -17,23 +18,23 @@ _SAMPLE = 10
 _MATRIX_LIMIT = 3
 
 
-async def query(call: Call[bodies.Query]) -> object:
+async def query(call: Call[bodies.Query]) -> results.FoundPoints:
     """The points that a query finds."""
     return {"points": await found(await call.collection(), call.body)}
 
 
-async def query_batch(call: Call[bodies.QueryBatch]) -> object:
+async def query_batch(call: Call[bodies.QueryBatch]) -> list[results.FoundPoints]:
     """Several queries at once; the answers in their order."""
-    answers = await found_each(await call.collection(), call.body.searches)
+    answers = await found_each(call, call.body.searches)
     return [{"points": points} for points in answers]
 
 
-async def query_groups(call: Call[bodies.QueryGroups]) -> object:
+async def query_groups(call: Call[bodies.QueryGroups]) -> results.Groups:
     """The best points of those that share a value."""
     return await found_groups(await call.collection(), call.body, call.body)
 
 
-async def matrix_pairs(call: Call[bodies.Matrix]) -> object:
+async def matrix_pairs(call: Call[bodies.Matrix]) -> results.MatrixPairs:
     """How near points of a sample are to each other, pair by pair."""
     found = await (await call.collection()).search_matrix_pairs(**_matrix(call.body))
     scores = replies.shortest([pair.score for pair in found.pairs])
@@ -45,7 +46,7 @@ async def matrix_pairs(call: Call[bodies.Matrix]) -> object:
     }
 
 
-async def matrix_offsets(call: Call[bodies.Matrix]) -> object:
+async def matrix_offsets(call: Call[bodies.Matrix]) -> results.MatrixOffsets:
     """The same as a sparse matrix."""
     found = await (await call.collection()).search_matrix_offsets(**_matrix(call.body))
     return {
@@ -56,30 +57,32 @@ async def matrix_offsets(call: Call[bodies.Matrix]) -> object:
     }
 
 
-async def found(collection: Collection, body: bodies.Query) -> list[dict[str, Any]]:
+async def found(collection: Collection, body: bodies.Query) -> list[results.ScoredPoint]:
     """The points that one query finds, as a reply has them."""
     points = await collection.query(body.query, offset=body.offset or 0, **_asked(body))
-    return replies.scored(points)
+    return await replies.scored(points)
 
 
 async def found_each(
-    collection: Collection, queries: Sequence[bodies.Query]
-) -> list[list[dict[str, Any]]]:
-    """What each of some queries finds; they are asked at once."""
-    answers: list[list[dict[str, Any]]] = [[] for _ in queries]
+    call: Call[Any], queries: Sequence[bodies.Query]
+) -> list[list[results.ScoredPoint]]:
+    """What each of some queries finds; many of them are asked at once."""
+    check_number(
+        len(queries), Bounds(0, call.store.config.service.max_searches_per_batch), "searches"
+    )
+    collection = await call.collection()
+    answers: list[list[results.ScoredPoint]] = [[] for _ in queries]
 
     async def one(number: int) -> None:
         answers[number] = await found(collection, queries[number])
 
-    async with anyio.create_task_group() as tasks:
-        for number in range(len(queries)):
-            tasks.start_soon(one, number)
+    await all_at_once([partial(one, number) for number in range(len(queries))])
     return answers
 
 
 async def found_groups(
     collection: Collection, body: bodies.Query, grouped: bodies.Grouped
-) -> dict[str, Any]:
+) -> results.Groups:
     """The groups of what one query finds, as a reply has them."""
     found = await collection.query_groups(
         body.query,
@@ -88,9 +91,9 @@ async def found_groups(
         with_lookup=grouped.with_lookup,
         **_asked(body),
     )
-    groups = []
+    groups: list[results.Group] = []
     for group in found:
-        reply: dict[str, Any] = {"id": group.id, "hits": replies.scored(group.hits)}
+        reply: results.Group = {"id": group.id, "hits": await replies.scored(group.hits)}
         if group.lookup is not None:
             reply["lookup"] = replies.record(group.lookup)
         groups.append(reply)
@@ -105,10 +108,16 @@ def _asked(body: bodies.Query) -> dict[str, Any]:
         "filter": body.filter,
         "params": body.params,
         "score_threshold": body.score_threshold,
-        "limit": _LIMIT if body.limit is None else body.limit,
+        "limit": _limit(body),
         "lookup_from": body.lookup_from,
         **body.selection(payload=False),
     }
+
+
+def _limit(body: bodies.Query) -> int:
+    limit = _LIMIT if body.limit is None else body.limit
+    check_number(limit, Bounds(1), "internal.limit")
+    return limit
 
 
 def _matrix(body: bodies.Matrix) -> dict[str, Any]:

@@ -1,0 +1,173 @@
+"""Requests made from the server's own description, right ones and spoiled ones.
+
+No request may end in a 5xx, and no reply may be another than the description says. The test sends
+some hundred within its process; ``make api-fuzz`` as many as wanted to a server of its own::
+
+    python tests/server/api_fuzzer.py --requests 20000 --seed 1
+"""
+
+import argparse
+import contextlib
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import hypothesis
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi import checks
+
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+# Of dimension 1, so that a list of a single number is a vector of it.
+VECTORS = {"size": 1, "distance": "Dot"}
+POINTS = [
+    {"id": i, "vector": {"": [i / 3]}, "payload": {"": [i, True], "0": {"0": str(i)}, "k": i}}
+    for i in range(20)
+]
+# What stands in the place of something of another type.
+WRONG = [None, True, -1, 0, 2**64, 2**200, 1.5, -0.0, 1e308, "", "x", "\x00", "0", [], {}, [[]]]
+WRONG += [[0.0], [[0.5]], {"": []}, {"indices": [1], "values": [2]}, [None], "\U0001f600" * 300]
+
+
+def operations(description):
+    """What can be asked, with a strategy for right requests of each."""
+    schema = schemathesis.openapi.from_dict(description)
+    return [result.ok() for result in schema.get_all_operations()]
+
+
+class Fuzzer:
+    """Sends requests by ``send(method, path, **rest)``, which is as httpx's ``request``."""
+
+    def __init__(self, send):
+        self.statuses = Counter()
+        self._send = send
+
+    def run(self, operation, requests, seed):
+        """Sends as many requests of an operation.
+
+        Raises:
+            FailureGroup: A reply is wrong; the request is told.
+        """
+
+        @hypothesis.seed(seed)
+        @hypothesis.settings(
+            max_examples=requests,
+            deadline=None,
+            database=None,
+            phases=[hypothesis.Phase.generate],  # to find the smallest takes minutes
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        @hypothesis.given(operation.as_strategy(), st.integers(0, 2**32))
+        def one(case, number):
+            self._prepare()
+            self._shape(case, random.Random(number))
+            arguments = case.as_transport_kwargs(base_url="http://store")
+            arguments.pop("cookies", None)
+            response = self._send(**arguments)
+            self.statuses[response.status_code] += 1
+            case.validate_response(response, checks=CHECKS)
+
+        one()
+
+    def _prepare(self):
+        """The collection that most requests are about; it may have been deleted."""
+        if self._send("GET", "/collections/c/exists").json()["result"]["exists"]:
+            return
+        body = {"vectors": {"": VECTORS}, "sparse_vectors": {"s": {}}}
+        assert self._send("PUT", "/collections/c", json=body).status_code == 200
+        reply = self._send("PUT", "/collections/c/points", json={"points": POINTS})
+        assert reply.status_code == 200, reply.text
+
+    def _shape(self, case, draw):
+        """Aims most requests at what is there, and spoils some bodies."""
+        for name, known in (("collection_name", "c"), ("point_id", "3"), ("field_name", "k")):
+            if name in (case.path_parameters or {}) and draw.random() < 0.8:
+                case.path_parameters[name] = known
+        if isinstance(case.body, dict | list) and draw.random() < 0.4:
+            case.body = spoiled(case.body, draw)
+
+
+def spoiled(body, draw):
+    """The body with something else at one place."""
+    if not isinstance(body, dict | list) or not body or draw.random() < 0.15:
+        return draw.choice(WRONG)
+    copy = body.copy()
+    keys = list(copy) if isinstance(copy, dict) else range(len(copy))
+    key = draw.choice(list(keys))
+    copy[key] = spoiled(copy[key], draw)
+    return copy
+
+
+@contextlib.contextmanager
+def server():
+    """A server of a new store: a client of it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="asyncstore-api-") as folder:
+        command = [sys.executable, "-m", "asyncstore", "serve"]
+        command += ["--store", str(Path(folder) / "store"), "--port", str(port)]
+        process = subprocess.Popen(command)
+        transport = httpx.HTTPTransport(retries=8)  # until it listens
+        try:
+            with httpx.Client(
+                transport=transport, base_url=f"http://127.0.0.1:{port}", timeout=60
+            ) as client:
+                client.get("/readyz").raise_for_status()
+                yield client
+            assert process.poll() is None, "the server has ended"
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    arguments.add_argument("--requests", type=int, default=20_000)
+    arguments.add_argument("--seed", type=int, default=None)
+    arguments.add_argument("--only", help="METHOD PATH of one operation")
+    given = arguments.parse_args()
+    seed = random.randrange(2**32) if given.seed is None else given.seed
+    with server() as client:
+        base = str(client.base_url)
+
+        def send(method, url, **rest):
+            return client.request(method, url.replace("http://store", base), **rest)
+
+        asked = operations(client.get("/openapi.json").json())
+        share = max(1, given.requests // len(asked))
+        asked = [one for one in asked if given.only in (None, one.label)]
+        fuzzer, begin, failed = Fuzzer(send), time.monotonic(), []
+        for operation in asked:
+            try:
+                fuzzer.run(operation, share, seed)
+            except (Exception, FailureGroup) as error:
+                failed.append(operation.label)
+                print(f"{operation.label}: {error}")
+        for status, count in sorted(fuzzer.statuses.items()):
+            print(f"{status}  {count:7,}")
+        seconds = time.monotonic() - begin
+        print(f"{fuzzer.statuses.total():,} requests of {len(asked)} operations, {seconds:.0f} s")
+        for label in failed:
+            print(
+                f"repeat with: python {sys.argv[0]} --seed {seed} --requests {given.requests} "
+                f"--only '{label}'"
+            )
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
