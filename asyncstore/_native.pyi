@@ -237,6 +237,8 @@ class Engine:
     def collections(self) -> list[Collection]: ...
     def broken_collections(self) -> list[tuple[str, NativeError]]:
         """Name (or folder, where the name is unreadable) and error of each that could not be opened."""
+    def aliases(self) -> dict[str, str]:
+        """The collection of each alias; raises NativeError where they could not be read."""
     def statistics(self) -> dict[str, object]:
         """reader, reader_reason, workers, searches, candidates, rows_rescored, rows_skipped,
         reads_submitted, read_bytes, reads_retried, cache_hits, cache_bytes, direct_io,
@@ -253,6 +255,9 @@ class Engine:
         """→ Collection. Vectors are numbered: the fields from 0, the sparse ones, the multivectors."""
     def submit_delete_collection(self, name: str) -> int:
         """→ bool: whether there was one."""
+    def submit_update_aliases(self, actions: list[tuple[str, str, str]]) -> int:
+        """→ None. All or none: ("create", alias, collection), ("delete", alias, "") or
+        ("rename", alias, new alias)."""
     def submit_check_vectors(self, vectors: NDArray[np.float32]) -> int:
         """→ None, or invalid_argument naming the first row that is not finite (n, dim)."""
     def submit_upsert(

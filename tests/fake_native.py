@@ -241,6 +241,9 @@ class Engine:
     def broken_collections(self) -> list[tuple[str, NativeError]]:
         return [("broken", NativeError("corruption", "manifest of 'broken' is damaged", "/m", 8))]
 
+    def aliases(self) -> dict[str, str]:
+        return {}
+
     def statistics(self) -> dict[str, object]:
         names = (
             "workers searches candidates rows_rescored rows_skipped reads_submitted read_bytes "

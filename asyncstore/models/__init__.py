@@ -6,6 +6,18 @@ Example:
     4
 """
 
+from asyncstore.models.aliases import (
+    AliasDescription,
+    AliasOperations,
+    AliasOperationsInput,
+    CollectionsAliasesResponse,
+    CreateAlias,
+    CreateAliasOperation,
+    DeleteAlias,
+    DeleteAliasOperation,
+    RenameAlias,
+    RenameAliasOperation,
+)
 from asyncstore.models.collections import (
     CollectionConfig,
     CollectionInfo,
@@ -204,6 +216,9 @@ from asyncstore.models.updates import (
 
 __all__ = [
     "AbsExpression",
+    "AliasDescription",
+    "AliasOperations",
+    "AliasOperationsInput",
     "AnyVariants",
     "BackgroundWork",
     "Batch",
@@ -218,17 +233,22 @@ __all__ = [
     "CollectionParams",
     "CollectionStatistics",
     "CollectionStatus",
+    "CollectionsAliasesResponse",
     "CompressionRatio",
     "Condition",
     "ContextInput",
     "ContextPair",
     "ContextQuery",
+    "CreateAlias",
+    "CreateAliasOperation",
     "Datatype",
     "DatetimeExpression",
     "DatetimeIndexParams",
     "DatetimeKeyExpression",
     "DatetimeRange",
     "DecayParamsExpression",
+    "DeleteAlias",
+    "DeleteAliasOperation",
     "DeleteOperation",
     "DeletePayload",
     "DeletePayloadOperation",
@@ -333,6 +353,8 @@ __all__ = [
     "RecommendQuery",
     "RecommendStrategy",
     "Record",
+    "RenameAlias",
+    "RenameAliasOperation",
     "Rrf",
     "RrfQuery",
     "Sample",

@@ -29,6 +29,12 @@ class CreateCollection(msgspec.Struct, kw_only=True):
     metadata: Payload | None = None
 
 
+class ChangeAliases(msgspec.Struct, kw_only=True):
+    """Of ``POST /collections/aliases``."""
+
+    actions: list[Json]
+
+
 class CreateIndex(msgspec.Struct, kw_only=True):
     """Of ``PUT …/index``."""
 

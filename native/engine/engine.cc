@@ -356,6 +356,21 @@ bool Engine::delete_collection(uint64_t ticket, std::string name) {
   return true;
 }
 
+bool Engine::update_aliases(uint64_t ticket, std::vector<AliasAction> actions) {
+  if (refused(ticket)) {
+    return true;
+  }
+  catalog_chores_->run(ticket, [this, ticket, actions = std::move(actions)] {
+    Status changed = catalog_.change_aliases(actions);
+    if (changed.ok()) {
+      completions_->complete(ticket, std::monostate{});
+    } else {
+      completions_->fail(ticket, std::move(changed.error()));
+    }
+  });
+  return true;
+}
+
 // Ends the writes of a collection that goes, and what readers remember of its files.
 void Engine::leave(Collection& collection) {
   // Between two groups, so that every write before was answered and every later one is refused.

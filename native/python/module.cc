@@ -1,11 +1,17 @@
 // The Python module: the only place with exceptions, and the only one that knows Python.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "engine/engine.h"
@@ -130,6 +136,22 @@ void bind_collection(nb::module_& module) {
       .def("statistics", &collection_statistics);
 }
 
+// Each as (what, alias, target): create, delete or rename.
+std::vector<engine::AliasAction> to_alias_actions(
+    const std::vector<std::tuple<std::string, std::string, std::string>>& given) {
+  using Kind = engine::AliasAction::Kind;
+  std::vector<engine::AliasAction> actions;
+  actions.reserve(given.size());
+  for (const auto& [what, alias, target] : given) {
+    ASSERT(what == "create" || what == "delete" || what == "rename");
+    const Kind kind = what == "create"   ? Kind::create
+                      : what == "delete" ? Kind::remove
+                                         : Kind::rename;
+    actions.push_back({kind, alias, target});
+  }
+  return actions;
+}
+
 void bind_engine(nb::module_& module) {
   nb::class_<EngineHandle> engine(module, "Engine");
   engine
@@ -176,6 +198,21 @@ void bind_engine(nb::module_& module) {
            [](EngineHandle& self, const std::string& name) {
              const uint64_t ticket = self.get().next_ticket();
              self.get().delete_collection(ticket, name);
+             return ticket;
+           })
+      .def("aliases",
+           [](EngineHandle& self) {
+             auto aliases = self.get().aliases();
+             if (!aliases.ok()) {
+               raise(aliases.error());
+             }
+             return std::move(aliases.value());
+           })
+      .def("submit_update_aliases",
+           [](EngineHandle& self,
+              const std::vector<std::tuple<std::string, std::string, std::string>>& actions) {
+             const uint64_t ticket = self.get().next_ticket();
+             self.get().update_aliases(ticket, to_alias_actions(actions));
              return ticket;
            })
       .def("submit_optimize",

@@ -82,6 +82,37 @@ REFUSED = [
         404,
         "No point with id 77 found",
     ),
+    (
+        "POST",
+        "/collections/aliases",
+        {"actions": [{"create_alias": {"collection_name": "d", "alias_name": "a"}}]},
+        404,
+        "Not found: Collection `d` doesn't exist!",
+    ),
+    (
+        "POST",
+        "/collections/aliases",
+        {"actions": [{"create_alias": {"collection_name": "c", "alias_name": "c"}}]},
+        409,
+        "Wrong input: Collection `c` already exists!",
+    ),
+    (
+        "POST",
+        "/collections/aliases",
+        {"actions": [{"rename_alias": {"old_alias_name": "a", "new_alias_name": "b"}}]},
+        404,
+        "Not found: Alias a does not exists!",
+    ),
+    (
+        "POST",
+        "/collections/aliases",
+        {"actions": [{"create_alias": {"collection_name": "c", "alias_name": "x" * 256}}]},
+        422,
+        "Validation error in JSON body: [actions[0].create_alias.alias_name: value",
+    ),
+    ("POST", "/collections/aliases", {"actions": [{"alias": {}}]}, 400, "actions[0]: must be one"),
+    ("POST", "/collections/aliases", {}, 400, "Format error in JSON body"),
+    ("GET", "/collections/d/aliases", None, 404, "Not found: Collection `d` doesn't exist!"),
     ("POST", "/nothing", None, 404, "is not served here"),
     ("PATCH", "/collections", None, 405, "is not served here"),
 ]
@@ -165,3 +196,21 @@ async def test_old_endpoints_are_queries(served, name, old, new):
             grouped = {**old, "limit": 2, "group_by": "k", "group_size": 2}
             groups = (await s.http.post(f"{base}{name}/groups", json=grouped)).json()["result"]
             assert {group["id"] for group in groups["groups"]} == {0, 1}
+
+
+async def test_a_collection_named_like_an_alias(served):
+    async with served() as s:
+        await filled(s)
+        actions = [{"create_alias": {"collection_name": "c", "alias_name": "a"}}]
+        reply = await s.http.post("/collections/aliases?timeout=1", json={"actions": actions})
+        assert reply.json()["result"] is True
+        assert await s.refused("PUT", "/collections/a", {}) == (
+            400,
+            "Wrong input: Can't create collection with name a. Alias with the same name already "
+            "exists",
+        )
+        listed = {"aliases": [{"alias_name": "a", "collection_name": "c"}]}
+        for path in ("/aliases", "/collections/c/aliases"):
+            assert (await s.http.get(path)).json()["result"] == listed
+        assert (await s.http.get("/collections/a/exists")).json()["result"] == {"exists": True}
+        assert (await s.http.get("/collections/a")).json()["result"]["points_count"] == 9

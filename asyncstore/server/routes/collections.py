@@ -50,6 +50,26 @@ async def delete(call: Call[None]) -> object:
     return await call.store.delete_collection(call.path["collection_name"])
 
 
+async def change_aliases(call: Call[bodies.ChangeAliases]) -> object:
+    """Makes, removes and renames aliases."""
+    await call.store.update_aliases(call.body.actions)
+    return True
+
+
+async def aliases(call: Call[None]) -> object:
+    """All of them."""
+    return m.CollectionsAliasesResponse(aliases=await call.store.list_aliases())
+
+
+async def aliases_of(call: Call[None]) -> object:
+    """Those of one collection."""
+    name = (await call.collection()).name
+    found = await call.store.list_aliases()
+    return m.CollectionsAliasesResponse(
+        aliases=[alias for alias in found if alias.collection_name == name]
+    )
+
+
 async def create_index(call: Call[bodies.CreateIndex]) -> object:
     """Makes an index of a payload field."""
     return await (await call.collection()).create_payload_index(
@@ -98,6 +118,9 @@ _ONE = "/collections/{collection_name}"
 
 ENDPOINTS: list[Endpoint[Any]] = [
     Endpoint("GET", "/collections", list_collections),
+    Endpoint("GET", "/aliases", aliases),
+    Endpoint("POST", "/collections/aliases", change_aliases, bodies.ChangeAliases, Need.WRITE),
+    Endpoint("GET", _ONE + "/aliases", aliases_of),
     Endpoint("GET", _ONE, get),
     Endpoint("PUT", _ONE, create, bodies.CreateCollection, Need.WRITE),
     Endpoint("DELETE", _ONE, delete, need=Need.WRITE),
