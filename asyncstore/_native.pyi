@@ -86,7 +86,11 @@ class Collection:
     def name(self) -> str: ...
     @property
     def config(self) -> bytes:
-        """What ``submit_create_collection`` was given, unchanged (JSON of the Python side)."""
+        """What ``submit_create_collection``, or ``submit_configure_collection``, was given last,
+        unchanged (JSON of the Python side)."""
+    @property
+    def config_version(self) -> int:
+        """Another number once it is another."""
     @property
     def fields(self) -> list[Field]: ...
     @property
@@ -253,6 +257,10 @@ class Engine:
         multivectors: list[Field] = ...,
     ) -> int:
         """→ Collection. Vectors are numbered: the fields from 0, the sparse ones, the multivectors."""
+    def submit_configure_collection(
+        self, collection: Collection, expected: bytes, config: bytes
+    ) -> int:
+        """→ bool: whether the configuration was the expected one, and now is the other, durably."""
     def submit_delete_collection(self, name: str) -> int:
         """→ bool: whether there was one."""
     def submit_update_aliases(self, actions: list[tuple[str, str, str]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -17,15 +18,19 @@ from asyncstore.errors import CollectionNotFoundError, UnsupportedError
 from asyncstore.models import (
     AliasDescription,
     AliasOperationsInput,
+    CollectionParamsDiff,
+    Disabled,
     HnswConfigDiff,
     OptimizersConfigDiff,
     QuantizationConfig,
     SparseVectorParams,
     StoreStatistics,
+    VectorParamsDiff,
     WalConfigDiff,
 )
 from asyncstore.names import check_name, check_new_name
-from asyncstore.settings import VectorsInput, checked_settings
+from asyncstore.settings import CollectionSettings, VectorsInput, checked_settings
+from asyncstore.settings_changes import checked_changes
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeError
@@ -249,9 +254,63 @@ class Store:
         deleted = await self._change(lambda: engine.native.submit_delete_collection(name))
         return cast(bool, deleted)
 
-    async def update_collection(self, name: str, **changes: object) -> None:
-        """Not supported yet."""
-        _refuse("update_collection")
+    async def update_collection(
+        self,
+        name: str,
+        *,
+        vectors: Mapping[str, VectorParamsDiff | Mapping[str, object]] | None = None,
+        sparse_vectors: Mapping[str, SparseVectorParams | Mapping[str, object]] | None = None,
+        optimizers_config: OptimizersConfigDiff | None = None,
+        params: CollectionParamsDiff | None = None,
+        hnsw_config: HnswConfigDiff | None = None,
+        quantization_config: QuantizationConfig | Disabled | Mapping[str, object] | None = None,
+        metadata: Mapping[str, object] | None = None,
+    ) -> None:
+        """Changes settings of a collection; durably, and for all calls that begin afterwards.
+
+        What is not mentioned stays. Codes and graphs cannot be changed yet: settings of these are
+        taken where they come to what is in force, and are said by ``info()`` then.
+
+        Args:
+            name: The collection's, or an alias of it.
+            vectors: What changes of vectors and multivectors, by name, "" for the unnamed one.
+            sparse_vectors: Likewise; ``modifier`` can be switched on (``IDF``) and off (``NONE``).
+            optimizers_config: Not supported yet; the store's configuration has it for all.
+            params: See :class:`CollectionParamsDiff`.
+            hnsw_config: Field by field.
+            quantization_config: As a whole; ``Disabled.DISABLED`` stands for none.
+            metadata: Each key takes the place of the one that is there; None takes it away.
+
+        Raises:
+            CollectionNotFoundError: There is none.
+            InvalidArgumentError: A setting is wrong, or there is no vector of a name.
+            UnsupportedError: A setting would have no effect yet.
+            StorageIOError: The disk is full or fails.
+            StoreFailedError: An earlier change failed so that nobody knows what a crash would show;
+                open the store again.
+
+        Cancellation: leaves behind all changes or none.
+        """
+        changes = checked_changes(
+            vectors=vectors,
+            sparse_vectors=sparse_vectors,
+            optimizers_config=optimizers_config,
+            params=params,
+            hnsw_config=hnsw_config,
+            quantization_config=quantization_config,
+            metadata=metadata,
+        )
+        check_name(name)
+        await self._engine.checkpoint()
+        native, engine = self._find(name), self._engine
+        is_done = False
+        while not is_done:  # another task may have changed them meanwhile
+            before = native.config
+            after = changes.merged(CollectionSettings.decode(before)).encode()
+            submit = functools.partial(
+                engine.native.submit_configure_collection, native, before, after
+            )
+            is_done = cast(bool, await engine.call(engine.writes, submit))
 
     async def update_aliases(self, actions: Sequence[AliasOperationsInput]) -> None:
         """Makes, removes and renames aliases: all actions, one after the other, or none.

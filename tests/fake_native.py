@@ -115,6 +115,7 @@ class Collection:
     def __init__(self, name: str, config: bytes, fields: list[Field]) -> None:
         self.name = name
         self.config = config
+        self.config_version = 0
         self.fields = fields
         self.points: dict[PointId, dict[int, np.ndarray]] = {}
         self.payloads: dict[PointId, dict[str, Any]] = {}

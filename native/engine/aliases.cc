@@ -159,11 +159,8 @@ Status Aliases::save(const AliasMap& aliases) {
     saved_ = aliases;
     return {};
   }
-  // Renamed or not? Where the file is still the old one, and can be read, nothing has happened.
-  const auto content = io::read_file(*storage_, path_, k_file_bytes_max);
-  const bool stands = content.ok() ? content.value() == encode(saved_)
-                                   : content.error().os_errno == ENOENT && saved_.empty();
-  if (!stands) {
+  const bool none = saved_.empty() && !storage_->exists(path_);
+  if (!none && !stands(*storage_, path_, encode(saved_))) {
     failure_ = Error{Code::failed, "changing aliases stopped: " + replaced.error().message +
                                        ". Open the store again to change them."};
   }

@@ -63,6 +63,9 @@ class Engine {
   base::Result<AliasMap> aliases() const { return catalog_.aliases(); }
 
   bool create_collection(uint64_t ticket, CollectionFile file);
+  // Answers false when its configuration was not `expected` any more.
+  bool configure_collection(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                            std::vector<std::byte> expected, std::vector<std::byte> config);
   bool delete_collection(uint64_t ticket, std::string name);
   bool update_aliases(uint64_t ticket, std::vector<AliasAction> actions);
   bool write(uint64_t ticket, const std::shared_ptr<Collection>& collection, WriteJob job);
@@ -147,7 +150,7 @@ class Engine {
   std::vector<std::unique_ptr<Writer>> writers_;
   std::unique_ptr<Maintenance> maintenance_;
   std::unique_ptr<Chores> chores_;          // prewarm, check
-  std::unique_ptr<Chores> catalog_chores_;  // creating and deleting collections, aliases
+  std::unique_ptr<Chores> catalog_chores_;  // creating, changing and deleting collections, aliases
   std::unique_ptr<Chores> index_chores_;    // making payload indexes
 };
 

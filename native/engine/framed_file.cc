@@ -1,5 +1,6 @@
 #include "engine/framed_file.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -48,6 +49,11 @@ Result<Bytes> body_of(const std::string& path, const Magic& magic, Bytes content
                                         ". Open the store with a newer one."};
   }
   return body;
+}
+
+bool stands(io::Storage& storage, const std::string& path, Bytes content) {
+  const auto found = io::read_file(storage, path, UINT32_MAX);
+  return found.ok() && std::ranges::equal(found.value(), content);
 }
 
 Error does_not_parse(const std::string& path, const ByteReader& body) {

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "io/storage.h"
 
 namespace asyncstore::engine {
 
@@ -20,6 +21,9 @@ std::vector<std::byte> framed(const Magic& magic, base::Bytes body);
 // What is in the frame, within `content`; corruption where that is not whole or not of its kind,
 // unsupported where it is of a newer version.
 base::Result<base::Bytes> body_of(const std::string& path, const Magic& magic, base::Bytes content);
+// Whether replacing the file by another failed before it was renamed, so that `content` stands.
+// After that, a crash may show either of the two.
+bool stands(io::Storage& storage, const std::string& path, base::Bytes content);
 // For a body that holds what cannot be, found at the reader's position.
 base::Error does_not_parse(const std::string& path, const base::ByteReader& body);
 

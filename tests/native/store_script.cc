@@ -44,7 +44,7 @@ class Run {
       if (script_.group == 1 && !writes()) {
         return false;
       }
-      if (!build_indexes() || !change_aliases(round)) {
+      if (!build_indexes() || !change_aliases(round) || !configure(round)) {
         return false;
       }
       const bool last = round + 1 == k_rounds;
@@ -190,6 +190,21 @@ class Run {
     return changed;
   }
 
+  bool configure(int round) {
+    const Text before = history_.configs.back();
+    const Text after(static_cast<size_t>(round) + 1, std::byte{'x'});
+    history_.configs.push_back(after);
+    const Completion changed = store_->call([&](uint64_t ticket) {
+      return store_->engine().configure_collection(ticket, collection_, before, after);
+    });
+    if (!done(changed)) {
+      return false;
+    }
+    REQUIRE(std::get<bool>(changed.value));
+    ++history_.configs_acknowledged;
+    return true;
+  }
+
   // Another collection is made, written to and deleted.
   bool come_and_go() {
     if (!done(store_->create("gone", fields_))) {
@@ -239,6 +254,11 @@ void check_aliases(Store& store, const History& history) {
   for (const auto& [alias, collection] : found.value()) {
     REQUIRE(store.collection(collection) != nullptr);
   }
+}
+
+void check_config(const engine::Collection& collection, const History& history) {
+  const auto begin = history.configs.begin() + static_cast<ptrdiff_t>(history.configs_acknowledged);
+  REQUIRE(std::find(begin, history.configs.end(), collection.config()) != history.configs.end());
 }
 
 // After a crash amid a repair: what is still damaged is rebuilt, and a repair leaves nothing.
@@ -300,6 +320,7 @@ void check_history(const std::string& path, const History& history, uint64_t see
     REQUIRE(ok(store->create("c", script_fields())));
     return;
   }
+  check_config(*collection, history);
   const auto rebuilt = collection->statistics().rebuilt;
   REQUIRE_MESSAGE((damaged || rebuilt.empty()), rebuilt.front());
   Model found = scroll_at_rest(*store, collection);

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from qdrant_client import models as qm
+from qdrant_client.http.exceptions import UnexpectedResponse
 
 pytestmark = pytest.mark.asyncio
 
@@ -261,3 +262,27 @@ async def test_aliases(served):
         assert (await s.client.get_collection("a")).points_count == 29
         assert await s.client.delete_collection("c")
         assert (await s.client.get_aliases()).aliases == [everything[1]]
+
+
+async def test_settings_are_changed(served):
+    async with served() as s:
+        await s.client.create_collection(
+            "c",
+            vectors_config={"": qm.VectorParams(size=4, distance=qm.Distance.DOT)},
+            sparse_vectors_config={"s": qm.SparseVectorParams()},
+            metadata={"a": 1, "b": 2},
+        )
+        assert await s.client.update_collection(
+            "c",
+            vectors_config={"": qm.VectorParamsDiff(on_disk=True)},
+            sparse_vectors_config={"s": qm.SparseVectorParams(modifier=qm.Modifier.IDF)},
+            collection_params=qm.CollectionParamsDiff(on_disk_payload=True),
+            quantization_config=qm.Disabled.DISABLED,
+            metadata={"a": None, "c": [3]},
+        )
+        config = (await s.client.get_collection("c")).config
+        assert config.params.vectors.on_disk is True
+        assert config.params.sparse_vectors["s"].modifier == qm.Modifier.IDF
+        assert config.metadata == {"b": 2, "c": [3]}
+        with pytest.raises(UnexpectedResponse, match="not supported yet"):
+            await s.client.update_collection("c", hnsw_config=qm.HnswConfigDiff(m=4))

@@ -114,6 +114,23 @@ REFUSED = [
     ("POST", "/collections/aliases", {}, 400, "Format error in JSON body"),
     ("GET", "/collections/d/aliases", None, 404, "Not found: Collection `d` doesn't exist!"),
     ("POST", "/nothing", None, 404, "is not served here"),
+    ("PATCH", "/collections/d", {}, 404, "Not found: Collection `d` doesn't exist!"),
+    (
+        "PATCH",
+        "/collections/c",
+        {"vectors": {"x": {}}},
+        400,
+        "Wrong input: Not existing vector name error: x",
+    ),
+    ("PATCH", "/collections/c", {"hnsw_config": {"m": 4}}, 400, "not supported yet"),
+    ("PATCH", "/collections/c", {"strict_mode_config": {}}, 400, "strict_mode_config is not"),
+    (
+        "PATCH",
+        "/collections/c",
+        {"vectors": {"": {"hnsw_config": {"ef_construct": 1}}}},
+        422,
+        "ef_construct: value 1 invalid, must be 4 or larger",
+    ),
     ("PATCH", "/collections", None, 405, "is not served here"),
 ]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from asyncstore import models as m
 from asyncstore.bounds import checked
+from asyncstore.errors import UnsupportedError
 from asyncstore.models.quantization import decode_quantization
 from asyncstore.server import bodies
 from asyncstore.server.access import Need
@@ -40,6 +41,24 @@ async def create(call: Call[bodies.CreateCollection]) -> object:
         optimizers_config=body.optimizers_config,
         wal_config=body.wal_config,
         on_disk_payload=body.on_disk_payload is not False,
+        metadata=body.metadata,
+    )
+    return True
+
+
+async def update(call: Call[bodies.UpdateCollection]) -> object:
+    """Changes settings of one."""
+    body = call.body
+    if body.strict_mode_config is not None:
+        raise UnsupportedError("strict_mode_config is not supported yet")
+    await call.store.update_collection(
+        call.path["collection_name"],
+        vectors=body.vectors,
+        sparse_vectors=body.sparse_vectors,
+        optimizers_config=body.optimizers_config,
+        params=body.params,
+        hnsw_config=body.hnsw_config,
+        quantization_config=body.quantization_config,
         metadata=body.metadata,
     )
     return True
@@ -123,6 +142,7 @@ ENDPOINTS: list[Endpoint[Any]] = [
     Endpoint("GET", _ONE + "/aliases", aliases_of),
     Endpoint("GET", _ONE, get),
     Endpoint("PUT", _ONE, create, bodies.CreateCollection, Need.WRITE),
+    Endpoint("PATCH", _ONE, update, bodies.UpdateCollection, Need.WRITE),
     Endpoint("DELETE", _ONE, delete, need=Need.WRITE),
     Endpoint("GET", _ONE + "/exists", exists),
     Endpoint("GET", _ONE + "/cluster", cluster),
