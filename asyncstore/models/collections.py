@@ -143,7 +143,7 @@ class VectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     Attributes:
         size: Dimensions, 1 to 65,536.
         distance: How near two vectors are. With cosine, vectors are normalised when written.
-        hnsw_config: Not supported yet.
+        hnsw_config: The graph over its codes; what is None is that of the collection.
         quantization_config: The codes in memory; None means those of the collection, "auto" that
             the store chooses.
         on_disk: Originals are on disk in any case; False is not supported yet.
