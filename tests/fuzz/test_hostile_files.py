@@ -234,5 +234,11 @@ def test_damage_is_seen_by_this_test(base, paths):
         calm = {"verdict": "right", "searches": "right"}
         for kind in ("codes", "deleted", "points", "rows", "vectors", "wal", "MANIFEST"):
             case = Case(next(path for path in paths if kind_of(path) == kind), "flip", 0)
-            assert problem_of(case, {"docs": docs, "calm": calm}, paths) is not None
+            seen = {"docs": docs, "calm": calm, "aliases": {"verdict": "right"}}
+            assert problem_of(case, seen, paths) is not None
+    case = Case(next(path for path in paths if kind_of(path) == "ALIASES"), "flip", 0)
+    docs = {"verdict": "right", "searches": "right"}
+    for verdict in ("right", "none", "wrong: {}"):
+        seen = {"docs": docs, "calm": calm, "aliases": {"verdict": verdict}}
+        assert problem_of(case, seen, paths) is not None
     assert problem_of(case, "died with -6", paths) == "died with -6"
