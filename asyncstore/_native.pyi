@@ -86,7 +86,11 @@ class Collection:
     def name(self) -> str: ...
     @property
     def config(self) -> bytes:
-        """What ``submit_create_collection`` was given, unchanged (JSON of the Python side)."""
+        """What ``submit_create_collection``, or ``submit_configure_collection``, was given last,
+        unchanged (JSON of the Python side)."""
+    @property
+    def config_version(self) -> int:
+        """Another number once it is another."""
     @property
     def fields(self) -> list[Field]: ...
     @property
@@ -237,6 +241,8 @@ class Engine:
     def collections(self) -> list[Collection]: ...
     def broken_collections(self) -> list[tuple[str, NativeError]]:
         """Name (or folder, where the name is unreadable) and error of each that could not be opened."""
+    def aliases(self) -> dict[str, str]:
+        """The collection of each alias; raises NativeError where they could not be read."""
     def statistics(self) -> dict[str, object]:
         """reader, reader_reason, workers, searches, candidates, rows_rescored, rows_skipped,
         reads_submitted, read_bytes, reads_retried, cache_hits, cache_bytes, direct_io,
@@ -251,8 +257,15 @@ class Engine:
         multivectors: list[Field] = ...,
     ) -> int:
         """→ Collection. Vectors are numbered: the fields from 0, the sparse ones, the multivectors."""
+    def submit_configure_collection(
+        self, collection: Collection, expected: bytes, config: bytes
+    ) -> int:
+        """→ bool: whether the configuration was the expected one, and now is the other, durably."""
     def submit_delete_collection(self, name: str) -> int:
         """→ bool: whether there was one."""
+    def submit_update_aliases(self, actions: list[tuple[str, str, str]]) -> int:
+        """→ None. All or none: ("create", alias, collection), ("delete", alias, "") or
+        ("rename", alias, new alias)."""
     def submit_check_vectors(self, vectors: NDArray[np.float32]) -> int:
         """→ None, or invalid_argument naming the first row that is not finite (n, dim)."""
     def submit_upsert(

@@ -78,6 +78,7 @@ __all__ = [
     "check_path",
     "check_payload",
     "isa",
+    "native_aliases",
     "parse_datetime",
     "parse_point_id",
     "translating",
@@ -100,6 +101,14 @@ CANDIDATES_MAX = _native.CANDIDATES_MAX
 def isa() -> str:
     """The instruction set of the kernels in use."""
     return _native.isa()
+
+
+def native_aliases(native: _native.Engine) -> tuple[dict[str, str], NativeError | None]:
+    """The collection of each alias, or none and why they could not be read."""
+    try:
+        return native.aliases(), None
+    except _native.NativeError as error:
+        return {}, error
 
 
 def parse_point_id(point_id: int | str) -> PointId:

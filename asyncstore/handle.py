@@ -9,6 +9,7 @@ from asyncstore.models import UpdateResult, UpdateStatus
 from asyncstore.operation import Operation
 from asyncstore.pace import Pace
 from asyncstore.settings import CollectionSettings
+from asyncstore.vectors import AnyField
 
 
 class Handle:
@@ -25,9 +26,8 @@ class Handle:
         self._native = native
         self._find_other = find_other
         self._name = native.name
-        self._settings = CollectionSettings.decode(native.config)
-        self._fields = self._settings.fields_by_name(self._name)
-        self._is_unnamed = self._settings.has_unnamed_vector
+        self._read_settings()
+        self._is_unnamed = self._known_settings.has_unnamed_vector
 
     def __repr__(self) -> str:
         return f"<Collection {self._name!r} of {self._engine.path!r}>"
@@ -36,6 +36,26 @@ class Handle:
     def name(self) -> str:
         """The collection's name."""
         return self._name
+
+    @property
+    def _settings(self) -> CollectionSettings:
+        """Those in force now."""
+        if self._native.config_version != self._settings_version:
+            self._read_settings()
+        return self._known_settings
+
+    @property
+    def _fields(self) -> dict[str, AnyField]:
+        """The vectors by name, as the settings in force say."""
+        if self._native.config_version != self._settings_version:
+            self._read_settings()
+        return self._known_fields
+
+    def _read_settings(self) -> None:
+        # The version first: settings that are replaced in between are read once more.
+        self._settings_version = self._native.config_version
+        self._known_settings = CollectionSettings.decode(self._native.config)
+        self._known_fields = self._known_settings.fields_by_name(self._name)
 
     async def _write(
         self, operation: Operation, pace: Pace, *, wait: bool, is_checked: bool = False

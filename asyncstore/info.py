@@ -29,7 +29,7 @@ def collection_info(
 
     Args:
         statistics: The collection's.
-        settings: What it was created with.
+        settings: Those in force.
         optimizers: The store's.
         indexes: Of each payload index the field, the kind, its parameters and the points with a
             value.

@@ -1,4 +1,4 @@
-"""What a collection was created with: checked, kept as JSON, and turned into native fields.
+"""The settings of a collection: checked, kept as JSON, and turned into native fields.
 
 The core keeps the JSON unchanged and gives it back when the store is opened again, so that
 ``info()`` can say every setting exactly as it was given.
@@ -115,6 +115,20 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
         """The settings of the graphs of vectors that have none of their own."""
         return _graph_of(self.hnsw_config)
 
+    def codes_and_graphs(self) -> list[object]:
+        """What decides of each vector which codes and which graph are made for it."""
+        dense = [
+            (_graph_of(self.hnsw_config, params.hnsw_config), self._codes_of(params))
+            for params in self._dense.values()
+        ]
+        return [
+            *dense,
+            *(_native_codes(one.quantization_config) for one in self._multivectors.values()),
+        ]
+
+    def _codes_of(self, params: VectorParams) -> _NativeCodes:
+        return _native_codes(params.quantization_config or self.quantization_config)
+
     def _native_field(self, name: str, params: VectorParams) -> NativeField:
         graph = _graph_of(self.hnsw_config, params.hnsw_config)
         return NativeField(
@@ -126,7 +140,7 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
             ef_construct=graph.ef_construct,
             graph_threads=min(graph.max_indexing_threads, UINT32_MAX),  # no more than CPUs are used
             full_scan_threshold_kb=graph.full_scan_threshold,
-            **_native_codes(params.quantization_config or self.quantization_config),
+            **self._codes_of(params),
         )
 
 
@@ -227,9 +241,9 @@ def checked_settings(
     settings = CollectionSettings(
         vectors=dense,
         sparse_vectors=_checked_sparse(sparse_vectors),
-        quantization_config=_checked_quantization(quantization_config, "quantization_config"),
-        hnsw_config=_checked_graph(hnsw_config, "hnsw_config"),
-        metadata=_checked_metadata(metadata),
+        quantization_config=checked_quantization(quantization_config, "quantization_config"),
+        hnsw_config=checked_graph(hnsw_config, "hnsw_config"),
+        metadata=checked_metadata(metadata),
     )
     for name in settings.sparse_vectors:
         if name in settings.vectors:
@@ -237,7 +251,7 @@ def checked_settings(
                 f"Dense and sparse vector names must be unique - duplicate found with '{name}'"
             )
     for name, params in settings.vectors.items():
-        _refuse_unsupported(params, f"vectors.{name}" if name else "vectors")
+        refuse_unsupported(params, path_of_vector(name))
     return settings
 
 
@@ -282,12 +296,18 @@ def _checked_sparse(
             raise InvalidArgumentError("sparse_vectors: Sparse vector name cannot be empty")
         if not isinstance(params, SparseVectorParams):
             raise InvalidArgumentError(f"{path}: must be a SparseVectorParams, got {params!r}")
-        if params.index is not None:
-            raise UnsupportedError(
-                f"{path}.index: not supported yet, the index of a sparse vector has no settings"
-            )
-        checked_vectors[name] = checked(params, SparseVectorParams, path)
+        checked_vectors[name] = checked_sparse_params(params, path)
     return checked_vectors
+
+
+def checked_sparse_params(params: object, path: str) -> SparseVectorParams:
+    """Those of one vector."""
+    given = checked(params, SparseVectorParams, path)
+    if given.index is not None:
+        raise UnsupportedError(
+            f"{path}.index: not supported yet, the index of a sparse vector has no settings"
+        )
+    return given
 
 
 def _checked_params(params: object, path: str) -> VectorParams:
@@ -309,7 +329,8 @@ def _with_automatic_codes(params: VectorParams) -> VectorParams:
     return msgspec.structs.replace(params, quantization_config=codes)
 
 
-def _checked_quantization(value: object, path: str) -> QuantizationConfig | None:
+def checked_quantization(value: object, path: str) -> QuantizationConfig | None:
+    """Codes that there are; None: nothing is said."""
     if value is None:
         return None
     if not isinstance(value, msgspec.Struct) or not isinstance(value, QuantizationConfig):
@@ -319,7 +340,8 @@ def _checked_quantization(value: object, path: str) -> QuantizationConfig | None
     return quantization
 
 
-def _checked_graph(value: object, path: str) -> HnswConfigDiff | None:
+def checked_graph(value: object, path: str) -> HnswConfigDiff | None:
+    """Graphs that there are; None: nothing is said."""
     if value is None:
         return None
     graph = checked(value, HnswConfigDiff, path)
@@ -333,7 +355,8 @@ def _checked_graph(value: object, path: str) -> HnswConfigDiff | None:
     return graph
 
 
-def _checked_metadata(metadata: Mapping[str, object] | None) -> dict[str, object] | None:
+def checked_metadata(metadata: object) -> dict[str, object] | None:
+    """A copy that is JSON."""
     if metadata is None:
         return None
     try:
@@ -345,8 +368,14 @@ def _checked_metadata(metadata: Mapping[str, object] | None) -> dict[str, object
     return copy
 
 
-def _refuse_unsupported(params: VectorParams, path: str) -> None:
-    graph = _checked_graph(params.hnsw_config, f"{path}.hnsw_config")
+def path_of_vector(name: str) -> str:
+    """What a vector's settings are called in messages."""
+    return f"vectors.{name}" if name else "vectors"
+
+
+def refuse_unsupported(params: VectorParams, path: str) -> None:
+    """Refuses settings of a vector that would have no effect."""
+    graph = checked_graph(params.hnsw_config, f"{path}.hnsw_config")
     if is_multivector(params) and graph is not None and graph.m != 0:
         raise UnsupportedError(f"{path}.hnsw_config: multivectors have no graph yet, m must be 0")
     if params.on_disk is False:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, cast
 
 import msgspec
 
+from asyncstore.aliases import checked_actions
 from asyncstore.collection import Collection
 from asyncstore.config import Config, ConfigSource
-from asyncstore.engine import Engine, NativeCollection, Pending, translated
+from asyncstore.engine import Engine, NativeCollection, Pending, native_aliases, translated
 from asyncstore.errors import CollectionNotFoundError, UnsupportedError
 from asyncstore.models import (
+    AliasDescription,
+    AliasOperationsInput,
+    CollectionParamsDiff,
+    Disabled,
     HnswConfigDiff,
     OptimizersConfigDiff,
     QuantizationConfig,
     SparseVectorParams,
     StoreStatistics,
+    VectorParamsDiff,
     WalConfigDiff,
 )
 from asyncstore.names import check_name, check_new_name
-from asyncstore.settings import VectorsInput, checked_settings
+from asyncstore.settings import CollectionSettings, VectorsInput, checked_settings
+from asyncstore.settings_changes import checked_changes
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeError
@@ -103,6 +111,8 @@ class Store:
         # whose caller was cancelled may still be under way, so each is kept until it is done.
         self._collections: dict[str, NativeCollection] | None = None
         self._broken: dict[str, NativeError] = {}
+        self._aliases: dict[str, str] = {}
+        self._aliases_damage: NativeError | None = None
         self._changes: list[Pending] = []
 
     def __repr__(self) -> str:
@@ -151,9 +161,12 @@ class Store:
 
         Raises:
             AlreadyExistsError: There is a collection of this name.
-            InvalidArgumentError: The name or a setting is wrong; all wrong settings are listed.
+            InvalidArgumentError: The name or a setting is wrong; all wrong settings are listed. Or
+                the name is an alias.
             UnsupportedError: A setting would have no effect yet.
             StorageIOError: The disk is full or fails.
+            CorruptionError: The file of the aliases is damaged, and the name may be one of these.
+            StoreFailedError: As of :meth:`update_aliases`.
 
         Cancellation: leaves behind the whole collection or none.
         """
@@ -179,23 +192,28 @@ class Store:
         return Collection(engine, cast(NativeCollection, created), self._find)
 
     async def get_collection(self, name: str) -> Collection:
-        """The collection of this name.
+        """The collection of this name, or the one that has it as an alias.
+
+        What was got by an alias stays the same collection when the alias goes over to another.
 
         Raises:
             CollectionNotFoundError: There is none.
-            CorruptionError: It is damaged and could not be opened; the others can be used.
+            CorruptionError: It is damaged and could not be opened; the others can be used. Or the
+                file of the aliases is damaged, and it may be one of these.
         """
         check_name(name)
         await self._engine.checkpoint()
         return Collection(self._engine, self._find(name), self._find)
 
     def _find(self, name: str) -> NativeCollection:
-        native = self._known().get(name)
-        if native is None:
-            if name in self._broken:
-                raise translated(self._broken[name])
-            raise CollectionNotFoundError(f"Collection `{name}` doesn't exist!")
-        return native
+        known = self._known()
+        own_name = self._own_name(name)
+        if own_name in known:
+            return known[own_name]
+        if own_name in self._broken:
+            raise translated(self._broken[own_name])
+        self._check_aliases()
+        raise CollectionNotFoundError(f"Collection `{name}` doesn't exist!")
 
     async def list_collections(self) -> list[str]:
         """The names of all collections in order, also of those that could not be opened."""
@@ -203,13 +221,24 @@ class Store:
         return sorted({*self._known(), *self._broken})
 
     async def collection_exists(self, name: str) -> bool:
-        """Whether there is a collection of this name, be it one that could not be opened."""
+        """Whether there is a collection of this name or alias, be it one that could not be opened.
+
+        Raises:
+            CorruptionError: The file of the aliases is damaged, and it may be one of these.
+        """
         check_name(name)
         await self._engine.checkpoint()
-        return name in self._known() or name in self._broken
+        known, own_name = self._known(), self._own_name(name)
+        if own_name in known or own_name in self._broken:
+            return True
+        self._check_aliases()
+        return False
 
     async def delete_collection(self, name: str) -> bool:
-        """Deletes a collection with all its points.
+        """Deletes a collection with all its points and its aliases.
+
+        Args:
+            name: Its own; an alias is none here, so that nobody deletes what he does not see.
 
         Returns:
             False if there was none.
@@ -225,17 +254,110 @@ class Store:
         deleted = await self._change(lambda: engine.native.submit_delete_collection(name))
         return cast(bool, deleted)
 
-    async def update_collection(self, name: str, **changes: object) -> None:
-        """Not supported yet."""
-        _refuse("update_collection")
+    async def update_collection(
+        self,
+        name: str,
+        *,
+        vectors: Mapping[str, VectorParamsDiff | Mapping[str, object]] | None = None,
+        sparse_vectors: Mapping[str, SparseVectorParams | Mapping[str, object]] | None = None,
+        optimizers_config: OptimizersConfigDiff | None = None,
+        params: CollectionParamsDiff | None = None,
+        hnsw_config: HnswConfigDiff | None = None,
+        quantization_config: QuantizationConfig | Disabled | Mapping[str, object] | None = None,
+        metadata: Mapping[str, object] | None = None,
+    ) -> None:
+        """Changes settings of a collection; durably, and for all calls that begin afterwards.
 
-    async def update_aliases(self, actions: object) -> None:
-        """Not supported yet."""
-        _refuse("update_aliases")
+        What is not mentioned stays. Codes and graphs cannot be changed yet: settings of these are
+        taken where they come to what is in force, and are said by ``info()`` then.
 
-    async def list_aliases(self) -> None:
-        """Not supported yet."""
-        _refuse("list_aliases")
+        Args:
+            name: The collection's, or an alias of it.
+            vectors: What changes of vectors and multivectors, by name, "" for the unnamed one.
+            sparse_vectors: Likewise; ``modifier`` can be switched on (``IDF``) and off (``NONE``).
+            optimizers_config: Not supported yet; the store's configuration has it for all.
+            params: See :class:`CollectionParamsDiff`.
+            hnsw_config: Field by field.
+            quantization_config: As a whole; ``Disabled.DISABLED`` stands for none.
+            metadata: Each key takes the place of the one that is there; None takes it away.
+
+        Raises:
+            CollectionNotFoundError: There is none.
+            InvalidArgumentError: A setting is wrong, or there is no vector of a name.
+            UnsupportedError: A setting would have no effect yet.
+            StorageIOError: The disk is full or fails.
+            StoreFailedError: An earlier change failed so that nobody knows what a crash would show;
+                open the store again.
+
+        Cancellation: leaves behind all changes or none.
+        """
+        changes = checked_changes(
+            vectors=vectors,
+            sparse_vectors=sparse_vectors,
+            optimizers_config=optimizers_config,
+            params=params,
+            hnsw_config=hnsw_config,
+            quantization_config=quantization_config,
+            metadata=metadata,
+        )
+        check_name(name)
+        await self._engine.checkpoint()
+        native, engine = self._find(name), self._engine
+        is_done = False
+        while not is_done:  # another task may have changed them meanwhile
+            before = native.config
+            after = changes.merged(CollectionSettings.decode(before)).encode()
+            submit = functools.partial(
+                engine.native.submit_configure_collection, native, before, after
+            )
+            is_done = cast(bool, await engine.call(engine.writes, submit))
+
+    async def update_aliases(self, actions: Sequence[AliasOperationsInput]) -> None:
+        """Makes, removes and renames aliases: all actions, one after the other, or none.
+
+        An alias may be given wherever the name of a collection may, but for deleting it. When this
+        returns, the change is durable, and every call that begins afterwards goes by it.
+
+        Args:
+            actions: ``CreateAliasOperation`` (an alias that is there goes over to the collection),
+                ``DeleteAliasOperation`` (of one that need not be there), ``RenameAliasOperation``,
+                or dicts of their shape.
+
+        Raises:
+            CollectionNotFoundError: An alias is to be made of what is no collection's own name, or
+                renamed and not there.
+            AlreadyExistsError: A collection has the name that an alias is to have.
+            InvalidArgumentError: An action or a name is wrong; or there are too many aliases.
+            CorruptionError: The file of the aliases is damaged.
+            StorageIOError: The disk is full or fails.
+            StoreFailedError: An earlier change failed so that nobody knows what a crash would show;
+                open the store again.
+
+        Cancellation: leaves behind all actions or none.
+
+        Example:
+            >>> async def switch(store):
+            ...     await store.update_aliases([
+            ...         {"create_alias": {"collection_name": "docs-2", "alias_name": "docs"}}])
+        """
+        native_actions = checked_actions(actions)
+        engine = self._engine
+        engine.check_open()
+        await self._change(lambda: engine.native.submit_update_aliases(native_actions))
+
+    async def list_aliases(self) -> list[AliasDescription]:
+        """All aliases in the order of their names.
+
+        Raises:
+            CorruptionError: Their file is damaged.
+        """
+        await self._engine.checkpoint()
+        self._known()
+        self._check_aliases()
+        return [
+            AliasDescription(alias_name=alias, collection_name=name)
+            for alias, name in sorted(self._aliases.items())
+        ]
 
     async def create_snapshot(self) -> None:
         """Not supported yet."""
@@ -259,20 +381,30 @@ class Store:
         return msgspec.convert(self._engine.native.statistics(), StoreStatistics)
 
     async def _change(self, submit: Callable[[], int]) -> object:
-        """Creates or deletes a collection; the change goes on when its caller is cancelled."""
+        """Changes collections or aliases; the change goes on when its caller is cancelled."""
         change = await self._engine.begin(self._engine.writes, submit)
         self._changes.append(change)
         await change.wait()
         return change.outcome()
 
     def _known(self) -> dict[str, NativeCollection]:
-        """The collections that can be used; reads them anew after a change."""
+        """The collections that can be used; reads them and the aliases anew after a change."""
         if self._collections is None or self._changes:
             self._changes = [change for change in self._changes if not change.done]
             native = self._engine.native
             self._collections = {known.name: known for known in native.collections()}
             self._broken = dict(native.broken_collections())
+            self._aliases, self._aliases_damage = native_aliases(native)
         return self._collections
+
+    def _own_name(self, name: str) -> str:
+        """The collection's own name, where it is an alias."""
+        return self._aliases.get(name, name)
+
+    def _check_aliases(self) -> None:
+        """Raises why the aliases could not be read, where they could not."""
+        if self._aliases_damage is not None:
+            raise translated(self._aliases_damage)
 
 
 def _refuse(what: str) -> NoReturn:

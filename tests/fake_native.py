@@ -115,6 +115,7 @@ class Collection:
     def __init__(self, name: str, config: bytes, fields: list[Field]) -> None:
         self.name = name
         self.config = config
+        self.config_version = 0
         self.fields = fields
         self.points: dict[PointId, dict[int, np.ndarray]] = {}
         self.payloads: dict[PointId, dict[str, Any]] = {}
@@ -240,6 +241,9 @@ class Engine:
 
     def broken_collections(self) -> list[tuple[str, NativeError]]:
         return [("broken", NativeError("corruption", "manifest of 'broken' is damaged", "/m", 8))]
+
+    def aliases(self) -> dict[str, str]:
+        return {}
 
     def statistics(self) -> dict[str, object]:
         names = (

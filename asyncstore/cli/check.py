@@ -14,7 +14,11 @@ from asyncstore.store import Store, open_store
 
 
 class CollectionFindings(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in one collection."""
+    """What was found in one collection.
+
+    Attributes:
+        collection: Its name; empty for what belongs to the store.
+    """
 
     collection: str
     findings: list[Finding]
@@ -32,6 +36,7 @@ async def check(path: Path, config: Path | None, is_repair: bool, output: Output
                 findings = await _findings(store, name, is_repair=is_repair)
                 found.append(CollectionFindings(collection=name, findings=findings))
                 progress.advance(task)
+            found += await _alias_findings(store)
     output.json(found)
     _print(found, output, is_repair=is_repair)
     return 1 if _errors(found) else 0
@@ -61,6 +66,16 @@ async def _findings(store: Store, name: str, *, is_repair: bool) -> list[Finding
         for text in rebuilt
         if text not in texts
     ] + findings
+
+
+async def _alias_findings(store: Store) -> list[CollectionFindings]:
+    """Of the aliases, which were read when the store was opened; nothing when all is well."""
+    try:
+        await store.list_aliases()
+    except AsyncStoreError as error:
+        failure = _failure("aliases cannot be read", error)
+        return [CollectionFindings(collection="", findings=[failure])]
+    return []
 
 
 def _failure(what: str, error: AsyncStoreError) -> Finding:

@@ -143,7 +143,7 @@ class VectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     Attributes:
         size: Dimensions, 1 to 65,536.
         distance: How near two vectors are. With cosine, vectors are normalised when written.
-        hnsw_config: Not supported yet.
+        hnsw_config: The graph over its codes; what is None is that of the collection.
         quantization_config: The codes in memory; None means those of the collection, "auto" that
             the store chooses.
         on_disk: Originals are on disk in any case; False is not supported yet.
@@ -188,6 +188,39 @@ class SparseVectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_default
 
     index: SparseIndexParams | None = None
     modifier: Modifier | None = None
+
+
+class Disabled(StrEnum):
+    """In the place of a quantization: none any more."""
+
+    DISABLED = "Disabled"
+
+
+class VectorParamsDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is to change of one dense vector or multivector; None: stays as it is.
+
+    Attributes:
+        hnsw_config: Field by field.
+        quantization_config: As a whole; ``Disabled.DISABLED``: from now on that of the collection.
+        on_disk: Originals are on disk in any case; False is not supported yet.
+    """
+
+    hnsw_config: HnswConfigDiff | None = None
+    quantization_config: object = None
+    on_disk: bool | None = None
+
+
+class CollectionParamsDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is to change of where a collection is kept; None: stays as it is.
+
+    A store is one copy on disk: other values than True, 1 and 0 are not supported.
+    """
+
+    replication_factor: Annotated[int, Bounds(1)] | None = None
+    write_consistency_factor: Annotated[int, Bounds(1)] | None = None
+    read_fan_out_factor: Annotated[int, Bounds(0)] | None = None
+    read_fan_out_delay_ms: Annotated[int, Bounds(0)] | None = None
+    on_disk_payload: bool | None = None
 
 
 class CollectionStatus(StrEnum):

@@ -66,6 +66,25 @@ class CreateCollection(msgspec.Struct, kw_only=True):
     metadata: Payload | None = None
 
 
+class UpdateCollection(msgspec.Struct, kw_only=True):
+    """Of ``PATCH /collections/{collection_name}``."""
+
+    vectors: dict[str, Json] | None = None
+    sparse_vectors: dict[str, Json] | None = None
+    optimizers_config: m.OptimizersConfigDiff | None = None
+    params: m.CollectionParamsDiff | None = None
+    hnsw_config: m.HnswConfigDiff | None = None
+    quantization_config: Json = None
+    strict_mode_config: Json = None
+    metadata: Payload | None = None
+
+
+class ChangeAliases(msgspec.Struct, kw_only=True):
+    """Of ``POST /collections/aliases``."""
+
+    actions: list[Json]
+
+
 class CreateIndex(msgspec.Struct, kw_only=True):
     """Of ``PUT …/index``."""
 

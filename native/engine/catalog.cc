@@ -11,8 +11,6 @@
 
 namespace asyncstore::engine {
 
-using base::Code;
-using base::Error;
 using base::Result;
 using base::Status;
 
@@ -55,7 +53,15 @@ Status Catalog::open() {
       TRY(open_folder(name));
     }
   }
+  open_aliases();
   return {};
+}
+
+// Where the name of a collection cannot be read, any alias may be its.
+void Catalog::open_aliases() {
+  const bool is_any =
+      std::any_of(broken_.begin(), broken_.end(), [](const auto& one) { return !one.has_name; });
+  aliases_.open([&](const std::string& name) { return is_any || is_collection(name); });
 }
 
 Status Catalog::open_folder(const std::string& number) {
@@ -69,7 +75,8 @@ Status Catalog::open_folder(const std::string& number) {
     broken_.push_back({number, folder,
                        base::corruption(description, 0,
                                         "the file is missing, but the folder around it "
-                                        "holds data: put it back, or remove the folder;")});
+                                        "holds data: put it back, or remove the folder;"),
+                       false});
     return {};
   }
   auto opened = Collection::open(storage_, folder, options_);
@@ -80,7 +87,8 @@ Status Catalog::open_folder(const std::string& number) {
   const auto content = io::read_file(*storage_, description, k_description_bytes_max);
   auto file = content.ok() ? parse_collection(description, content.value())
                            : Result<CollectionFile>(content.error());
-  broken_.push_back({file.ok() ? file.value().name : number, folder, std::move(opened.error())});
+  broken_.push_back(
+      {file.ok() ? file.value().name : number, folder, std::move(opened.error()), file.ok()});
   return {};
 }
 
@@ -107,17 +115,32 @@ std::vector<BrokenCollection> Catalog::broken() const {
   return broken_;
 }
 
+bool Catalog::is_collection(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  return collections_.contains(name) ||
+         std::any_of(broken_.begin(), broken_.end(),
+                     [&](const auto& one) { return one.name == name; });
+}
+
+Status Catalog::change_aliases(std::span<const AliasAction> actions) {
+  return aliases_.change(actions, [&](const std::string& name) { return is_collection(name); });
+}
+
 Result<std::shared_ptr<Collection>> Catalog::create(CollectionFile file) {
   const std::string name = file.name;
   file.identity = random_identity();
+  if (is_collection(name)) {
+    return name_taken(name);
+  }
+  TRY_ASSIGN(const bool is_alias, aliases_.contains(name));
+  if (is_alias) {
+    return base::invalid_argument("Can't create collection with name " + name +
+                                  ". Alias with the same name already exists");
+  }
+  TRY(aliases_.settle());
   uint64_t number;
   {
     const std::lock_guard lock(mutex_);
-    const bool is_broken = std::any_of(broken_.begin(), broken_.end(),
-                                       [&](const auto& one) { return one.name == name; });
-    if (collections_.contains(name) || is_broken) {
-      return Error{Code::already_exists, "Collection `" + name + "` already exists!"};
-    }
     if (collections_.size() >= base::k_collections_max) {
       return base::invalid_argument("a store holds at most " +
                                     std::to_string(base::k_collections_max) + " collections");
@@ -165,6 +188,7 @@ Result<bool> Catalog::remove(const std::string& name,
     collections_.erase(name);
     std::erase_if(broken_, [&](const auto& one) { return one.folder == folder; });
   }
+  aliases_.forget(name);
   // Searches that hold the files go on reading them; what cannot be removed is an orphan.
   static_cast<void>(remove_files(folder).ok());
   return true;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/framed_file.h"
 #include "engine/maintenance.h"
 #include "multivector/code_file.h"
 #include "sparse/index_file.h"
@@ -15,13 +16,6 @@ using base::Status;
 using segment::Segment;
 
 namespace {
-
-// Whether replacing the manifest failed before it was renamed. After that, a crash may show either
-// of the two, and a further flush of the payload would overwrite what one of them needs.
-bool manifest_stands(Collection& collection) {
-  const auto content = io::read_file(collection.storage(), collection.manifest_path(), UINT32_MAX);
-  return content.ok() && content.value() == encode(collection.saved_manifest());
-}
 
 // What a view has of the index of a vector that is kept as a value.
 Status write_kept(const View& view, uint32_t kept, Collection& collection, uint64_t number) {
@@ -100,8 +94,10 @@ Status Maintenance::save(CheckpointPlan& plan, Collection& collection, Saving sa
   Status replaced =
       io::replace_file(collection.storage(), collection.manifest_path(), encode(manifest));
   if (!replaced.ok()) {
-    const bool stands = manifest_stands(collection);
-    return stands ? std::move(replaced) : after_sync(collection, std::move(replaced));
+    // A further flush of the payload would overwrite what one of the two manifests needs.
+    const bool old_stands = stands(collection.storage(), collection.manifest_path(),
+                                   encode(collection.saved_manifest()));
+    return old_stands ? std::move(replaced) : after_sync(collection, std::move(replaced));
   }
   collection.set_saved_manifest(std::move(manifest));
   for (size_t at = 0; at < plan.values.size(); ++at) {

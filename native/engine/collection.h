@@ -114,9 +114,11 @@ class Collection : public std::enable_shared_from_this<Collection> {
   Schema schema() const {
     return {file_.fields, static_cast<uint32_t>(file_.sparse.size()), file_.multivectors};
   }
-  const std::vector<std::byte>& config() const { return file_.config; }
-  // What COLLECTION holds.
-  const CollectionFile& file() const { return file_; }
+  // What COLLECTION holds; all but the configuration of the Python side stays as it was made.
+  CollectionFile file() const;
+  std::vector<std::byte> config() const;
+  // How often it was replaced since the store was opened.
+  uint64_t config_version() const { return config_version_.load(std::memory_order_acquire); }
   std::shared_ptr<const View> view() const;
   points::PointTable& table() { return *table_; }
   CollectionStatistics statistics() const;
@@ -136,6 +138,15 @@ class Collection : public std::enable_shared_from_this<Collection> {
   FilterCache& filter_cache() { return filter_cache_; }
   bool dropped() const { return dropped_.load(std::memory_order_acquire); }
   void drop() { dropped_.store(true, std::memory_order_release); }
+
+  // --- any thread that may wait for the disk (configure.cc) ---
+  // Another configuration, durable when this returns; false, and nothing is done, when the one in
+  // force is not `expected`. After a failure that leaves open which of both a crash would show, it
+  // is not changed any more until the store is opened again.
+  base::Result<bool> replace_config(const std::vector<std::byte>& expected,
+                                    std::vector<std::byte> config);
+  // COLLECTION was damaged.
+  base::Status rewrite_file();
 
   // --- writer ---
   // Logs, applies, publishes and answers a group of jobs.
@@ -304,6 +315,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::string folder_;
   Options options_;
   CollectionFile file_;
+  std::mutex file_mutex_;            // while COLLECTION is replaced
+  mutable std::mutex config_mutex_;  // of file_.config
+  std::atomic<uint64_t> config_version_{0};
+  std::optional<base::Error> config_failure_;
   std::atomic<bool> dropped_{false};
 
   std::unique_ptr<points::PointTable> table_;

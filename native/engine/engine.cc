@@ -341,6 +341,27 @@ bool Engine::create_collection(uint64_t ticket, CollectionFile file) {
   return true;
 }
 
+bool Engine::configure_collection(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                                  std::vector<std::byte> expected, std::vector<std::byte> config) {
+  if (refused(ticket, *collection)) {
+    return true;
+  }
+  const auto configure = [this, ticket, collection, expected = std::move(expected),
+                          config = std::move(config)]() mutable {
+    if (refused(ticket, *collection)) {  // by now: deletions are chores of the same thread
+      return;
+    }
+    auto changed = collection->replace_config(expected, std::move(config));
+    if (changed.ok()) {
+      completions_->complete(ticket, changed.value());
+    } else {
+      completions_->fail(ticket, std::move(changed.error()));
+    }
+  };
+  catalog_chores_->run(ticket, configure);
+  return true;
+}
+
 bool Engine::delete_collection(uint64_t ticket, std::string name) {
   if (refused(ticket)) {
     return true;
@@ -351,6 +372,21 @@ bool Engine::delete_collection(uint64_t ticket, std::string name) {
       completions_->complete(ticket, removed.value());
     } else {
       completions_->fail(ticket, std::move(removed.error()));
+    }
+  });
+  return true;
+}
+
+bool Engine::update_aliases(uint64_t ticket, std::vector<AliasAction> actions) {
+  if (refused(ticket)) {
+    return true;
+  }
+  catalog_chores_->run(ticket, [this, ticket, actions = std::move(actions)] {
+    Status changed = catalog_.change_aliases(actions);
+    if (changed.ok()) {
+      completions_->complete(ticket, std::monostate{});
+    } else {
+      completions_->fail(ticket, std::move(changed.error()));
     }
   });
   return true;

@@ -60,9 +60,14 @@ class Engine {
   StoreStatistics statistics() const;
   std::vector<std::shared_ptr<Collection>> collections() const { return catalog_.collections(); }
   std::vector<BrokenCollection> broken() const { return catalog_.broken(); }
+  base::Result<AliasMap> aliases() const { return catalog_.aliases(); }
 
   bool create_collection(uint64_t ticket, CollectionFile file);
+  // Answers false when its configuration was not `expected` any more.
+  bool configure_collection(uint64_t ticket, const std::shared_ptr<Collection>& collection,
+                            std::vector<std::byte> expected, std::vector<std::byte> config);
   bool delete_collection(uint64_t ticket, std::string name);
+  bool update_aliases(uint64_t ticket, std::vector<AliasAction> actions);
   bool write(uint64_t ticket, const std::shared_ptr<Collection>& collection, WriteJob job);
   bool search(uint64_t ticket, const std::shared_ptr<Collection>& collection,
               SearchRequest request);
@@ -145,7 +150,7 @@ class Engine {
   std::vector<std::unique_ptr<Writer>> writers_;
   std::unique_ptr<Maintenance> maintenance_;
   std::unique_ptr<Chores> chores_;          // prewarm, check
-  std::unique_ptr<Chores> catalog_chores_;  // creating and deleting collections
+  std::unique_ptr<Chores> catalog_chores_;  // creating, changing and deleting collections, aliases
   std::unique_ptr<Chores> index_chores_;    // making payload indexes
 };
 

@@ -1,13 +1,12 @@
 #include "engine/manifest.h"
 
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
 
-#include "base/crc32c.h"
 #include "base/limits.h"
+#include "engine/framed_file.h"
 #include "quantize/factory.h"
 
 namespace asyncstore::engine {
@@ -15,50 +14,13 @@ namespace asyncstore::engine {
 using base::ByteReader;
 using base::Bytes;
 using base::ByteWriter;
-using base::Code;
-using base::Error;
 using base::Result;
 using segment::Field;
 
 namespace {
 
-using Magic = std::array<char, 8>;
 constexpr Magic k_collection_magic = {'A', 'S', 'C', 'O', 'L', 'L', 'N', '1'};
 constexpr Magic k_manifest_magic = {'A', 'S', 'M', 'A', 'N', 'I', 'F', '1'};
-constexpr uint32_t k_format_version = 1;
-constexpr size_t k_frame_bytes = 16;  // before the body
-
-std::vector<std::byte> framed(Magic magic, Bytes body) {
-  ByteWriter writer;
-  writer.put(magic);
-  writer.put(k_format_version);
-  writer.put(static_cast<uint32_t>(body.size()));
-  writer.put_bytes(body);
-  writer.put(base::crc32c(writer.bytes()));
-  return std::move(writer.buffer());
-}
-
-Result<Bytes> body_of(const std::string& path, Magic magic, Bytes content) {
-  ByteReader reader(content);
-  const auto found = reader.take<Magic>();
-  const auto version = reader.take<uint32_t>();
-  const auto length = reader.take<uint32_t>();
-  const Bytes body = reader.take_bytes(length);
-  const auto crc = reader.take<uint32_t>();
-  if (!reader.ok() || found != magic || reader.remaining() != 0) {
-    return base::corruption(path, 0, "the file is not whole or not of its kind");
-  }
-  if (base::crc32c(content.first(k_frame_bytes + length)) != crc) {
-    return base::corruption(path, 0, "the file does not match its checksum");
-  }
-  if (version != k_format_version) {
-    return Error{Code::unsupported, path + " has format version " + std::to_string(version) +
-                                        "; this asyncstore reads version " +
-                                        std::to_string(k_format_version) +
-                                        ". Open the store with a newer one."};
-  }
-  return body;
-}
 
 void put(ByteWriter& body, const Field& field) {
   body.put_text(field.name);
@@ -115,10 +77,6 @@ std::optional<std::vector<Field>> take_fields(ByteReader& reader) {
     fields.push_back(std::move(*field));
   }
   return fields;
-}
-
-Error does_not_parse(const std::string& path, const ByteReader& reader) {
-  return base::corruption(path, k_frame_bytes + reader.position(), "a value is impossible");
 }
 
 }  // namespace

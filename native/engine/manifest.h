@@ -1,9 +1,9 @@
 // What a collection consists of, as of one operation.
 //
 // Two small files in the collection's folder, each replaced as a whole:
-//   COLLECTION  written once: name, fields, the configuration of the Python side
+//   COLLECTION  name, fields, the configuration of the Python side, which alone may change
 //   MANIFEST    written by each checkpoint: segments, point tables, the operation they include
-// Both: magic (8), format version u32, length u32 of what follows, that, CRC-32C of all before.
+// Both in a frame (framed_file.h).
 #pragma once
 
 #include <cstdint>

@@ -88,8 +88,7 @@ Status Repair::mend_whole_file(DamageKind kind) {
     return io::replace_file(collection_.storage(), collection_.manifest_path(),
                             encode(collection_.saved_manifest()));
   }
-  return io::replace_file(collection_.storage(), collection_.folder() + "/COLLECTION",
-                          encode(collection_.file()));
+  return collection_.rewrite_file();
 }
 
 // --- segments ---

@@ -1,11 +1,17 @@
 // The Python module: the only place with exceptions, and the only one that knows Python.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "engine/engine.h"
@@ -120,14 +126,37 @@ void bind_collection(nb::module_& module) {
       .def_prop_ro("name", [](const Collection& self) { return self.name(); })
       .def_prop_ro("config",
                    [](const Collection& self) {
-                     return nb::bytes(self.config().data(), self.config().size());
+                     const auto config = self.config();
+                     return nb::bytes(config.data(), config.size());
                    })
+      .def_prop_ro("config_version", [](const Collection& self) { return self.config_version(); })
       .def_prop_ro("fields", [](const Collection& self) { return self.fields(); })
       .def_prop_ro("sparse", [](const Collection& self) { return self.sparse_names(); })
       .def_prop_ro("multivectors", [](const Collection& self) { return self.multivectors(); })
       .def("indexes", &payload_indexes)
       .def("count", [](const Collection& self) { return self.view()->points; })
       .def("statistics", &collection_statistics);
+}
+
+std::vector<std::byte> copy_of(const nb::bytes& bytes) {
+  const auto* begin = static_cast<const std::byte*>(bytes.data());
+  return {begin, begin + bytes.size()};
+}
+
+// Each as (what, alias, target): create, delete or rename.
+std::vector<engine::AliasAction> to_alias_actions(
+    const std::vector<std::tuple<std::string, std::string, std::string>>& given) {
+  using Kind = engine::AliasAction::Kind;
+  std::vector<engine::AliasAction> actions;
+  actions.reserve(given.size());
+  for (const auto& [what, alias, target] : given) {
+    ASSERT(what == "create" || what == "delete" || what == "rename");
+    const Kind kind = what == "create"   ? Kind::create
+                      : what == "delete" ? Kind::remove
+                                         : Kind::rename;
+    actions.push_back({kind, alias, target});
+  }
+  return actions;
 }
 
 void bind_engine(nb::module_& module) {
@@ -153,29 +182,47 @@ void bind_engine(nb::module_& module) {
       .def("statistics", [](EngineHandle& self) { return store_statistics(self.get()); })
       .def(
           "submit_create_collection",
-          [](EngineHandle& self, const std::string& name, nb::bytes config,
+          [](EngineHandle& self, const std::string& name, const nb::bytes& config,
              std::vector<segment::Field> fields, std::vector<std::string> sparse,
              std::vector<segment::Field> multivectors) {
-            const auto* begin = static_cast<const std::byte*>(config.data());
             if (fields.size() + sparse.size() + multivectors.size() > base::k_fields_max) {
               raise(base::invalid_argument("a collection has at most " +
                                            std::to_string(base::k_fields_max) + " vectors"));
             }
             const uint64_t ticket = self.get().next_ticket();
-            self.get().create_collection(ticket, {name,
-                                                  std::move(fields),
-                                                  {begin, begin + config.size()},
-                                                  0,
-                                                  std::move(sparse),
-                                                  std::move(multivectors)});
+            self.get().create_collection(ticket, {name, std::move(fields), copy_of(config), 0,
+                                                  std::move(sparse), std::move(multivectors)});
             return ticket;
           },
           "name"_a, "config"_a, "fields"_a, "sparse"_a = std::vector<std::string>(),
           "multivectors"_a = std::vector<segment::Field>())
+      .def("submit_configure_collection",
+           [](EngineHandle& self, const std::shared_ptr<Collection>& collection,
+              const nb::bytes& expected, const nb::bytes& config) {
+             const uint64_t ticket = self.get().next_ticket();
+             self.get().configure_collection(ticket, collection, copy_of(expected),
+                                             copy_of(config));
+             return ticket;
+           })
       .def("submit_delete_collection",
            [](EngineHandle& self, const std::string& name) {
              const uint64_t ticket = self.get().next_ticket();
              self.get().delete_collection(ticket, name);
+             return ticket;
+           })
+      .def("aliases",
+           [](EngineHandle& self) {
+             auto aliases = self.get().aliases();
+             if (!aliases.ok()) {
+               raise(aliases.error());
+             }
+             return std::move(aliases.value());
+           })
+      .def("submit_update_aliases",
+           [](EngineHandle& self,
+              const std::vector<std::tuple<std::string, std::string, std::string>>& actions) {
+             const uint64_t ticket = self.get().next_ticket();
+             self.get().update_aliases(ticket, to_alias_actions(actions));
              return ticket;
            })
       .def("submit_optimize",

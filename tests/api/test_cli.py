@@ -148,6 +148,26 @@ def test_check_finds_a_damaged_byte(run, numbers, tmp_path):
     assert "--repair would" not in run("check", code=1).stdout
 
 
+def test_check_finds_damaged_aliases(run, numbers, tmp_path):
+    run("import", "vectors.npy", "--collection", "docs")
+
+    async def make_alias():
+        async with asyncstore.open_store(tmp_path / "storage") as store:
+            action = {"create_alias": {"collection_name": "docs", "alias_name": "a"}}
+            await store.update_aliases([action])
+
+    anyio.run(make_alias)
+    assert json.loads(run("check", "--json").stdout) == [{"collection": "docs", "findings": []}]
+    path = tmp_path / "storage" / "collections" / "ALIASES"
+    path.write_bytes(path.read_bytes()[:-1])
+    docs, of_store = json.loads(run("check", "--repair", "--json", code=1).stdout)
+    assert docs == {"collection": "docs", "findings": []}
+    assert of_store["collection"] == ""
+    (finding,) = of_store["findings"]
+    assert (finding["severity"], finding["repairable"]) == ("error", False)
+    assert finding["file"].endswith("collections/ALIASES")
+
+
 def test_check_repairs_what_is_held_twice(run, numbers, tmp_path):
     rows = "\n".join(json.dumps({"n": number}) for number in range(3000))
     (tmp_path / "rows.jsonl").write_text(rows)

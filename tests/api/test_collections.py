@@ -178,9 +178,6 @@ async def test_what_is_not_supported_yet_says_so(open_store, unnamed, settings):
 async def test_the_rest_of_the_contract_says_that_it_is_not_supported_yet(open_store):
     async with open_store() as store:
         for call in (
-            lambda: store.update_collection("docs"),
-            lambda: store.update_aliases([]),
-            lambda: store.list_aliases(),
             lambda: store.create_snapshot(),
             lambda: store.list_snapshots(),
             lambda: store.delete_snapshot("x"),

@@ -2,8 +2,8 @@
 
 Two vector fields, a sparse vector and a multivector; sealed segments with codes and with deleted
 rows, an appendable segment, a point table with a base and changes, payloads of several flushes,
-some compressed with a dictionary, and a log whose last operations no checkpoint includes. The
-folder is copied while the store is open, which is what a killed process leaves.
+some compressed with a dictionary, aliases, and a log whose last operations no checkpoint includes.
+The folder is copied while the store is open, which is what a killed process leaves.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from asyncstore.testing import open_test_store
 
 DIM_A, DIM_B, DIM_M = 8, 4, 3
 WAL_CAPACITY_BYTES = 12 << 10
+ALIASES = {"letters": "docs", "still": "calm", "old": "docs"}
 # What texts are made of, and how much of them makes a dictionary.
 PIECES = 128
 PIECE_LETTERS = 60
@@ -172,6 +173,12 @@ async def make_base(work: Path) -> Base:
         await writer.upsert(range(400, 500), with_b=True)
         calm = _Writer(await _create(store, "calm"), 2, {})
         await calm.upsert(range(40), with_b=True)
+        await store.update_aliases(
+            [
+                {"create_alias": {"alias_name": alias, "collection_name": name}}
+                for alias, name in ALIASES.items()
+            ]
+        )
     async with opening() as store:
         writer = _Writer(await store.get_collection("docs"), 3, writer.state)
         states = [writer.state.copy()]

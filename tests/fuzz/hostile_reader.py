@@ -23,7 +23,16 @@ import asyncstore
 from asyncstore import models as m
 from asyncstore.collection import Collection
 from asyncstore.testing import open_test_store
-from hostile_base import WAL_CAPACITY_BYTES, Base, State, Values, bytes_of, config, rows_bytes
+from hostile_base import (
+    ALIASES,
+    WAL_CAPACITY_BYTES,
+    Base,
+    State,
+    Values,
+    bytes_of,
+    config,
+    rows_bytes,
+)
 from hostile_cases import Case
 
 # Beyond what the process has when it begins; the maps and reservations of a sound store fit twice.
@@ -43,9 +52,18 @@ async def look(folder: Path, base: Base, number: int) -> dict[str, Verdict]:
             return {
                 "docs": await look_at(store, "docs", base.states, number),
                 "calm": await look_at(store, "calm", [base.calm], 2),
+                "aliases": await look_at_aliases(store),
             }
     except asyncstore.AsyncStoreError as error:
         return {"store": _refusal(error)}
+
+
+async def look_at_aliases(store: asyncstore.Store) -> Verdict:
+    try:
+        found = {one.alias_name: one.collection_name for one in await store.list_aliases()}
+    except asyncstore.AsyncStoreError as error:
+        return _refusal(error)
+    return {"verdict": "right" if found == ALIASES else "none" if not found else f"wrong: {found}"}
 
 
 async def look_at(store: asyncstore.Store, name: str, states: list[State], number: int) -> Verdict:

@@ -23,8 +23,8 @@ CASE_TIMEOUT_S = 60
 READER = Path(__file__).parent / "hostile_reader.py"
 REFUSALS = ("CorruptionError", "StorageIOError", "UnsupportedError")
 KINDS = (
-    "COLLECTION LOCK MANIFEST STORE codes deleted dictionary done mirror multi page points rows "
-    "spare sparse tracker vectors wal"
+    "ALIASES COLLECTION LOCK MANIFEST STORE codes deleted dictionary done mirror multi page points "
+    "rows spare sparse tracker vectors wal"
 ).split()
 
 
@@ -98,6 +98,8 @@ def problem_of(case, seen, paths):
     calm, docs = seen["calm"], seen["docs"]
     if calm["verdict"] != "right" or calm["searches"] != "right":
         return f"another collection: {calm}"
+    if not are_allowed(case, seen["aliases"]):
+        return f"aliases: {seen['aliases']}"
     if "left" in docs or "repaired" in docs:
         return f"after a repair: {docs}"
     if docs["verdict"] == "right":
@@ -107,6 +109,15 @@ def problem_of(case, seen, paths):
         return f"not clear: {docs}"
     allowed = SWAPPED if case.kind == "swap" else ALLOWED.get(kind_of(case.path), never)
     return None if allowed(case, docs, paths) else str(docs)
+
+
+def are_allowed(case, aliases):
+    """Right where another file is damaged; else an error, or none where the file is gone."""
+    if "ALIASES" not in (kind_of(case.path), kind_of(case.other)):
+        return aliases["verdict"] == "right"
+    if case.kind == "delete":
+        return aliases["verdict"] == "none"
+    return aliases["verdict"] == "refused" and is_clear(aliases)
 
 
 def is_clear(refusal):
@@ -223,5 +234,11 @@ def test_damage_is_seen_by_this_test(base, paths):
         calm = {"verdict": "right", "searches": "right"}
         for kind in ("codes", "deleted", "points", "rows", "vectors", "wal", "MANIFEST"):
             case = Case(next(path for path in paths if kind_of(path) == kind), "flip", 0)
-            assert problem_of(case, {"docs": docs, "calm": calm}, paths) is not None
+            seen = {"docs": docs, "calm": calm, "aliases": {"verdict": "right"}}
+            assert problem_of(case, seen, paths) is not None
+    case = Case(next(path for path in paths if kind_of(path) == "ALIASES"), "flip", 0)
+    docs = {"verdict": "right", "searches": "right"}
+    for verdict in ("right", "none", "wrong: {}"):
+        seen = {"docs": docs, "calm": calm, "aliases": {"verdict": verdict}}
+        assert problem_of(case, seen, paths) is not None
     assert problem_of(case, "died with -6", paths) == "died with -6"

@@ -61,6 +61,12 @@ void use_further(Store& store, const std::shared_ptr<engine::Collection>& collec
 bool is_silent(Call call, const std::string& path) {
   const auto ends = [&](const char* suffix) { return path.ends_with(suffix); };
   const std::string name = path.substr(path.rfind('/') + 1);
+  // Of the aliases of a collection that was deleted: passed over at the next open, and written
+  // before they could mislead.
+  if (name == "ALIASES.new" || (name == "ALIASES" && call == Call::rename) ||
+      (name == "collections" && call == Call::sync_folder)) {
+    return true;
+  }
   // Derived: made anew from originals and point table when the store is opened; a graph, or an
   // index of the payloads, after that.
   const bool derived = ends(".codes") || ends(".deleted") || ends(".graph") || ends(".field") ||

@@ -8,6 +8,8 @@ namespace asyncstore::engine_test {
 
 namespace {
 
+using AliasKind = engine::AliasAction::Kind;
+
 constexpr int k_rounds = 6;
 constexpr int k_calm_round = 2;   // closed behind it, and opened again
 constexpr int k_rough_round = 4;  // the same in its midst
@@ -42,7 +44,7 @@ class Run {
       if (script_.group == 1 && !writes()) {
         return false;
       }
-      if (!build_indexes()) {
+      if (!build_indexes() || !change_aliases(round) || !configure(round)) {
         return false;
       }
       const bool last = round + 1 == k_rounds;
@@ -73,6 +75,10 @@ class Run {
     store_ = std::move(opened.value());
     for (const auto& broken : store_->engine().broken()) {
       history_.error = broken.error;
+      return false;
+    }
+    if (const auto aliases = store_->engine().aliases(); !aliases.ok()) {
+      history_.error = aliases.error();
       return false;
     }
     collection_ = store_->collection("c");
@@ -162,6 +168,43 @@ class Run {
     return true;
   }
 
+  // "new" always, "old" but for the first round, each anew or renamed.
+  bool change_aliases(int round) {
+    engine::AliasMap after = {{"new" + std::to_string(round), "c"}};
+    std::vector<engine::AliasAction> actions = {
+        {AliasKind::create, "new" + std::to_string(round), "c"}};
+    if (round > 0) {
+      const std::string before = "new" + std::to_string(round - 1);
+      actions.push_back({AliasKind::rename, before, "old"});
+      after.emplace("old", "c");
+    }
+    return aliases_become(std::move(after), [&](uint64_t ticket) {
+      return store_->engine().update_aliases(ticket, actions);
+    });
+  }
+  template <typename Submit>
+  bool aliases_become(engine::AliasMap after, const Submit& submit) {
+    history_.aliases.push_back(std::move(after));
+    const bool changed = done(store_->call(submit));
+    history_.aliases_acknowledged += changed ? 1 : 0;
+    return changed;
+  }
+
+  bool configure(int round) {
+    const Text before = history_.configs.back();
+    const Text after(static_cast<size_t>(round) + 1, std::byte{'x'});
+    history_.configs.push_back(after);
+    const Completion changed = store_->call([&](uint64_t ticket) {
+      return store_->engine().configure_collection(ticket, collection_, before, after);
+    });
+    if (!done(changed)) {
+      return false;
+    }
+    REQUIRE(std::get<bool>(changed.value));
+    ++history_.configs_acknowledged;
+    return true;
+  }
+
   // Another collection is made, written to and deleted.
   bool come_and_go() {
     if (!done(store_->create("gone", fields_))) {
@@ -170,12 +213,20 @@ class Run {
     const auto collection = store_->collection("gone");
     UpsertBatch batch(fields_);
     batch.add(PointId::integer(1), {{0, {1, 2, 3, 4, 5, 6}}});
+    const engine::AliasMap before = history_.aliases.back();
+    engine::AliasMap with_alias = before;
+    with_alias.emplace("gone too", "gone");
+    const std::vector<engine::AliasAction> actions = {{AliasKind::create, "gone too", "gone"}};
     history_.removed = done(store_->call([&](uint64_t ticket) {
                          return store_->engine().write(ticket, collection, batch.job());
                        })) &&
-                       done(store_->call([&](uint64_t ticket) {
+                       aliases_become(std::move(with_alias),
+                                      [&](uint64_t ticket) {
+                                        return store_->engine().update_aliases(ticket, actions);
+                                      }) &&
+                       aliases_become(before, [&](uint64_t ticket) {
                          return store_->engine().delete_collection(ticket, "gone");
-                       }));
+                       });
     return history_.removed;
   }
 
@@ -193,6 +244,22 @@ class Run {
   std::unique_ptr<Store> store_;
   std::shared_ptr<engine::Collection> collection_;
 };
+
+// What the history allows, and none of a collection that is no more.
+void check_aliases(Store& store, const History& history) {
+  const auto found = store.engine().aliases();
+  REQUIRE(found.ok());
+  const auto begin = history.aliases.begin() + static_cast<ptrdiff_t>(history.aliases_acknowledged);
+  REQUIRE(std::find(begin, history.aliases.end(), found.value()) != history.aliases.end());
+  for (const auto& [alias, collection] : found.value()) {
+    REQUIRE(store.collection(collection) != nullptr);
+  }
+}
+
+void check_config(const engine::Collection& collection, const History& history) {
+  const auto begin = history.configs.begin() + static_cast<ptrdiff_t>(history.configs_acknowledged);
+  REQUIRE(std::find(begin, history.configs.end(), collection.config()) != history.configs.end());
+}
 
 // After a crash amid a repair: what is still damaged is rebuilt, and a repair leaves nothing.
 void repair_rest(Store& store, const std::shared_ptr<engine::Collection>& collection) {
@@ -246,12 +313,14 @@ void check_history(const std::string& path, const History& history, uint64_t see
     FAIL(broken.error.message);
   }
   REQUIRE((!history.removed || store->collection("gone") == nullptr));
+  check_aliases(*store, history);
   auto collection = store->collection("c");
   if (collection == nullptr) {
     REQUIRE(!history.created);
     REQUIRE(ok(store->create("c", script_fields())));
     return;
   }
+  check_config(*collection, history);
   const auto rebuilt = collection->statistics().rebuilt;
   REQUIRE_MESSAGE((damaged || rebuilt.empty()), rebuilt.front());
   Model found = scroll_at_rest(*store, collection);

@@ -17,6 +17,10 @@ struct History {
   std::vector<Model> states = {{}};
   size_t acknowledged = 0;  // operations; those behind may have happened or not
   bool removed = false;     // the collection "gone", which came and went in between: acknowledged
+  std::vector<engine::AliasMap> aliases = {{}};  // after each change, as the states
+  size_t aliases_acknowledged = 0;
+  std::vector<Text> configs = {{}};  // of "c", likewise
+  size_t configs_acknowledged = 0;
   std::optional<base::Error> error = std::nullopt;  // that ended the script
 };
 
@@ -36,8 +40,9 @@ struct Script {
 std::vector<segment::Field> script_fields();
 
 // Upserts in all modes, vectors set and deleted, payloads overwritten, merged and removed, points
-// deleted, sealing, merging, checkpoints, another collection that comes and goes, the store closed
-// calmly and in the midst of its work, and opened again: as far as it gets.
+// deleted, sealing, merging, checkpoints, aliases, configurations, another collection that comes
+// and goes, the store closed calmly and in the midst of its work, and opened again: as far as it
+// gets.
 History run_script(const std::string& path, const std::shared_ptr<io::Storage>& storage,
                    const Script& script);
 

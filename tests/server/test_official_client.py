@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from qdrant_client import models as qm
+from qdrant_client.http.exceptions import UnexpectedResponse
 
 pytestmark = pytest.mark.asyncio
 
@@ -224,3 +225,64 @@ async def test_sparse_and_multivectors_come_back_as_they_went_in(served):
         assert point.vector == {"m": [[0.1, 0.2], [0.3, 0.4]], "s": sparse}
         found = await s.client.query_points("v", query=sparse, using="s")
         assert pairs(found.points) == [(1, 0.05)]
+
+
+async def test_aliases(served):
+    def create(alias, collection):
+        return qm.CreateAliasOperation(
+            create_alias=qm.CreateAlias(collection_name=collection, alias_name=alias)
+        )
+
+    async with served() as s:
+        await filled(s)
+        await s.client.create_collection("d", vectors_config={})
+        assert await s.client.update_collection_aliases([create("a", "c"), create("b", "d")])
+        renaming = qm.RenameAlias(old_alias_name="b", new_alias_name="e")
+        deleting = qm.DeleteAlias(alias_name="not there")
+        assert await s.client.update_collection_aliases(
+            [
+                qm.RenameAliasOperation(rename_alias=renaming),
+                qm.DeleteAliasOperation(delete_alias=deleting),
+                create("f", "c"),
+            ]
+        )
+        everything = (await s.client.get_aliases()).aliases
+        assert everything == [
+            qm.AliasDescription(alias_name="a", collection_name="c"),
+            qm.AliasDescription(alias_name="e", collection_name="d"),
+            qm.AliasDescription(alias_name="f", collection_name="c"),
+        ]
+        of_c = [everything[0], everything[2]]
+        assert (await s.client.get_collection_aliases("c")).aliases == of_c
+        assert (await s.client.get_collection_aliases("a")).aliases == of_c
+        assert await s.client.collection_exists("a")
+        assert (await s.client.count("a")).count == 30
+        await s.client.delete("a", points_selector=[1])
+        assert (await s.client.count("c")).count == 29
+        assert (await s.client.get_collection("a")).points_count == 29
+        assert await s.client.delete_collection("c")
+        assert (await s.client.get_aliases()).aliases == [everything[1]]
+
+
+async def test_settings_are_changed(served):
+    async with served() as s:
+        await s.client.create_collection(
+            "c",
+            vectors_config={"": qm.VectorParams(size=4, distance=qm.Distance.DOT)},
+            sparse_vectors_config={"s": qm.SparseVectorParams()},
+            metadata={"a": 1, "b": 2},
+        )
+        assert await s.client.update_collection(
+            "c",
+            vectors_config={"": qm.VectorParamsDiff(on_disk=True)},
+            sparse_vectors_config={"s": qm.SparseVectorParams(modifier=qm.Modifier.IDF)},
+            collection_params=qm.CollectionParamsDiff(on_disk_payload=True),
+            quantization_config=qm.Disabled.DISABLED,
+            metadata={"a": None, "c": [3]},
+        )
+        config = (await s.client.get_collection("c")).config
+        assert config.params.vectors.on_disk is True
+        assert config.params.sparse_vectors["s"].modifier == qm.Modifier.IDF
+        assert config.metadata == {"b": 2, "c": [3]}
+        with pytest.raises(UnexpectedResponse, match="not supported yet"):
+            await s.client.update_collection("c", hnsw_config=qm.HnswConfigDiff(m=4))

@@ -142,7 +142,55 @@ REFUSED = [
         422,
         "Validation error: the 'lookup' and 'range' capabilities can't be both disabled",
     ),
+    (
+        "POST",
+        "/collections/aliases",
+        {"actions": [{"create_alias": {"collection_name": "d", "alias_name": "a"}}]},
+        404,
+        "Not found: Collection `d` doesn't exist!",
+    ),
+    (
+        "POST",
+        "/collections/aliases",
+        {"actions": [{"create_alias": {"collection_name": "c", "alias_name": "c"}}]},
+        409,
+        "Wrong input: Collection `c` already exists!",
+    ),
+    (
+        "POST",
+        "/collections/aliases",
+        {"actions": [{"rename_alias": {"old_alias_name": "a", "new_alias_name": "b"}}]},
+        404,
+        "Not found: Alias a does not exists!",
+    ),
+    (
+        "POST",
+        "/collections/aliases",
+        {"actions": [{"create_alias": {"collection_name": "c", "alias_name": "x" * 256}}]},
+        422,
+        "Validation error in JSON body: [actions[0].create_alias.alias_name: value",
+    ),
+    ("POST", "/collections/aliases", {"actions": [{"alias": {}}]}, 400, "actions[0]: must be one"),
+    ("POST", "/collections/aliases", {}, 400, "Format error in JSON body"),
+    ("GET", "/collections/d/aliases", None, 404, "Not found: Collection `d` doesn't exist!"),
     ("POST", "/nothing", None, 404, "is not served here"),
+    ("PATCH", "/collections/d", {}, 404, "Not found: Collection `d` doesn't exist!"),
+    (
+        "PATCH",
+        "/collections/c",
+        {"vectors": {"x": {}}},
+        400,
+        "Wrong input: Not existing vector name error: x",
+    ),
+    ("PATCH", "/collections/c", {"hnsw_config": {"m": 4}}, 400, "not supported yet"),
+    ("PATCH", "/collections/c", {"strict_mode_config": {}}, 400, "strict_mode_config is not"),
+    (
+        "PATCH",
+        "/collections/c",
+        {"vectors": {"": {"hnsw_config": {"ef_construct": 1}}}},
+        422,
+        "ef_construct: value 1 invalid, must be 4 or larger",
+    ),
     ("PATCH", "/collections", None, 405, "is not served here"),
 ]
 
@@ -290,3 +338,21 @@ async def test_a_long_reply_is_made_in_slices(served):
         page = {"limit": 6000, "with_vector": True}
         scrolled = await s.http.post("/collections/c/points/scroll", json=page)
         assert len(scrolled.json()["result"]["points"]) == 6000
+
+
+async def test_a_collection_named_like_an_alias(served):
+    async with served() as s:
+        await filled(s)
+        actions = [{"create_alias": {"collection_name": "c", "alias_name": "a"}}]
+        reply = await s.http.post("/collections/aliases?timeout=1", json={"actions": actions})
+        assert reply.json()["result"] is True
+        assert await s.refused("PUT", "/collections/a", {}) == (
+            400,
+            "Wrong input: Can't create collection with name a. Alias with the same name already "
+            "exists",
+        )
+        listed = {"aliases": [{"alias_name": "a", "collection_name": "c"}]}
+        for path in ("/aliases", "/collections/c/aliases"):
+            assert (await s.http.get(path)).json()["result"] == listed
+        assert (await s.http.get("/collections/a/exists")).json()["result"] == {"exists": True}
+        assert (await s.http.get("/collections/a")).json()["result"]["points_count"] == 9

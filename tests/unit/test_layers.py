@@ -29,7 +29,7 @@ LAYERS = [
         "payload",
         "members",
     },
-    {"batch", "rows", "search_plan", "filter", "query", "grouping"},
+    {"aliases", "settings_changes", "batch", "rows", "search_plan", "filter", "query", "grouping"},
     {"window", "progress", "text_schema"},
     {"field_schema"},
     {"info"},

@@ -8,6 +8,7 @@ import msgspec
 
 from asyncstore import models as m
 from asyncstore.bounds import checked
+from asyncstore.errors import UnsupportedError
 from asyncstore.models.quantization import decode_quantization
 from asyncstore.server import bodies, results
 from asyncstore.server.access import Need
@@ -48,9 +49,47 @@ async def create(call: Call[bodies.CreateCollection]) -> bool:
     return True
 
 
+async def update(call: Call[bodies.UpdateCollection]) -> bool:
+    """Changes settings of one."""
+    body = call.body
+    if body.strict_mode_config is not None:
+        raise UnsupportedError("strict_mode_config is not supported yet")
+    await call.store.update_collection(
+        call.path["collection_name"],
+        vectors=body.vectors,
+        sparse_vectors=body.sparse_vectors,
+        optimizers_config=body.optimizers_config,
+        params=body.params,
+        hnsw_config=body.hnsw_config,
+        quantization_config=body.quantization_config,
+        metadata=body.metadata,
+    )
+    return True
+
+
 async def delete(call: Call[None]) -> bool:
     """Deletes one; false if there was none."""
     return await call.store.delete_collection(call.path["collection_name"])
+
+
+async def change_aliases(call: Call[bodies.ChangeAliases]) -> bool:
+    """Makes, removes and renames aliases."""
+    await call.store.update_aliases(call.body.actions)
+    return True
+
+
+async def aliases(call: Call[None]) -> m.CollectionsAliasesResponse:
+    """All of them."""
+    return m.CollectionsAliasesResponse(aliases=await call.store.list_aliases())
+
+
+async def aliases_of(call: Call[None]) -> m.CollectionsAliasesResponse:
+    """Those of one collection."""
+    name = (await call.collection()).name
+    found = await call.store.list_aliases()
+    return m.CollectionsAliasesResponse(
+        aliases=[alias for alias in found if alias.collection_name == name]
+    )
 
 
 async def create_index(call: Call[bodies.CreateIndex]) -> m.UpdateResult:
@@ -108,8 +147,12 @@ _ONE = "/collections/{collection_name}"
 
 ENDPOINTS: list[Endpoint[Any]] = [
     Endpoint("GET", "/collections", list_collections),
+    Endpoint("GET", "/aliases", aliases),
+    Endpoint("POST", "/collections/aliases", change_aliases, bodies.ChangeAliases, Need.WRITE),
+    Endpoint("GET", _ONE + "/aliases", aliases_of),
     Endpoint("GET", _ONE, get),
     Endpoint("PUT", _ONE, create, bodies.CreateCollection, Need.WRITE),
+    Endpoint("PATCH", _ONE, update, bodies.UpdateCollection, Need.WRITE),
     Endpoint("DELETE", _ONE, delete, need=Need.WRITE),
     Endpoint("GET", _ONE + "/exists", exists),
     Endpoint("GET", _ONE + "/cluster", cluster),

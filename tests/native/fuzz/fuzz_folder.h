@@ -92,7 +92,7 @@ inline void set_checksum(Content& content, size_t at, size_t begin, size_t end) 
 inline void mend_checksums(const std::string& name, Content& content) {
   const auto ends = [&](const char* suffix) { return name.ends_with(suffix); };
   const size_t size = content.size();
-  if ((ends("MANIFEST") || ends("COLLECTION")) && size >= 20) {
+  if ((ends("MANIFEST") || ends("COLLECTION") || ends("ALIASES")) && size >= 20) {
     const uint32_t body = static_cast<uint32_t>(size - 20);
     std::memcpy(content.data() + 12, &body, sizeof body);
     set_checksum(content, size - 4, 0, size - 4);

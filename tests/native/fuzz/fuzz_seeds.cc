@@ -4,6 +4,7 @@
 #include <map>
 #include <string_view>
 
+#include "engine/aliases.h"
 #include "engine/manifest.h"
 #include "engine/operation.h"
 #include "fuzz_folder.h"
@@ -64,6 +65,9 @@ void add_manifests() {
   // The body alone; the target puts a header before it.
   add("manifest", {0x80 | 1 << 1 | 1 << 3 | 1},
       base::Bytes(encoded).subspan(16, encoded.size() - 20));
+  const auto aliases = engine::encode(engine::AliasMap{{"a", "c"}, {"letters", "docs"}});
+  add("manifest", {0}, aliases);
+  add("manifest", {0x80 | 0x40}, base::Bytes(aliases).subspan(16, aliases.size() - 20));
 }
 
 void add_operations() {

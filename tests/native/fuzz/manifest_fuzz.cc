@@ -1,6 +1,7 @@
-// MANIFEST and COLLECTION: what parses is written as the same bytes.
+// MANIFEST, COLLECTION and ALIASES: what parses is written as the same bytes.
 #include <algorithm>
 
+#include "engine/aliases.h"
 #include "engine/manifest.h"
 #include "fuzz_folder.h"
 
@@ -11,7 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint32_t what = input.number(1);
   auto content = input.rest();
   if (what & 0x80) {
-    const auto magic = base::bytes_of(what & 1 ? std::string_view("ASMANIF1") : "ASCOLLN1");
+    const auto magic = base::bytes_of(what & 0x40  ? std::string_view("ASALIAS1")
+                                      : what & 0x1 ? std::string_view("ASMANIF1")
+                                                   : std::string_view("ASCOLLN1"));
     content.insert(content.begin(), magic.begin(), magic.end());
     content.resize(std::max<size_t>(content.size() + 12, 20));
     std::copy(content.begin() + 8, content.end() - 12, content.begin() + 16);
@@ -21,6 +24,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (const auto collection = engine::parse_collection("file", content); collection.ok()) {
     fuzz::must(engine::encode(collection.value()) == content);
+  }
+  if (const auto aliases = engine::parse_aliases("file", content); aliases.ok()) {
+    fuzz::must(engine::encode(aliases.value()) == content);
   }
   uint64_t owner = 0;
   if (content.size() >= 24) {

@@ -69,7 +69,8 @@ void write(Engine& store, const std::shared_ptr<engine::Collection>& collection,
   });
 }
 
-// Sealed segments, deleted rows, a payload journal, and a log with operations no checkpoint has.
+// Sealed segments, deleted rows, a payload journal, an alias, and a log with operations no
+// checkpoint has.
 void make_store(const std::string& path) {
   const std::string made = path + "-made";
   std::filesystem::remove_all(made);
@@ -91,6 +92,9 @@ void make_store(const std::string& path) {
     });
   }
   write(*store, collection, 200);
+  call(*store, [&](uint64_t ticket) {
+    return store->update_aliases(ticket, {{engine::AliasAction::Kind::create, "letters", "c"}});
+  });
   std::filesystem::copy(made, path, std::filesystem::copy_options::recursive);
   store.reset();
   std::filesystem::remove_all(made);
@@ -139,6 +143,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const auto& collection : opened.value()->collections()) {
       use(*opened.value(), collection);
     }
+    static_cast<void>(opened.value()->aliases().ok());
   }
   return 0;
 }
