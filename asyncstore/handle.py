@@ -22,8 +22,12 @@ class Handle:
     ) -> None:
         """Made by the store; ``find_other`` gives its other collections."""
         self._engine = engine
-        self._native = native
         self._find_other = find_other
+        self._use(native)
+
+    def _use(self, native: NativeCollection) -> None:
+        """Stands for this collection of the core from now on."""
+        self._native = native
         self._name = native.name
         self._settings = CollectionSettings.decode(native.config)
         self._fields = self._settings.fields_by_name(self._name)

@@ -176,6 +176,7 @@ from asyncstore.models.queries import (
     WithLookupInput,
 )
 from asyncstore.models.search import QuantizationSearchParams, SearchBatch, SearchParams
+from asyncstore.models.snapshots import SnapshotDescription
 from asyncstore.models.statistics import (
     BackgroundWork,
     CollectionStatistics,
@@ -351,6 +352,7 @@ __all__ = [
     "Severity",
     "Slice",
     "SliceCondition",
+    "SnapshotDescription",
     "SnowballParams",
     "SparseIndexParams",
     "SparseVector",

@@ -7,6 +7,7 @@
     bodies       what requests carry, as structs
     replies      results as JSON
     failures     errors as status codes and texts
+    upload       a file from a multipart body
     listener     the application on a socket
     routes       the endpoints by subject
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -270,6 +270,15 @@ class DiscoverBatch(msgspec.Struct, kw_only=True):
     """Of ``POST …/points/discover/batch``."""
 
     searches: list[Discover]
+
+
+class RecoverSnapshot(msgspec.Struct, kw_only=True):
+    """Of ``PUT …/snapshots/recover``; ``priority`` is of no account to one node."""
+
+    location: str
+    checksum: str | None = None
+    priority: Literal["no_sync", "snapshot", "replica"] | None = None
+    api_key: str | None = None
 
 
 Grouped: TypeAlias = QueryGroups | SearchGroups | RecommendGroups

@@ -39,12 +39,14 @@ class Call(Generic[B]):
         path: The variable parts of the path.
         query: The parameters behind the question mark.
         body: What the request carries, of the endpoint's type.
+        request: As it came; of an endpoint without a body, what it carries is still to be read.
     """
 
     store: Store
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: B
+    request: Request
 
     async def collection(self) -> Collection:
         """The collection that the path names."""
@@ -122,7 +124,7 @@ class Endpoint(Generic[B]):
             body = None
             if self.body is not None:
                 body = self._decoded(await _text_of(request, service.body_bytes_max))
-            call = Call(service.store, request.path_params, request.query_params, body)
+            call = Call(service.store, request.path_params, request.query_params, body, request)
             call.check()
             result = await self.answer(call)  # type: ignore[arg-type]
         except RequestError as error:

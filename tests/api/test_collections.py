@@ -181,10 +181,6 @@ async def test_the_rest_of_the_contract_says_that_it_is_not_supported_yet(open_s
             lambda: store.update_collection("docs"),
             lambda: store.update_aliases([]),
             lambda: store.list_aliases(),
-            lambda: store.create_snapshot(),
-            lambda: store.list_snapshots(),
-            lambda: store.delete_snapshot("x"),
-            lambda: store.recover_snapshot("x"),
         ):
             with pytest.raises(UnsupportedError, match="not supported yet"):
                 await call()
