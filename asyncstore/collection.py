@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import cast
 
 import msgspec
 
 from asyncstore.bounds import Bounds, check_number
-from asyncstore.engine import Engine, NativeCollection
 from asyncstore.groups import Groups
 from asyncstore.info import collection_info
 from asyncstore.matrix import Matrices
@@ -23,7 +21,6 @@ from asyncstore.models import (
 from asyncstore.payload_indexes import PayloadIndexes
 from asyncstore.payload_writes import PayloadWrites
 from asyncstore.progress import Progress, result_with_progress
-from asyncstore.snapshots import SnapshotOwner
 from asyncstore.writes import Writes
 
 
@@ -42,17 +39,6 @@ class Collection(Groups, Matrices, Writes, PayloadWrites, PayloadIndexes):
         >>> async def nearest(collection, query):
         ...     return [hit.id for hit in await collection.search(query, limit=3)]
     """
-
-    def __init__(
-        self,
-        engine: Engine,
-        native: NativeCollection,
-        find_other: Callable[[str], NativeCollection],
-        owner: SnapshotOwner,
-    ) -> None:
-        """Made by the store, the owner; ``find_other`` gives its other collections."""
-        super().__init__(engine, native, find_other)
-        self._owner = owner
 
     async def optimize(self, *, progress: Progress | None = None) -> None:
         """Seals, merges and vacuums segments until nothing is left to do.
@@ -158,7 +144,7 @@ class Collection(Groups, Matrices, Writes, PayloadWrites, PayloadIndexes):
                 full, or one fails; the collection is as it was.
             StoreFailedError: Writing has stopped after a failed sync.
 
-        Cancellation: leaves no snapshot behind.
+        Cancellation: leaves no snapshot behind, or a whole one.
         """
         self._engine.check_open()
         return await self._owner.snapshots.create(self._native)

@@ -9,6 +9,7 @@ from asyncstore.models import UpdateResult, UpdateStatus
 from asyncstore.operation import Operation
 from asyncstore.pace import Pace
 from asyncstore.settings import CollectionSettings
+from asyncstore.snapshots import SnapshotOwner
 
 
 class Handle:
@@ -19,9 +20,11 @@ class Handle:
         engine: Engine,
         native: NativeCollection,
         find_other: Callable[[str], NativeCollection],
+        owner: SnapshotOwner,
     ) -> None:
-        """Made by the store; ``find_other`` gives its other collections."""
+        """Made by the store, the owner; ``find_other`` gives its other collections."""
         self._engine = engine
+        self._owner = owner
         self._find_other = find_other
         self._use(native)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from asyncstore.archive import PART_BYTES, Pause
 from asyncstore.errors import InvalidArgumentError, StorageIOError
@@ -16,7 +16,7 @@ _TIMEOUT_S = 60
 
 def is_url(location: str) -> bool:
     """Whether it is to be fetched; else it is a file's."""
-    return urlsplit(location).scheme in ("http", "https")
+    return location.lower().startswith(("http://", "https://"))
 
 
 def file_of(location: str) -> Path:
@@ -29,7 +29,7 @@ def file_of(location: str) -> Path:
         raise InvalidArgumentError(f"location: {location!r} names no file")
     if "://" not in location:
         return Path(location)
-    uri = urlsplit(location)
+    uri = _split(location)
     if uri.scheme != "file" or uri.netloc not in ("", "localhost"):
         raise InvalidArgumentError(
             "Invalid snapshot URI, file path must be absolute or on localhost"
@@ -48,10 +48,7 @@ def check_host(url: str, hosts: Sequence[str]) -> None:
     Raises:
         InvalidArgumentError: It is another.
     """
-    try:
-        host = urlsplit(url).hostname
-    except ValueError as error:
-        raise InvalidArgumentError(f"location: {url!r} is no URL: {error}") from error
+    host = _split(url).hostname
     if host is None or not (_is_loopback(host) or host in hosts):
         raise InvalidArgumentError(
             f"location: host {host!r} is not asked for snapshots; it must be this machine's "
@@ -91,6 +88,13 @@ def download(url: str, api_key: str | None, part: PartFile, pause: Pause) -> Non
         raise StorageIOError(f"cannot fetch {url}: {error}") from error
     if announced is not None and announced.isdigit() and int(announced) != part.size_bytes:
         raise StorageIOError(f"cannot fetch {url}: it ended at {part.size_bytes} of {announced}")
+
+
+def _split(location: str) -> SplitResult:
+    try:
+        return urlsplit(location)
+    except ValueError as error:
+        raise InvalidArgumentError(f"location: {location!r} is no URL: {error}") from error
 
 
 def _is_loopback(host: str) -> bool:

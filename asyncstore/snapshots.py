@@ -12,11 +12,12 @@ import secrets
 import shutil
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 
@@ -249,9 +250,7 @@ class Snapshots:
                 raise InvalidArgumentError(f"the snapshot is damaged: {error}") from error
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(
-                    lambda: shutil.rmtree(folder, ignore_errors=True), limiter=self._limiter
-                )
+                await anyio.to_thread.run_sync(_remove, folder, limiter=self._limiter)
 
     @asynccontextmanager
     async def new_part(self) -> AsyncIterator[PartFile]:
@@ -357,8 +356,16 @@ async def _stopping_when_cancelled(
         finally:
             tasks.cancel_scope.cancel()
     if failure:
+        await anyio.lowlevel.checkpoint_if_cancelled()  # then that is the reason
         raise failure[0]
     return outcome[0]
+
+
+def _remove(folder: Path) -> None:
+    """A folder, and the one around it when nothing else is recovered."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()
 
 
 def _members_of(pinned: NativeSnapshot) -> list[Member]:

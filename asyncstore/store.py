@@ -263,7 +263,7 @@ class Store:
             StorageIOError: A disk is full or fails; the store is as it was.
             StoreFailedError: Writing has stopped after a failed sync.
 
-        Cancellation: leaves no snapshot behind.
+        Cancellation: leaves no snapshot behind, or a whole one.
         """
         await self._engine.checkpoint()
         natives = [self._find(name) for name in sorted({*self._known(), *self._broken})]
