@@ -119,7 +119,7 @@ Status Snapshot::add_values(Collection& collection, size_t at, uint64_t flush) {
   const std::string number = std::to_string(flush);
   for (const std::string& name : names) {
     if (name == number + ".done" || name == number + ".flush" || is_part(name)) {
-      TRY(add(collection, folder + "/" + name, k_whole));
+      TRY(add(collection, std::string(folder).append("/").append(name), k_whole));
     }
   }
   return {};
