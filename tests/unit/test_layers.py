@@ -37,7 +37,7 @@ LAYERS = [
     {"operation", "batch_update"},
     {"archive"},
     {"snapshot_files"},
-    {"snapshot_locations"},
+    {"snapshot_locations", "snapshot_contents"},
     {"snapshots"},
     {"handle"},
     {"reads", "writes", "payload_writes"},
