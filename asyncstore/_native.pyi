@@ -108,6 +108,18 @@ class Collection:
         optimizer {state, done, total, what}, prewarm, indexing, wal_bytes, operation_id, rebuilt (list of what was
         rebuilt at open, in words)."""
 
+class Snapshot:
+    """A collection's files as of one operation, held open until they are released or it goes."""
+
+    @property
+    def operation_id(self) -> int: ...
+    def files(self) -> list[tuple[str, int, int]]:
+        """Of each file: name in the collection's folder, descriptor to read from, bytes to read."""
+    def release(self) -> None:
+        """The descriptors are closed. Off the event loop: files may be removed."""
+
+NativeSnapshot: TypeAlias = Snapshot
+
 class LongReply(Generic[T]):
     """Elements of a reply that become objects when they are asked for, a slice at a time."""
 
@@ -490,6 +502,11 @@ class Engine:
         """→ None, once nothing is left to seal, merge or vacuum. Progress: Collection.statistics()."""
     def submit_prewarm(self, collection: Collection, budget_bytes: int) -> int:
         """→ int: bytes brought into the page cache. budget 0: all. Progress: Collection.statistics()."""
+    def submit_snapshot(self, collection: Collection) -> int:
+        """→ Snapshot, after a checkpoint."""
+    def submit_recover_collections(self, brought: list[tuple[str, str]]) -> int:
+        """→ None. Of each: the name it is to have, and a folder in the store's, which goes, with the
+        files of a snapshot. All are verified; then each replaces the collection of its name."""
     def submit_check(self, collection: Collection, repair: bool) -> int:
         """→ list of findings, each (severity "error" | "note", file, offset_bytes, text, repairable,
         repaired). Reads all; with repair, what can be mended is mended, and then is a note."""

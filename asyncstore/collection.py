@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import cast
 
 import msgspec
@@ -10,7 +11,13 @@ from asyncstore.bounds import Bounds, check_number
 from asyncstore.groups import Groups
 from asyncstore.info import collection_info
 from asyncstore.matrix import Matrices
-from asyncstore.models import CollectionInfo, CollectionStatistics, Finding, Severity
+from asyncstore.models import (
+    CollectionInfo,
+    CollectionStatistics,
+    Finding,
+    Severity,
+    SnapshotDescription,
+)
 from asyncstore.payload_indexes import PayloadIndexes
 from asyncstore.payload_writes import PayloadWrites
 from asyncstore.progress import Progress, result_with_progress
@@ -123,6 +130,56 @@ class Collection(Groups, Matrices, Writes, PayloadWrites, PayloadIndexes):
                 "list[tuple[str, str, int, str, bool, bool]]", found
             )
         ]
+
+    async def create_snapshot(self) -> SnapshotDescription:
+        """Makes a snapshot: one file that holds the collection as it is after some operation.
+
+        The operation is one that is acknowledged while this runs, or the last one before; all
+        before it are in the snapshot, none behind it is. Searches and writes go on; while the
+        optimizer works for this collection, that comes first. Space that writes and merges set free
+        is used again when the snapshot is done.
+
+        Raises:
+            StorageIOError: The disk of ``storage.temp_path`` or of ``storage.snapshots_path`` is
+                full, or one fails; the collection is as it was.
+            StoreFailedError: Writing has stopped after a failed sync.
+
+        Cancellation: leaves no snapshot behind, or a whole one.
+        """
+        self._engine.check_open()
+        return await self._owner.snapshots.create(self._native)
+
+    async def list_snapshots(self) -> list[SnapshotDescription]:
+        """The collection's snapshots, the oldest first."""
+        return await self._owner.snapshots.listing(self._name)
+
+    async def delete_snapshot(self, name: str) -> bool:
+        """Deletes a snapshot of the collection; returns True.
+
+        Raises:
+            NotFoundError: There is none of this name.
+            StorageIOError: The disk fails.
+        """
+        await self._owner.snapshots.delete(self._name, name)
+        return True
+
+    async def recover_snapshot(
+        self,
+        location: str | os.PathLike[str],
+        *,
+        checksum: str | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        """Puts what a collection's snapshot holds in the place of this collection's points.
+
+        This object then stands for what was recovered; others that were got before raise
+        ``CollectionNotFoundError``. The snapshot may be of a collection of another name, and brings
+        its settings along. All else is as with :meth:`Store.recover_snapshot`.
+        """
+        await self._owner.recover_snapshot(
+            location, collection=self._name, checksum=checksum, api_key=api_key
+        )
+        self._use(self._find_other(self._name))
 
     async def info(self) -> CollectionInfo:
         """State and settings; what was set is given back as it was given."""

@@ -73,8 +73,12 @@ class StorageConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         storage_path: The server's data folder; ``open_store`` takes its path from the call.
-        snapshots_path: Where the server keeps snapshots.
-        temp_path: Where snapshots are put together; None means beside the data.
+        snapshots_path: Where snapshots are kept: those of a collection in a folder of its name,
+            those of the whole store beside these. None means the folder ``snapshots`` in the
+            store's. Like every path here, a relative one begins at the working directory.
+        temp_path: Where snapshots are put together, and where those lie meanwhile that are fetched
+            or uploaded; None means in ``snapshots_path``. It may be another disk.
+        snapshot_hosts: Hosts, beside this machine's loopback, that snapshots are fetched from.
         async_scorer: Whether originals are read through io_uring. ``true`` fails at open where
             io_uring does not work, ``auto`` falls back to the memory map and says so.
         on_disk_payload: Whether payload is read from disk when it is asked for.
@@ -82,8 +86,9 @@ class StorageConfig(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     storage_path: str = "./storage"
-    snapshots_path: str = "./snapshots"
+    snapshots_path: str | None = None
     temp_path: str | None = None
+    snapshot_hosts: tuple[str, ...] = ()
     async_scorer: Switch = Switch.AUTO
     on_disk_payload: bool = True
     durability: Durability = Durability.FSYNC

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from asyncstore._native import NativeError as NativeError
     from asyncstore._native import NativeFilter as NativeFilter
     from asyncstore._native import NativeParts as NativeParts
+    from asyncstore._native import NativeSnapshot as NativeSnapshot
     from asyncstore._native import NativeTest as NativeTest
     from asyncstore._native import NativeText as NativeText
     from asyncstore._native import NativeVectors as NativeVectors

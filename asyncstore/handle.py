@@ -9,6 +9,7 @@ from asyncstore.models import UpdateResult, UpdateStatus
 from asyncstore.operation import Operation
 from asyncstore.pace import Pace
 from asyncstore.settings import CollectionSettings
+from asyncstore.snapshots import SnapshotOwner
 from asyncstore.vectors import AnyField
 
 
@@ -20,11 +21,17 @@ class Handle:
         engine: Engine,
         native: NativeCollection,
         find_other: Callable[[str], NativeCollection],
+        owner: SnapshotOwner,
     ) -> None:
-        """Made by the store; ``find_other`` gives its other collections."""
+        """Made by the store, the owner; ``find_other`` gives its other collections."""
         self._engine = engine
-        self._native = native
+        self._owner = owner
         self._find_other = find_other
+        self._use(native)
+
+    def _use(self, native: NativeCollection) -> None:
+        """Stands for this collection of the core from now on."""
+        self._native = native
         self._name = native.name
         self._read_settings()
         self._is_unnamed = self._known_settings.has_unnamed_vector

@@ -512,7 +512,8 @@ class Reads(Handle):
     def _sibling(self, name: object) -> Reads:
         """Another collection of the store, or this one."""
         check_name(name)
-        return type(self)(self._engine, self._find_other(str(name)), self._find_other)
+        native = self._find_other(str(name))
+        return type(self)(self._engine, native, self._find_other, self._owner)
 
     def _wanted(self, with_vectors: object) -> list[AnyField]:
         """The fields whose vectors are asked for."""

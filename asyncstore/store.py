@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -14,7 +14,7 @@ from asyncstore.aliases import checked_actions
 from asyncstore.collection import Collection
 from asyncstore.config import Config, ConfigSource
 from asyncstore.engine import Engine, NativeCollection, Pending, native_aliases, translated
-from asyncstore.errors import CollectionNotFoundError, UnsupportedError
+from asyncstore.errors import CollectionNotFoundError
 from asyncstore.models import (
     AliasDescription,
     AliasOperationsInput,
@@ -23,6 +23,7 @@ from asyncstore.models import (
     HnswConfigDiff,
     OptimizersConfigDiff,
     QuantizationConfig,
+    SnapshotDescription,
     SparseVectorParams,
     StoreStatistics,
     VectorParamsDiff,
@@ -31,6 +32,7 @@ from asyncstore.models import (
 from asyncstore.names import check_name, check_new_name
 from asyncstore.settings import CollectionSettings, VectorsInput, checked_settings
 from asyncstore.settings_changes import checked_changes
+from asyncstore.snapshots import Snapshots
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeError
@@ -84,7 +86,14 @@ class OpenStore:
 
     async def __aenter__(self) -> Store:
         """Opens the store on a thread, as this reads files."""
-        return Store(await self._engine.__aenter__())
+        engine = await self._engine.__aenter__()
+        self._snapshots = Snapshots(engine)
+        try:
+            await self._snapshots.open()
+        except BaseException as error:
+            await self._engine.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return Store(engine, self._snapshots)
 
     async def __aexit__(
         self,
@@ -93,7 +102,10 @@ class OpenStore:
         traceback: TracebackType | None,
     ) -> None:
         """Closes the store; shielded, so that it closes under cancellation too."""
-        await self._engine.__aexit__(error_class, error, traceback)
+        try:
+            await self._snapshots.close()
+        finally:
+            await self._engine.__aexit__(error_class, error, traceback)
 
 
 class Store:
@@ -104,9 +116,10 @@ class Store:
     that is taken down in the child takes its descriptors from the parent's.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, snapshots: Snapshots) -> None:
         """Made by :func:`open_store`."""
         self._engine = engine
+        self.snapshots = snapshots
         # Only this process has the store open: what was read stays true until a change of ours. One
         # whose caller was cancelled may still be under way, so each is kept until it is done.
         self._collections: dict[str, NativeCollection] | None = None
@@ -189,7 +202,7 @@ class Store:
         created = await self._change(
             lambda: engine.native.submit_create_collection(name, text, fields, sparse, multivectors)
         )
-        return Collection(engine, cast(NativeCollection, created), self._find)
+        return self._handle(cast(NativeCollection, created))
 
     async def get_collection(self, name: str) -> Collection:
         """The collection of this name, or the one that has it as an alias.
@@ -203,7 +216,10 @@ class Store:
         """
         check_name(name)
         await self._engine.checkpoint()
-        return Collection(self._engine, self._find(name), self._find)
+        return self._handle(self._find(name))
+
+    def _handle(self, native: NativeCollection) -> Collection:
+        return Collection(self._engine, native, self._find, self)
 
     def _find(self, name: str) -> NativeCollection:
         known = self._known()
@@ -359,21 +375,76 @@ class Store:
             for alias, name in sorted(self._aliases.items())
         ]
 
-    async def create_snapshot(self) -> None:
-        """Not supported yet."""
-        _refuse("create_snapshot")
+    async def create_snapshot(self) -> SnapshotDescription:
+        """Makes a snapshot of all collections, in ``storage.snapshots_path``.
 
-    async def list_snapshots(self) -> None:
-        """Not supported yet."""
-        _refuse("list_snapshots")
+        Each is as of a moment of its own; see :meth:`Collection.create_snapshot`.
 
-    async def delete_snapshot(self, name: str) -> None:
-        """Not supported yet."""
-        _refuse("delete_snapshot")
+        Raises:
+            CorruptionError: A collection is damaged and could not be opened.
+            StorageIOError: A disk is full or fails; the store is as it was.
+            StoreFailedError: Writing has stopped after a failed sync.
 
-    async def recover_snapshot(self, location: str, **options: object) -> None:
-        """Not supported yet."""
-        _refuse("recover_snapshot")
+        Cancellation: leaves no snapshot behind, or a whole one.
+        """
+        await self._engine.checkpoint()
+        natives = [self._find(name) for name in sorted({*self._known(), *self._broken})]
+        return await self.snapshots.create_full(natives)
+
+    async def list_snapshots(self) -> list[SnapshotDescription]:
+        """The snapshots of the whole store, the oldest first."""
+        return await self.snapshots.listing(None)
+
+    async def delete_snapshot(self, name: str) -> bool:
+        """Deletes a snapshot of the whole store; returns True.
+
+        Raises:
+            NotFoundError: There is none of this name.
+            StorageIOError: The disk fails.
+        """
+        await self.snapshots.delete(None, name)
+        return True
+
+    async def recover_snapshot(
+        self,
+        location: str | os.PathLike[str],
+        *,
+        collection: str | None = None,
+        checksum: str | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        """Puts what a snapshot holds in the place of what is there.
+
+        A snapshot of the whole store replaces the collections that it holds, and leaves others as
+        they are; that of one collection replaces the one named, or makes it. All is verified before
+        anything is replaced. Writes that come in meanwhile go with what is replaced, and whoever
+        holds a replaced collection gets ``CollectionNotFoundError``: ``get_collection`` gives the
+        new one.
+
+        Args:
+            location: A path, a ``file://`` URI, or a URL of the loopback or of one of
+                ``storage.snapshot_hosts``.
+            collection: Which is to get the snapshot; None: it is of a whole store.
+            checksum: SHA-256 of the file in hexadecimal digits, to be compared.
+            api_key: Sent to the URL's host.
+
+        Raises:
+            InvalidArgumentError: There is no such file, the checksum differs, the file is no
+                snapshot of this kind or is damaged, or the host may not be asked; nothing changed.
+            UnsupportedError: A newer asyncstore made it.
+            StorageIOError: The disk is full or fails, or the connection does. Of a whole store some
+                collections may have been replaced, each of them whole.
+
+        Cancellation: leaves behind what was there or what the snapshot holds, of each collection.
+        """
+        native = self._engine.native
+        await self.snapshots.recover(
+            location,
+            collection,
+            lambda brought: self._change(lambda: native.submit_recover_collections(brought)),
+            checksum=checksum,
+            api_key=api_key,
+        )
 
     def statistics(self) -> StoreStatistics:
         """What the store has done since it was opened, and which reader serves."""
@@ -405,7 +476,3 @@ class Store:
         """Raises why the aliases could not be read, where they could not."""
         if self._aliases_damage is not None:
             raise translated(self._aliases_damage)
-
-
-def _refuse(what: str) -> NoReturn:
-    raise UnsupportedError(f"{what} is not supported yet")

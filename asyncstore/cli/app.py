@@ -16,6 +16,7 @@ from asyncstore.cli.import_npy import ImportPlan, import_npy
 from asyncstore.cli.info import info
 from asyncstore.cli.output import Output, run
 from asyncstore.cli.serve import serve
+from asyncstore.cli.snapshot import create, list_snapshots, restore
 from asyncstore.models import Distance
 from asyncstore.version import __version__
 
@@ -26,6 +27,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+snapshots = typer.Typer(name="snapshot", no_args_is_help=True)
+app.add_typer(snapshots, help="Make, list and restore snapshots of a store that is not open.")
 
 
 class Quantization(StrEnum):
@@ -142,6 +147,52 @@ def check_command(
 ) -> None:
     """Verify every checksum of a store; the exit code is 1 when something is damaged."""
     run(check, store, config, repair, Output(is_json=json))
+
+
+OneCollection = Annotated[
+    str | None,
+    typer.Option("--collection", help="Of this collection; by default of the whole store."),
+]
+
+
+@snapshots.command("create")
+def create_snapshot_command(
+    store: Store = _STORE,
+    collection: OneCollection = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Make a snapshot and print where it is."""
+    run(create, store, config, collection, Output(is_json=json))
+
+
+@snapshots.command("list")
+def list_snapshots_command(
+    store: Store = _STORE,
+    collection: OneCollection = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """List the snapshots that there are."""
+    run(list_snapshots, store, config, collection, Output(is_json=json))
+
+
+@snapshots.command("restore")
+def restore_snapshot_command(
+    location: Annotated[str, typer.Argument(help="A file, a file:// URI, or a URL.")],
+    store: Store = _STORE,
+    collection: Annotated[
+        str | None,
+        typer.Option("--collection", help="Which gets the snapshot of one; replaced or made."),
+    ] = None,
+    checksum: Annotated[
+        str | None, typer.Option("--checksum", help="SHA-256 that the file must have.")
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Verify a snapshot and put it in the place of what is there."""
+    run(restore, store, config, location, collection, checksum, Output(is_json=json))
 
 
 @app.command("bench")

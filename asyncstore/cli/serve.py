@@ -10,7 +10,7 @@ from asyncstore import Config, open_store
 from asyncstore.cli.output import Output
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
 
-_NEEDED = ("starlette", "uvicorn", "orjson")
+_NEEDED = ("starlette", "uvicorn", "orjson", "python_multipart")
 
 
 async def serve(

@@ -191,6 +191,7 @@ from asyncstore.models.queries import (
     WithLookupInput,
 )
 from asyncstore.models.search import QuantizationSearchParams, SearchBatch, SearchParams
+from asyncstore.models.snapshots import SnapshotDescription
 from asyncstore.models.statistics import (
     BackgroundWork,
     CollectionStatistics,
@@ -378,6 +379,7 @@ __all__ = [
     "Severity",
     "Slice",
     "SliceCondition",
+    "SnapshotDescription",
     "SnowballParams",
     "SparseIndexParams",
     "SparseVector",

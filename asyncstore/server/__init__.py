@@ -13,6 +13,7 @@
     counters     how many requests there were, for metrics and telemetry
     openapi      all that as a document, with schemas by json_schema
     failures     errors as status codes and texts
+    upload       a file from a multipart body
     listener     the application on a socket, each connection of which is a protocol
     routes       the endpoints by subject
 """

@@ -17,7 +17,7 @@ from asyncstore.server import openapi, replies
 from asyncstore.server.access import Access
 from asyncstore.server.endpoint import Endpoint, Service
 from asyncstore.server.paths import Paths
-from asyncstore.server.routes import collections, legacy, points, query, service
+from asyncstore.server.routes import collections, legacy, points, query, service, snapshots
 
 # In the order in which a request is compared with them: the busiest first.
 ENDPOINTS: list[Endpoint[Any]] = [
@@ -25,6 +25,7 @@ ENDPOINTS: list[Endpoint[Any]] = [
     *legacy.ENDPOINTS,
     *points.ENDPOINTS,
     *collections.ENDPOINTS,
+    *snapshots.ENDPOINTS,
     *service.ENDPOINTS,
 ]
 ENDPOINTS.append(openapi.endpoint(ENDPOINTS))

@@ -331,4 +331,13 @@ class DiscoverBatch(msgspec.Struct, kw_only=True):
     searches: list[Discover]
 
 
+class RecoverSnapshot(msgspec.Struct, kw_only=True):
+    """Of ``PUT …/snapshots/recover``; ``priority`` is of no account to one node."""
+
+    location: str
+    checksum: str | None = None
+    priority: Literal["no_sync", "snapshot", "replica"] | None = None
+    api_key: str | None = None
+
+
 Grouped: TypeAlias = QueryGroups | SearchGroups | RecommendGroups

@@ -59,6 +59,7 @@ class Call(Generic[B]):
         query: The parameters behind the question mark.
         body: What the request carries, of the endpoint's type.
         counters: Of the server, until now.
+        request: As it came; of an endpoint without a body, what it carries is still to be read.
     """
 
     store: Store
@@ -66,6 +67,7 @@ class Call(Generic[B]):
     query: Mapping[str, str]
     body: B
     counters: Counters
+    request: Request
 
     async def collection(self) -> Collection:
         """The collection that the path names."""
@@ -155,7 +157,7 @@ class Endpoint(Generic[B]):
             if self.body is not None:
                 body = self._decoded(await _text_of(request, service))
             path, query = variables(request.path_params), request.query_params
-            call = Call(service.store, path, query, body, service.counters)
+            call = Call(service.store, path, query, body, service.counters, request)
             with anyio.fail_after(self._seconds(query)):
                 result = await self.answer(call)  # type: ignore[arg-type]
         except RequestError as error:

@@ -26,6 +26,11 @@ def envelope(result: object, seconds: float) -> bytes:
     return _JSON.encode({"result": result, "status": "ok", "time": seconds})
 
 
+def accepted() -> bytes:
+    """The JSON of a reply to what is done behind it."""
+    return _JSON.encode({"status": "accepted", "time": 0.0})
+
+
 def failure(text: str, seconds: float) -> bytes:
     """The JSON of a reply that did not."""
     return _JSON.encode({"status": {"error": text}, "time": seconds})

@@ -6,7 +6,9 @@
 #include <random>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/limits.h"
+#include "engine/check.h"
 #include "engine/value_stores.h"
 
 namespace asyncstore::engine {
@@ -17,6 +19,7 @@ using base::Status;
 namespace {
 
 constexpr uint64_t k_description_bytes_max = 64 << 20;  // COLLECTION
+constexpr const char* k_parts[] = {"segments", "points", "fields", "wal"};
 
 // The folders of a collection's data that are there.
 Result<std::vector<std::string>> data_folders(io::Storage& storage, const std::string& folder) {
@@ -29,6 +32,27 @@ Result<std::vector<std::string>> data_folders(io::Storage& storage, const std::s
     }
   }
   return folders;
+}
+
+base::Error too_many() {
+  return base::invalid_argument("a store holds at most " + std::to_string(base::k_collections_max) +
+                                " collections");
+}
+
+// Whether every byte of a collection that came from elsewhere is as its checksums say. What an open
+// makes anew of other files counts as damage too: nobody would look for its cause later. Its
+// description still waits under another name.
+Status verify(Collection& collection, const std::function<bool()>& stopping) {
+  TRY_ASSIGN(const auto found, check_collection(collection, stopping));
+  const auto damage = std::find_if(found.begin(), found.end(), [](const Damage& one) {
+    const bool is_damage = one.kind == DamageKind::rebuilt || is_error(one.kind);
+    return is_damage && one.kind != DamageKind::collection_file;
+  });
+  if (damage == found.end()) {
+    return {};
+  }
+  const Finding& finding = damage->finding;
+  return base::corruption(finding.file, finding.offset_bytes, finding.text);
 }
 
 uint64_t random_identity() {
@@ -44,14 +68,21 @@ uint64_t number_of(const std::string& text) {
   return error == std::errc() && end == text.data() + text.size() ? number : 0;
 }
 
+// Newest first: where two have the same name, a crash came between the newer one's taking its place
+// and the removal of the older one.
 Status Catalog::open() {
   TRY_ASSIGN(const auto names, storage_->list(folder_));
+  std::vector<uint64_t> numbers;
   for (const auto& name : names) {
     const uint64_t number = number_of(name);
     if (number > 0) {  // others are not ours
       next_number_ = std::max(next_number_, number + 1);
-      TRY(open_folder(name));
+      numbers.push_back(number);
     }
+  }
+  std::sort(numbers.rbegin(), numbers.rend());
+  for (const uint64_t number : numbers) {
+    TRY(open_folder(std::to_string(number)));
   }
   open_aliases();
   return {};
@@ -67,8 +98,8 @@ void Catalog::open_aliases() {
 Status Catalog::open_folder(const std::string& number) {
   const std::string folder = folder_ + "/" + number;
   const std::string description = folder + "/COLLECTION";
-  const auto described = storage_->open(description, io::Open::read);
-  if (!described.ok() && described.error().os_errno == ENOENT) {
+  const auto content = io::read_file(*storage_, description, k_description_bytes_max);
+  if (!content.ok() && content.error().os_errno == ENOENT) {
     if (is_remnant(folder)) {
       return remove_files(folder);
     }
@@ -79,16 +110,35 @@ Status Catalog::open_folder(const std::string& number) {
                        false});
     return {};
   }
-  auto opened = Collection::open(storage_, folder, options_);
-  if (opened.ok()) {
-    collections_.emplace(opened.value()->name(), opened.value());
-    return {};
-  }
-  const auto content = io::read_file(*storage_, description, k_description_bytes_max);
   auto file = content.ok() ? parse_collection(description, content.value())
                            : Result<CollectionFile>(content.error());
-  broken_.push_back(
-      {file.ok() ? file.value().name : number, folder, std::move(opened.error()), file.ok()});
+  if (!file.ok()) {
+    broken_.push_back({number, folder, std::move(file.error()), false});
+    return {};
+  }
+  const std::string name = file.value().name;
+  if (is_taken(name)) {
+    return forget_older(folder, name);
+  }
+  auto opened = Collection::open(storage_, folder, options_, std::move(file.value()));
+  if (opened.ok()) {
+    collections_.emplace(name, std::move(opened.value()));
+  } else {
+    broken_.push_back({name, folder, std::move(opened.error())});
+  }
+  return {};
+}
+
+// The older of two of one name goes, unless the newer one is damaged: then nothing is guessed.
+Status Catalog::forget_older(const std::string& folder, const std::string& name) {
+  if (collections_.contains(name)) {
+    TRY(mark_deleted(folder));
+    return remove_files(folder);
+  }
+  broken_.push_back({name, folder,
+                     base::corruption(folder + "/COLLECTION", 0,
+                                      "another collection has taken the place of this one, and is "
+                                      "damaged: remove the folder of either;")});
   return {};
 }
 
@@ -115,11 +165,24 @@ std::vector<BrokenCollection> Catalog::broken() const {
   return broken_;
 }
 
-bool Catalog::is_collection(const std::string& name) const {
-  const std::lock_guard lock(mutex_);
+bool Catalog::is_taken(const std::string& name) const {
   return collections_.contains(name) ||
          std::any_of(broken_.begin(), broken_.end(),
                      [&](const auto& one) { return one.name == name; });
+}
+
+bool Catalog::is_collection(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  return is_taken(name);
+}
+
+Status Catalog::check_no_alias(const std::string& name) {
+  TRY_ASSIGN(const bool is_alias, aliases_.contains(name));
+  if (is_alias) {
+    return base::invalid_argument("Can't create collection with name " + name +
+                                  ". Alias with the same name already exists");
+  }
+  return aliases_.settle();
 }
 
 Status Catalog::change_aliases(std::span<const AliasAction> actions) {
@@ -132,18 +195,12 @@ Result<std::shared_ptr<Collection>> Catalog::create(CollectionFile file) {
   if (is_collection(name)) {
     return name_taken(name);
   }
-  TRY_ASSIGN(const bool is_alias, aliases_.contains(name));
-  if (is_alias) {
-    return base::invalid_argument("Can't create collection with name " + name +
-                                  ". Alias with the same name already exists");
-  }
-  TRY(aliases_.settle());
+  TRY(check_no_alias(name));
   uint64_t number;
   {
     const std::lock_guard lock(mutex_);
     if (collections_.size() >= base::k_collections_max) {
-      return base::invalid_argument("a store holds at most " +
-                                    std::to_string(base::k_collections_max) + " collections");
+      return too_many();
     }
     number = next_number_++;
   }
@@ -192,6 +249,113 @@ Result<bool> Catalog::remove(const std::string& name,
   // Searches that hold the files go on reading them; what cannot be removed is an orphan.
   static_cast<void>(remove_files(folder).ok());
   return true;
+}
+
+// The description waits under the mark of a deletion, which makes the folder a remnant, until one
+// rename makes it a collection.
+Result<std::string> Catalog::move_in(const std::string& source, const CollectionFile& file) {
+  for (const char* part : k_parts) {
+    TRY(storage_->create_folder(source + "/" + part));
+  }
+  TRY(io::replace_file(*storage_, source + "/DELETED", encode(file)));
+  TRY(storage_->remove(source + "/COLLECTION"));
+  TRY(storage_->sync_folder(source));
+  std::string folder;
+  {
+    const std::lock_guard lock(mutex_);
+    folder = folder_ + "/" + std::to_string(next_number_++);
+  }
+  TRY(storage_->rename(source, folder));
+  Status synced = storage_->sync_folder(folder_);
+  if (!synced.ok()) {
+    static_cast<void>(storage_->remove_folder(folder).ok());
+    return std::move(synced.error());
+  }
+  return folder;
+}
+
+Result<Arrival> Catalog::receive(const std::string& source, const std::string& name,
+                                 const std::function<bool()>& stopping) {
+  TRY(check_no_alias(name));
+  const std::string description = source + "/COLLECTION";
+  TRY_ASSIGN(const auto content, io::read_file(*storage_, description, k_description_bytes_max));
+  TRY_ASSIGN(CollectionFile file, parse_collection(description, content));
+  file.name = name;
+  TRY_ASSIGN(std::string folder, move_in(source, file));
+  Arrival arrival{nullptr, std::move(folder)};
+  auto opened = Collection::open(storage_, arrival.folder, options_, std::move(file));
+  if (!opened.ok()) {
+    refuse(arrival);
+    return std::move(opened.error());
+  }
+  arrival.collection = std::move(opened.value());
+  Status sound = verify(*arrival.collection, stopping);
+  if (!sound.ok()) {
+    refuse(arrival);
+    return std::move(sound.error());
+  }
+  return arrival;
+}
+
+void Catalog::refuse(const Arrival& arrival) {
+  if (arrival.collection) {
+    arrival.collection->drop();
+    arrival.collection->close();
+  }
+  // What cannot be removed is a remnant.
+  static_cast<void>(remove_files(arrival.folder).ok());
+}
+
+Status Catalog::replace(const Arrival& arrival, const std::function<void(Collection&)>& leave) {
+  const std::string& folder = arrival.folder;
+  const std::string& name = arrival.collection->name();
+  TRY(check_no_alias(name));
+  {
+    const std::lock_guard lock(mutex_);
+    if (!is_taken(name) && collections_.size() >= base::k_collections_max) {
+      return too_many();
+    }
+  }
+  TRY(storage_->rename(folder + "/DELETED", folder + "/COLLECTION"));
+  Status synced = storage_->sync_folder(folder);
+  if (!synced.ok()) {
+    static_cast<void>(storage_->rename(folder + "/COLLECTION", folder + "/DELETED").ok());
+    return std::move(synced.error());
+  }
+  remove_replaced(name, folder, leave);
+  const std::lock_guard lock(mutex_);
+  collections_.emplace(name, arrival.collection);
+  return {};
+}
+
+// What fails here is done by the next open: the newer folder has the name.
+void Catalog::remove_replaced(const std::string& name, const std::string& by,
+                              const std::function<void(Collection&)>& leave) {
+  std::vector<std::string> folders;
+  std::shared_ptr<Collection> collection;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = collections_.find(name); found != collections_.end()) {
+      collection = found->second;
+      folders.push_back(collection->folder());
+      collections_.erase(found);
+    }
+    for (const BrokenCollection& one : broken_) {
+      if (one.name == name) {
+        folders.push_back(one.folder);
+      }
+    }
+    std::erase_if(broken_, [&](const auto& one) { return one.name == name; });
+  }
+  ASSERT(std::find(folders.begin(), folders.end(), by) == folders.end());
+  if (collection) {
+    leave(*collection);
+  }
+  for (const std::string& folder : folders) {
+    if (mark_deleted(folder).ok()) {
+      static_cast<void>(remove_files(folder).ok());
+    }
+  }
 }
 
 // One step of the file system, so that a crash leaves the collection or none.

@@ -29,8 +29,14 @@ struct BrokenCollection {
 // A number in decimal digits, such as the name of a collection's folder; 0 for other text.
 uint64_t number_of(const std::string& text);
 
-// open() and close() come first and last; create(), remove() and change_aliases() from one thread
-// at a time; the others from any thread.
+// A collection that was brought from elsewhere, open and sound, before it counts.
+struct Arrival {
+  std::shared_ptr<Collection> collection;
+  std::string folder;
+};
+
+// open() and close() come first and last; create(), remove(), replace() and
+// change_aliases() from one thread at a time; the others from any thread.
 class Catalog {
  public:
   Catalog(std::shared_ptr<io::Storage> storage, std::string folder, const Options& options)
@@ -56,10 +62,28 @@ class Catalog {
   base::Result<bool> remove(const std::string& name, const std::function<void(Collection&)>& leave);
   base::Status change_aliases(std::span<const AliasAction> actions);
 
+  // Takes the folder `source`, on the same file system, which holds the files of a collection and
+  // nothing else, and verifies all of them: opens them under the name given and reads them through.
+  // Nobody else sees the collection; a crash leaves nothing of it. An error may leave `source`.
+  base::Result<Arrival> receive(const std::string& source, const std::string& name,
+                                const std::function<bool()>& stopping);
+  // Puts the arrival in the place of the collection of its name, if there is one, which is removed
+  // as remove() does. A crash leaves one of them, whole.
+  base::Status replace(const Arrival& arrival, const std::function<void(Collection&)>& leave);
+  // Removes one that is not wanted after all.
+  void refuse(const Arrival& arrival);
+
  private:
   base::Status open_folder(const std::string& number);
   void open_aliases();
   bool is_collection(const std::string& name) const;
+  // Before there is a collection of a new name.
+  base::Status check_no_alias(const std::string& name);
+  base::Result<std::string> move_in(const std::string& source, const CollectionFile& file);
+  base::Status forget_older(const std::string& folder, const std::string& name);
+  void remove_replaced(const std::string& name, const std::string& by,
+                       const std::function<void(Collection&)>& leave);
+  bool is_taken(const std::string& name) const;  // under the lock
   bool is_remnant(const std::string& folder);
   base::Status remove_files(const std::string& folder);
   base::Status mark_deleted(const std::string& folder);

@@ -101,9 +101,11 @@ class Collection : public std::enable_shared_from_this<Collection> {
                                                           std::string folder,
                                                           const Options& options,
                                                           CollectionFile file);
-  // Loads tables and codes, repairs what is derived, replays the log.
+  // Loads tables and codes, repairs what is derived, replays the log. `file`: what COLLECTION
+  // holds.
   static base::Result<std::shared_ptr<Collection>> open(std::shared_ptr<io::Storage> storage,
-                                                        std::string folder, const Options& options);
+                                                        std::string folder, const Options& options,
+                                                        CollectionFile file);
 
   // --- any thread ---
   const std::string& name() const { return file_.name; }

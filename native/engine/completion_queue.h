@@ -19,6 +19,7 @@
 namespace asyncstore::engine {
 
 class Collection;
+class Snapshot;
 
 // The vectors of one field for a list of points; absent ones are zero.
 struct FieldVectors {
@@ -99,9 +100,10 @@ struct Finding {
   bool repaired = false;
 };
 
-using Value = std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows,
-                           Groups, ScrollPage, Batch, Ids, OrderedIds,
-                           std::vector<fields::ValueCount>, std::vector<Finding>>;
+using Value =
+    std::variant<std::monostate, bool, uint64_t, std::shared_ptr<Collection>, Rows, Groups,
+                 ScrollPage, Batch, Ids, OrderedIds, std::vector<fields::ValueCount>,
+                 std::vector<Finding>, std::shared_ptr<Snapshot>>;
 
 struct Completion {
   uint64_t ticket = 0;

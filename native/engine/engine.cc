@@ -628,10 +628,14 @@ void Engine::prewarm(uint64_t ticket, const std::shared_ptr<Collection>& collect
 // Those that a crash, or damage, has left without content.
 void Engine::build_indexes() {
   for (const auto& collection : collections()) {
-    for (const auto& index : *collection->indexes().list()) {
-      if (!index->content()) {
-        build_index(0, collection, index->definition().schema.key);
-      }
+    build_indexes(collection);
+  }
+}
+
+void Engine::build_indexes(const std::shared_ptr<Collection>& collection) {
+  for (const auto& index : *collection->indexes().list()) {
+    if (!index->content()) {
+      build_index(0, collection, index->definition().schema.key);
     }
   }
 }
@@ -655,6 +659,57 @@ void Engine::build_index(uint64_t ticket, const std::shared_ptr<Collection>& col
       completions_->fail(ticket, std::move(built.error()));
     }
   });
+}
+
+void Engine::snapshot(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
+  if (!refused(ticket, *collection)) {
+    maintenance_->snapshot(ticket, collection);
+  }
+}
+
+// Verifying takes long and changes nothing that anybody sees, so that collections may be made and
+// deleted meanwhile. All are verified before the first is used.
+void Engine::recover_collections(uint64_t ticket, std::vector<Brought> brought) {
+  if (refused(ticket)) {
+    return;
+  }
+  chores_->run(ticket, [this, ticket, brought = std::move(brought)] {
+    std::vector<Arrival> arrivals;
+    for (const Brought& one : brought) {
+      auto arrival = catalog_.receive(one.folder, one.name, [this] { return closed_.load(); });
+      if (!arrival.ok()) {
+        refuse(arrivals);
+        completions_->fail(ticket, std::move(arrival.error()));
+        return;
+      }
+      arrivals.push_back(std::move(arrival.value()));
+    }
+    catalog_chores_->run(ticket,
+                         [this, ticket, arrivals = std::move(arrivals)] { use(ticket, arrivals); });
+  });
+}
+
+void Engine::use(uint64_t ticket, std::span<const Arrival> arrivals) {
+  for (size_t i = 0; i < arrivals.size(); ++i) {
+    const auto leave_replaced = [this](Collection& collection) { leave(collection); };
+    const Status used = catalog_.replace(arrivals[i], leave_replaced);
+    if (!used.ok()) {
+      refuse(arrivals.subspan(i));
+      completions_->fail(ticket, used.error());
+      return;
+    }
+    build_indexes(arrivals[i].collection);
+    if (options_.prewarm && !direct_reading_.on()) {
+      chores_->prewarm(0, arrivals[i].collection, 0);
+    }
+  }
+  completions_->complete(ticket, std::monostate{});
+}
+
+void Engine::refuse(std::span<const Arrival> arrivals) {
+  for (const Arrival& arrival : arrivals) {
+    catalog_.refuse(arrival);
+  }
 }
 
 void Engine::check(uint64_t ticket, const std::shared_ptr<Collection>& collection, bool repair) {

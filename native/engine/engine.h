@@ -105,6 +105,16 @@ class Engine {
   // Answers once the payload index of the field is in use, or is no more.
   void build_index(uint64_t ticket, const std::shared_ptr<Collection>& collection,
                    const std::string& field);
+  // Answers with the collection's files as of one operation, held open.
+  void snapshot(uint64_t ticket, const std::shared_ptr<Collection>& collection);
+  // The files of a collection in a folder of the store's, and the name that it is to have.
+  struct Brought {
+    std::string name;
+    std::string folder;
+  };
+  // Makes collections of them. All are verified; then each takes the place of the collection of its
+  // name, if there is one. The folders go, or after an error may stay.
+  void recover_collections(uint64_t ticket, std::vector<Brought> brought);
   // With `repair`, mends what it can of what it finds.
   void check(uint64_t ticket, const std::shared_ptr<Collection>& collection, bool repair);
 
@@ -129,6 +139,9 @@ class Engine {
   void retire(std::span<const uint64_t> source_ids);
   void look_at_memory();
   void build_indexes();
+  void build_indexes(const std::shared_ptr<Collection>& collection);
+  void use(uint64_t ticket, std::span<const Arrival> arrivals);
+  void refuse(std::span<const Arrival> arrivals);
 
   std::shared_ptr<io::Storage> storage_;
   std::string path_;

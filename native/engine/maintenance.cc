@@ -77,6 +77,10 @@ void Maintenance::repair(uint64_t ticket, const std::shared_ptr<Collection>& col
   take({ticket, collection, std::move(damages)});
 }
 
+void Maintenance::snapshot(uint64_t ticket, const std::shared_ptr<Collection>& collection) {
+  take({ticket, collection, std::nullopt, true});
+}
+
 void Maintenance::take(Request request) {
   {
     const std::lock_guard lock(mutex_);
@@ -113,6 +117,15 @@ void Maintenance::loop() {
 }
 
 void Maintenance::serve(Request& request) {
+  if (request.is_snapshot) {
+    auto taken = snapshot_now(*request.collection);
+    if (taken.ok()) {
+      completions_.complete(request.ticket, std::move(taken.value()));
+    } else {
+      completions_.fail(request.ticket, std::move(taken.error()));
+    }
+    return;
+  }
   Value value;
   Status status;
   if (request.damages) {
@@ -189,6 +202,16 @@ Status Maintenance::optimize_now(Collection& collection) {
   TRY(checkpoint(collection, Saving::all));
   rest(collection);
   return {};
+}
+
+// No other checkpoint comes between: they are this thread's.
+Result<std::shared_ptr<Snapshot>> Maintenance::snapshot_now(Collection& collection) {
+  if (collection.dropped()) {
+    return no_collection(collection.name());
+  }
+  auto before = collection.view();
+  TRY(checkpoint(collection));
+  return Snapshot::take(collection, std::move(before));
 }
 
 // --- repair ---

@@ -17,6 +17,7 @@
 #include "engine/completion_queue.h"
 #include "engine/damage.h"
 #include "engine/options.h"
+#include "engine/snapshot.h"
 #include "engine/writer.h"
 
 namespace asyncstore::engine {
@@ -45,6 +46,9 @@ class Maintenance {
   // became of it.
   void repair(uint64_t ticket, const std::shared_ptr<Collection>& collection,
               std::vector<Damage> damages);
+  // Makes a checkpoint, and completes the ticket with the files that it left, held open. While one
+  // optimizes, that comes first.
+  void snapshot(uint64_t ticket, const std::shared_ptr<Collection>& collection);
   // Makes everything up to now durable outside the log. Only when the thread does not run.
   base::Status checkpoint(Collection& collection, Saving saving = Saving::as_due);
   // After a checkpoint, where no writes are expected: leaves no more on disk than is needed.
@@ -55,6 +59,7 @@ class Maintenance {
     uint64_t ticket;
     std::shared_ptr<Collection> collection;
     std::optional<std::vector<Damage>> damages;  // to be repaired; without: optimize
+    bool is_snapshot = false;
   };
   struct Activity {  // when a collection was last seen to change, in ticks
     uint64_t lsn = 0;
@@ -67,6 +72,7 @@ class Maintenance {
   void take(Request request);
   void serve(Request& request);
   base::Status optimize_now(Collection& collection);
+  base::Result<std::shared_ptr<Snapshot>> snapshot_now(Collection& collection);
   base::Result<std::vector<Finding>> repair_now(Collection& collection,
                                                 std::vector<Damage> damages);
   bool stopping();

@@ -25,7 +25,7 @@ using segment::RowEntry;
 using segment::Segment;
 
 namespace {
-constexpr uint64_t k_small_file_bytes_max = 64 << 20;  // COLLECTION, MANIFEST
+constexpr uint64_t k_small_file_bytes_max = 64 << 20;  // MANIFEST
 }
 
 Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Storage> storage,
@@ -50,10 +50,8 @@ Result<std::shared_ptr<Collection>> Collection::create(std::shared_ptr<io::Stora
 }
 
 Result<std::shared_ptr<Collection>> Collection::open(std::shared_ptr<io::Storage> storage,
-                                                     std::string folder, const Options& options) {
-  const std::string path = folder + "/COLLECTION";
-  TRY_ASSIGN(const auto content, io::read_file(*storage, path, k_small_file_bytes_max));
-  TRY_ASSIGN(CollectionFile file, parse_collection(path, content));
+                                                     std::string folder, const Options& options,
+                                                     CollectionFile file) {
   std::shared_ptr<Collection> collection(
       new Collection(std::move(storage), std::move(folder), options, std::move(file)));
   TRY(collection->recover());

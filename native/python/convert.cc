@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "engine/collection.h"
+#include "engine/snapshot.h"
 #include "index/graph_layout.h"
 #include "python/long_reply.h"
 #include "quantize/factory.h"
@@ -240,6 +241,9 @@ struct ToPython {
   nb::object operator()(bool value) const { return nb::bool_(value); }
   nb::object operator()(uint64_t value) const { return nb::int_(value); }
   nb::object operator()(std::shared_ptr<engine::Collection> value) const {
+    return nb::cast(std::move(value));
+  }
+  nb::object operator()(std::shared_ptr<engine::Snapshot> value) const {
     return nb::cast(std::move(value));
   }
   nb::object operator()(engine::Rows value) const { return rows_of(std::move(value)); }

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "engine/engine.h"
+#include "engine/snapshot.h"
 #include "filter/datetime.h"
 #include "io/storage.h"
 #include "payload/payload.h"
@@ -32,6 +33,7 @@ namespace asyncstore::python {
 
 using engine::Collection;
 using engine::Engine;
+using engine::Snapshot;
 
 namespace {
 
@@ -159,6 +161,22 @@ std::vector<engine::AliasAction> to_alias_actions(
   return actions;
 }
 
+// Of each file: its name in the collection's folder, a descriptor, and how many bytes count.
+nb::list snapshot_files(const Snapshot& self) {
+  nb::list result;
+  for (const Snapshot::File& file : self.files()) {
+    result.append(nb::make_tuple(file.name, file.file->fd(), file.bytes));
+  }
+  return result;
+}
+
+void bind_snapshot(nb::module_& module) {
+  nb::class_<Snapshot>(module, "Snapshot")
+      .def_prop_ro("operation_id", &Snapshot::lsn)
+      .def("files", &snapshot_files)
+      .def("release", &Snapshot::release, nb::call_guard<nb::gil_scoped_release>());
+}
+
 void bind_engine(nb::module_& module) {
   nb::class_<EngineHandle> engine(module, "Engine");
   engine
@@ -238,6 +256,22 @@ void bind_engine(nb::module_& module) {
              self.get().prewarm(ticket, collection, budget_bytes);
              return ticket;
            })
+      .def("submit_snapshot",
+           [](EngineHandle& self, const std::shared_ptr<Collection>& collection) {
+             const uint64_t ticket = self.get().next_ticket();
+             self.get().snapshot(ticket, collection);
+             return ticket;
+           })
+      .def("submit_recover_collections",
+           [](EngineHandle& self, nb::list brought) {
+             std::vector<Engine::Brought> all;
+             for (nb::handle one : brought) {
+               all.push_back({nb::cast<std::string>(one[0]), nb::cast<std::string>(one[1])});
+             }
+             const uint64_t ticket = self.get().next_ticket();
+             self.get().recover_collections(ticket, std::move(all));
+             return ticket;
+           })
       .def("submit_check",
            [](EngineHandle& self, const std::shared_ptr<Collection>& collection, bool repair) {
              const uint64_t ticket = self.get().next_ticket();
@@ -266,6 +300,7 @@ NB_MODULE(_native, module) {
   bind_long_filters(module);
   bind_field(module);
   bind_collection(module);
+  bind_snapshot(module);
   bind_engine(module);
   module.attr("WRITE_POINTS_MAX") = base::k_write_points_max;
   module.attr("WRITE_BYTES_MAX") = base::k_write_bytes_max;

@@ -125,7 +125,11 @@ Result<std::shared_ptr<Segment>> Segment::open(
 }
 
 std::string Segment::path(const char* suffix) const {
-  return prefix(folder_, options_.id) + suffix;
+  return path(folder_, options_.id, suffix);
+}
+
+std::string Segment::path(const std::string& folder, uint32_t id, const std::string& suffix) {
+  return prefix(folder, id) + suffix;
 }
 
 std::string Segment::deleted_path(const std::string& folder, uint32_t id, uint64_t lsn) {

@@ -169,6 +169,7 @@ class Segment {
   void drop_files() { dropped_.store(true, std::memory_order_release); }
 
   std::string path(const char* suffix) const;
+  static std::string path(const std::string& folder, uint32_t id, const std::string& suffix);
   std::string deleted_path(uint64_t lsn) const { return deleted_path(folder_, options_.id, lsn); }
   static std::string deleted_path(const std::string& folder, uint32_t id, uint64_t lsn);
   uint64_t disk_bytes(const char* suffix) const;

@@ -285,3 +285,25 @@ def test_without_the_extra_the_message_names_it(tmp_path):
     )
     assert result.returncode == 1
     assert "pip install 'asyncstore[cli]'" in result.stderr
+
+
+def test_snapshots_are_made_listed_and_restored(run, numbers, tmp_path):
+    run("import", "vectors.npy", "--collection", "docs", "--store", "s", "--ids", "ids.npy")
+    whole = json.loads(run("snapshot", "create", "--store", "s", "--json").stdout)
+    of_docs = ("--store", "s", "--collection", "docs")
+    one = json.loads(run("snapshot", "create", *of_docs, "--json").stdout)
+    assert json.loads(run("snapshot", "list", "--store", "s", "--json").stdout) == [whole]
+    assert json.loads(run("snapshot", "list", *of_docs, "--json").stdout) == [one]
+    assert one["name"] in run("snapshot", "list", *of_docs).stdout.replace("\n", "")
+
+    full, docs = f"s/snapshots/{whole['name']}", f"s/snapshots/docs/{one['name']}"
+    restored = run("snapshot", "restore", full, "--store", "new", "--json")
+    assert json.loads(restored.stdout) == {"collections": ["docs"]}
+    checksum = ("--checksum", one["checksum"])
+    run("snapshot", "restore", docs, "--store", "new", "--collection", "again", *checksum)
+    wrong = ("--checksum", "0" * 64)
+    failed = run("snapshot", "restore", docs, *of_docs, *wrong, code=1)
+    assert "Checksum mismatch" in failed.stderr
+    report = json.loads(run("info", "--store", "new", "--json").stdout)
+    points = {one["name"]: one["statistics"]["points"] for one in report["collections"]}
+    assert points == {"docs": 3000, "again": 3000}

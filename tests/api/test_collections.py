@@ -173,15 +173,3 @@ async def test_what_is_not_supported_yet_says_so(open_store, unnamed, settings):
         with pytest.raises(UnsupportedError, match="not supported yet"):
             await store.create_collection("docs", vectors=unnamed(), **settings)
         assert await store.list_collections() == []
-
-
-async def test_the_rest_of_the_contract_says_that_it_is_not_supported_yet(open_store):
-    async with open_store() as store:
-        for call in (
-            lambda: store.create_snapshot(),
-            lambda: store.list_snapshots(),
-            lambda: store.delete_snapshot("x"),
-            lambda: store.recover_snapshot("x"),
-        ):
-            with pytest.raises(UnsupportedError, match="not supported yet"):
-                await call()

@@ -35,6 +35,8 @@ REQUIRED = {
     "/points/search": {"vector": [1, 2], "limit": 1},
     "/points/recommend": {"positive": [1], "limit": 1},
     "/points/discover": {"target": 1, "limit": 1},
+    "/collections/aliases": {"actions": []},
+    "/snapshots/recover": {"location": "file:///nowhere"},
 }
 
 
@@ -46,7 +48,9 @@ def named(endpoints):
 
 def path_of(endpoint, collection="c"):
     path = endpoint.path.replace("{collection_name}", collection)
-    return path.replace("{point_id}", "1").replace("{field_name}", "n")
+    return (
+        path.replace("{point_id}", "1").replace("{field_name}", "n").replace("{snapshot_name}", "s")
+    )
 
 
 def required_of(endpoint):

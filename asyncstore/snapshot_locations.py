@@ -1,0 +1,106 @@
+"""Where a snapshot comes from: a file, or a URL of a host that may be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from asyncstore.archive import PART_BYTES, Pause
+from asyncstore.errors import InvalidArgumentError, StorageIOError
+from asyncstore.snapshot_files import PartFile
+
+_TIMEOUT_S = 60
+
+
+def is_url(location: str) -> bool:
+    """Whether it is to be fetched; else it is a file's."""
+    return location.lower().startswith(("http://", "https://"))
+
+
+def file_of(location: str) -> Path:
+    """The file that a path or a ``file://`` URI names.
+
+    Raises:
+        InvalidArgumentError: It is a URI of something else, or of another host's file.
+    """
+    if "\0" in location:
+        raise InvalidArgumentError(f"location: {location!r} names no file")
+    if "://" not in location:
+        return Path(location)
+    uri = _split(location)
+    if uri.scheme != "file" or uri.netloc not in ("", "localhost"):
+        raise InvalidArgumentError(
+            "Invalid snapshot URI, file path must be absolute or on localhost"
+        )
+    path = unquote(uri.path)
+    if not path.startswith("/") or "\0" in path:
+        raise InvalidArgumentError(
+            "Invalid snapshot URI, file path must be absolute or on localhost"
+        )
+    return Path(path)
+
+
+def check_host(url: str, hosts: Sequence[str]) -> None:
+    """Refuses to ask a host that is neither this machine nor among those of the configuration.
+
+    Raises:
+        InvalidArgumentError: It is another.
+    """
+    host = _split(url).hostname
+    if host is None or not (_is_loopback(host) or host in hosts):
+        raise InvalidArgumentError(
+            f"location: host {host!r} is not asked for snapshots; it must be this machine's "
+            "loopback or one of storage.snapshot_hosts"
+        )
+
+
+def download(url: str, api_key: str | None, part: PartFile, pause: Pause) -> None:
+    """Fetches what a URL names; redirections are not followed, as they lead to other hosts.
+
+    Raises:
+        InvalidArgumentError: The host has no such file, or does not give it.
+        StorageIOError: The connection fails or ends too early.
+    """
+    import http.client  # here, because importing asyncstore must stay quick
+    import urllib.error
+    import urllib.request
+
+    class NoRedirect(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *request: object) -> None:
+            return None
+
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
+    request = urllib.request.Request(url, headers={"api-key": api_key} if api_key else {})
+    try:
+        with opener.open(request, timeout=_TIMEOUT_S) as reply:
+            announced = reply.headers.get("Content-Length")
+            while chunk := reply.read(PART_BYTES):
+                pause()
+                part.write(chunk)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise InvalidArgumentError(
+            f"location: {url} answers {error.code} {error.reason}"
+        ) from error
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
+        raise StorageIOError(f"cannot fetch {url}: {error}") from error
+    if announced is not None and announced.isdigit() and int(announced) != part.size_bytes:
+        raise StorageIOError(f"cannot fetch {url}: it ended at {part.size_bytes} of {announced}")
+
+
+def _split(location: str) -> SplitResult:
+    try:
+        return urlsplit(location)
+    except ValueError as error:
+        raise InvalidArgumentError(f"location: {location!r} is no URL: {error}") from error
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
