@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -45,16 +46,31 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     aliases: dict[str, str] = {}
 
 
-def contents_of(stored: list[StoredCollection]) -> Member:
-    """The last file of a snapshot of a whole store."""
-    contents = Contents(format=_FORMAT, collections=stored)
+@dataclass(frozen=True)
+class Brought:
+    """What a snapshot held.
+
+    Attributes:
+        collections: Their names and the folders with their files.
+        aliases: The collection that each alias stands for.
+    """
+
+    collections: list[tuple[str, Path]]
+    aliases: Mapping[str, str]
+
+
+def contents_of(stored: list[StoredCollection], aliases: Mapping[str, str]) -> Member:
+    """The last file of a snapshot of a whole store; aliases of what it holds."""
+    names = {one.name for one in stored}
+    held = {alias: name for alias, name in aliases.items() if name in names}
+    contents = Contents(format=_FORMAT, collections=stored, aliases=held)
     return small_file(_CONTENTS, msgspec.json.encode(contents))
 
 
 def extract(
     path: Path, collection: str | None, folder: Path, checksum: str | None, pause: Pause
-) -> list[tuple[str, Path]]:
-    """Writes the files of a snapshot; gives the names of the collections and their folders.
+) -> Brought:
+    """Writes the files of a snapshot.
 
     Args:
         path: The snapshot.
@@ -84,23 +100,25 @@ def extract(
                     "the snapshot is of a whole store, not of one collection"
                 )
             extract_collection(fd, 0, size_bytes, folder / "0", pause)
-            return [(collection, folder / "0")]
+            return Brought([(collection, folder / "0")], {})
         if not is_full:
             raise InvalidArgumentError(
                 "the snapshot is of one collection, not of a whole store: say which is to get it"
             )
+        contents = _contents(fd, found)
+        by_file = {entry.name: entry for entry in found}
         brought: list[tuple[str, Path]] = []
-        for name, entry in _collections_of(fd, found).items():
+        for stored in contents.collections:
             place = folder / str(len(brought))
+            entry = by_file[stored.file]
             extract_collection(fd, entry.offset, entry.offset + entry.size_bytes, place, pause)
-            brought.append((name, place))
-        return brought
+            brought.append((stored.name, place))
+        return Brought(brought, contents.aliases)
 
 
-def _collections_of(fd: int, found: list[Entry]) -> Mapping[str, Entry]:
-    """The snapshots of collections in that of a store, by the collections' names."""
+def _contents(fd: int, found: list[Entry]) -> Contents:
+    """What the last file of a store's snapshot says of the others, checked against them."""
     *files, last = found
-    by_file = {entry.name: entry for entry in files}
     text = os.pread(fd, min(last.size_bytes, _CONTENTS_BYTES_MAX), last.offset)
     try:
         contents = msgspec.json.decode(text, type=Contents)
@@ -114,9 +132,13 @@ def _collections_of(fd: int, found: list[Entry]) -> Mapping[str, Entry]:
     told = [stored.file for stored in contents.collections]
     if sorted(told) != sorted(entry.name for entry in files) or len(set(names)) < len(names):
         raise InvalidArgumentError(f"the snapshot's {_CONTENTS} does not tell what it holds")
-    for name in names:
+    for name in (*names, *contents.aliases):
         check_new_name(name)
-    return {stored.name: by_file[stored.file] for stored in contents.collections}
+    if not set(names).isdisjoint(contents.aliases) or not set(names).issuperset(
+        contents.aliases.values()
+    ):
+        raise InvalidArgumentError(f"the snapshot's {_CONTENTS} has aliases that cannot be")
+    return contents
 
 
 @contextmanager

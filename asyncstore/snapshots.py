@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
@@ -33,7 +33,7 @@ from asyncstore.engine import Engine, NativeCollection
 from asyncstore.errors import CorruptionError, InvalidArgumentError, StoreClosedError
 from asyncstore.models import SnapshotDescription
 from asyncstore.names import check_new_name
-from asyncstore.snapshot_contents import StoredCollection, contents_of, extract
+from asyncstore.snapshot_contents import Brought, StoredCollection, contents_of, extract
 from asyncstore.snapshot_files import (
     PartFile,
     SnapshotFolder,
@@ -139,7 +139,9 @@ class Snapshots:
 
             return await self._on_thread("making a snapshot", work)
 
-    async def create_full(self, natives: list[NativeCollection]) -> SnapshotDescription:
+    async def create_full(
+        self, natives: list[NativeCollection], aliases: Mapping[str, str]
+    ) -> SnapshotDescription:
         """Makes one of the whole store: of each collection at a moment of its own."""
         folder = self.of(None)
         stored: list[StoredCollection] = []
@@ -153,7 +155,7 @@ class Snapshots:
                         )
                     )
                     await self._add(part, nested(file, _members_of(pinned)))
-            await self._add(part, contents_of(stored))
+            await self._add(part, contents_of(stored, aliases))
 
             def end(pause: Pause) -> SnapshotDescription:
                 part.write(archive_end())
@@ -177,7 +179,7 @@ class Snapshots:
         self,
         location: str | os.PathLike[str],
         collection: str | None,
-        use: Callable[[list[tuple[str, str]]], Awaitable[object]],
+        use: Callable[[Brought], Awaitable[object]],
         *,
         checksum: str | None,
         api_key: str | None,
@@ -200,7 +202,7 @@ class Snapshots:
         self,
         path: Path,
         collection: str | None,
-        use: Callable[[list[tuple[str, str]]], Awaitable[object]],
+        use: Callable[[Brought], Awaitable[object]],
         checksum: str | None,
     ) -> None:
         folder = self._recovering / secrets.token_hex(8)
@@ -210,7 +212,7 @@ class Snapshots:
                 lambda pause: extract(path, collection, folder, checksum, pause),
             )
             try:
-                await use([(name, str(place)) for name, place in brought])
+                await use(brought)
             except CorruptionError as error:
                 raise InvalidArgumentError(f"the snapshot is damaged: {error}") from error
         finally:

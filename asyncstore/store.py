@@ -14,7 +14,7 @@ from asyncstore.aliases import checked_actions
 from asyncstore.collection import Collection
 from asyncstore.config import Config, ConfigSource
 from asyncstore.engine import Engine, NativeCollection, Pending, native_aliases, translated
-from asyncstore.errors import CollectionNotFoundError
+from asyncstore.errors import AlreadyExistsError, CollectionNotFoundError
 from asyncstore.models import (
     AliasDescription,
     AliasOperationsInput,
@@ -32,6 +32,7 @@ from asyncstore.models import (
 from asyncstore.names import check_name, check_new_name
 from asyncstore.settings import CollectionSettings, VectorsInput, checked_settings
 from asyncstore.settings_changes import checked_changes
+from asyncstore.snapshot_contents import Brought
 from asyncstore.snapshots import Snapshots
 
 if TYPE_CHECKING:
@@ -376,12 +377,12 @@ class Store:
         ]
 
     async def create_snapshot(self) -> SnapshotDescription:
-        """Makes a snapshot of all collections, in ``storage.snapshots_path``.
+        """Makes a snapshot of all collections and aliases, in ``storage.snapshots_path``.
 
         Each is as of a moment of its own; see :meth:`Collection.create_snapshot`.
 
         Raises:
-            CorruptionError: A collection is damaged and could not be opened.
+            CorruptionError: A collection, or the file of the aliases, is damaged.
             StorageIOError: A disk is full or fails; the store is as it was.
             StoreFailedError: Writing has stopped after a failed sync.
 
@@ -389,7 +390,8 @@ class Store:
         """
         await self._engine.checkpoint()
         natives = [self._find(name) for name in sorted({*self._known(), *self._broken})]
-        return await self.snapshots.create_full(natives)
+        self._check_aliases()
+        return await self.snapshots.create_full(natives, dict(self._aliases))
 
     async def list_snapshots(self) -> list[SnapshotDescription]:
         """The snapshots of the whole store, the oldest first."""
@@ -416,10 +418,10 @@ class Store:
         """Puts what a snapshot holds in the place of what is there.
 
         A snapshot of the whole store replaces the collections that it holds, and leaves others as
-        they are; that of one collection replaces the one named, or makes it. All is verified before
-        anything is replaced. Writes that come in meanwhile go with what is replaced, and whoever
-        holds a replaced collection gets ``CollectionNotFoundError``: ``get_collection`` gives the
-        new one.
+        they are, and so with its aliases; that of one collection replaces the one named, or makes
+        it. All is verified before anything is replaced. Writes that come in meanwhile go with what
+        is replaced, and whoever holds a replaced collection gets ``CollectionNotFoundError``:
+        ``get_collection`` gives the new one.
 
         Args:
             location: A path, a ``file://`` URI, or a URL of the loopback or of one of
@@ -431,20 +433,34 @@ class Store:
         Raises:
             InvalidArgumentError: There is no such file, the checksum differs, the file is no
                 snapshot of this kind or is damaged, or the host may not be asked; nothing changed.
+            AlreadyExistsError: A collection has the name of one of its aliases; nothing changed.
             UnsupportedError: A newer asyncstore made it.
             StorageIOError: The disk is full or fails, or the connection does. Of a whole store some
                 collections may have been replaced, each of them whole.
 
         Cancellation: leaves behind what was there or what the snapshot holds, of each collection.
         """
-        native = self._engine.native
         await self.snapshots.recover(
-            location,
-            collection,
-            lambda brought: self._change(lambda: native.submit_recover_collections(brought)),
-            checksum=checksum,
-            api_key=api_key,
+            location, collection, self._take_over, checksum=checksum, api_key=api_key
         )
+
+    async def _take_over(self, brought: Brought) -> None:
+        """Puts collections and aliases of a snapshot in the place of those that are there."""
+        for alias in brought.aliases:
+            if alias in self._known() or alias in self._broken:
+                raise AlreadyExistsError(
+                    f"Collection `{alias}` already exists! The snapshot has an alias of this name"
+                )
+        given = [(name, str(folder)) for name, folder in brought.collections]
+        native = self._engine.native
+        await self._change(lambda: native.submit_recover_collections(given))
+        if brought.aliases:
+            await self.update_aliases(
+                [
+                    {"create_alias": {"alias_name": alias, "collection_name": name}}
+                    for alias, name in brought.aliases.items()
+                ]
+            )
 
     def statistics(self) -> StoreStatistics:
         """What the store has done since it was opened, and which reader serves."""

@@ -14,6 +14,7 @@ import pytest
 
 from asyncstore import models as m
 from asyncstore.errors import (
+    AlreadyExistsError,
     CollectionNotFoundError,
     InvalidArgumentError,
     NotFoundError,
@@ -330,6 +331,39 @@ async def test_the_whole_store(open_store, tmp_path):
                 await store.delete_snapshot(name)
         assert await store.delete_snapshot(made.name)
         assert await store.list_snapshots() == []
+
+
+async def test_aliases_go_with_the_whole_store(open_store):
+    async with open_store() as store:
+        docs = await make(store)
+        await make(store, "others")
+        await docs.upsert([point(1)])
+        await store.update_aliases(
+            [
+                {"create_alias": {"collection_name": "docs", "alias_name": "a"}},
+                {"create_alias": {"collection_name": "others", "alias_name": "b"}},
+            ]
+        )
+        before = await store.list_aliases()
+        file = file_of(store, None, await store.create_snapshot())
+        of_docs = file_of(store, "docs", await docs.create_snapshot())
+        with pytest.raises(InvalidArgumentError, match="Alias with the same name already exists"):
+            await store.recover_snapshot(of_docs, collection="a")
+
+        await store.delete_collection("docs")
+        await store.update_aliases(
+            [{"create_alias": {"collection_name": "others", "alias_name": "a"}}]
+        )
+        await store.recover_snapshot(file)
+        assert await store.list_aliases() == before
+        assert (await store.get_collection("a")).name == "docs"
+
+        await store.update_aliases([{"delete_alias": {"alias_name": "b"}}])
+        await store.create_collection("b")
+        await (await store.get_collection("docs")).upsert([point(2)])
+        with pytest.raises(AlreadyExistsError, match="alias of this name"):
+            await store.recover_snapshot(file)
+        assert await (await store.get_collection("docs")).count() == 2
 
 
 # --- what may come back from a file ---

@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, Response
 from asyncstore import models as m
 from asyncstore.archive import check_space
 from asyncstore.errors import AsyncStoreError, InvalidArgumentError
+from asyncstore.names import check_new_name
 from asyncstore.server import bodies, replies
 from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
@@ -50,6 +51,7 @@ async def download(call: Call[None]) -> FileResponse:
 async def recover(call: Call[bodies.RecoverSnapshot]) -> object:
     """Fetches one, or takes a file in the folder of snapshots; makes the collection if need be."""
     body = call.body
+    check_new_name(call.path["collection_name"])
     location = body.location
     if not is_url(location):
         location = str(await anyio.to_thread.run_sync(_file_to_recover, call, location))
@@ -63,6 +65,7 @@ async def recover(call: Call[bodies.RecoverSnapshot]) -> object:
 
 async def upload(call: Call[None]) -> object:
     """Takes one in, as it comes, and recovers it."""
+    check_new_name(call.path["collection_name"])  # before anything is taken in
     snapshots = call.store.snapshots
     checksum = call.query.get("checksum")
     async with snapshots.new_part() as part:
