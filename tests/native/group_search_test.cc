@@ -220,8 +220,8 @@ TEST_CASE_FIXTURE(Fixture, "groups: one search finds all their points where an i
 
 // Each of the two workers compares some of the points.
 TEST_CASE_FIXTURE(FineFixture, "groups: so many points that another worker takes part") {
-  constexpr uint64_t k_many = 20'000;
-  constexpr uint32_t k_groups = 40;
+  constexpr uint64_t k_many = 10'000;
+  constexpr uint32_t k_groups = 20;
   create_index();
   build_index();
   for (uint64_t first = 0; first < k_many; first += 1000) {
