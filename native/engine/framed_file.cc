@@ -21,7 +21,7 @@ constexpr uint32_t k_format_version = 1;
 
 std::vector<std::byte> framed(const Magic& magic, Bytes body) {
   ByteWriter writer;
-  writer.put(magic);
+  writer.put_bytes(std::as_bytes(std::span(magic)));
   writer.put(k_format_version);
   writer.put(static_cast<uint32_t>(body.size()));
   writer.put_bytes(body);
