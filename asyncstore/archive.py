@@ -7,6 +7,7 @@ written than the archive itself is large.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tarfile
@@ -163,7 +164,7 @@ def check_space(folder: Path, size_bytes: int) -> None:
     if size_bytes > free:
         raise StorageIOError(
             f"{size_bytes} bytes do not fit onto the disk of {folder}, which has {free} left",
-            28,  # ENOSPC
+            errno.ENOSPC,
             str(folder),
         )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from asyncstore.archive import PART_BYTES, Pause
 from asyncstore.errors import InvalidArgumentError, StorageIOError
+from asyncstore.loopback import is_loopback
 from asyncstore.snapshot_files import PartFile
 
 _TIMEOUT_S = 60
@@ -49,7 +49,7 @@ def check_host(url: str, hosts: Sequence[str]) -> None:
         InvalidArgumentError: It is another.
     """
     host = _split(url).hostname
-    if host is None or not (_is_loopback(host) or host in hosts):
+    if host is None or not (is_loopback(host) or host in hosts):
         raise InvalidArgumentError(
             f"location: host {host!r} is not asked for snapshots; it must be this machine's "
             "loopback or one of storage.snapshot_hosts"
@@ -95,12 +95,3 @@ def _split(location: str) -> SplitResult:
         return urlsplit(location)
     except ValueError as error:
         raise InvalidArgumentError(f"location: {location!r} is no URL: {error}") from error
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

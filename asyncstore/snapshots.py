@@ -11,8 +11,8 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
@@ -22,6 +22,7 @@ import anyio.to_thread
 
 from asyncstore.archive import (
     Member,
+    Part,
     Pause,
     archive_end,
     archive_parts,
@@ -132,9 +133,7 @@ class Snapshots:
             members = _members_of(pinned)
 
             def work(pause: Pause) -> SnapshotDescription:
-                for chunk in archive_parts(members):
-                    pause()
-                    part.write(chunk)
+                _write(part, archive_parts(members), pause)
                 return folder.adopt(part, name, pause)
 
             return await self._on_thread("making a snapshot", work)
@@ -165,13 +164,9 @@ class Snapshots:
 
     async def _add(self, part: PartFile, member: Member) -> None:
         """Writes one file of an archive."""
-
-        def work(pause: Pause) -> None:
-            for chunk in member_parts(member):
-                pause()
-                part.write(chunk)
-
-        await self._on_thread("making a snapshot", work)
+        await self._on_thread(
+            "making a snapshot", lambda pause: _write(part, member_parts(member), pause)
+        )
 
     # --- recovering ---
 
@@ -219,11 +214,15 @@ class Snapshots:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(_remove, folder, limiter=self._limiter)
 
-    @asynccontextmanager
-    async def new_part(self) -> AsyncIterator[PartFile]:
+    def new_part(self) -> AbstractAsyncContextManager[PartFile]:
         """A file for what comes from elsewhere, on the disk where snapshots are made."""
-        with storage_errors("making a file for a snapshot"):
-            part = await anyio.to_thread.run_sync(lambda: PartFile(self._temp or self.root))
+        return self._new_part(self.root, "making a file for a snapshot")
+
+    @asynccontextmanager
+    async def _new_part(self, folder: Path, doing: str) -> AsyncIterator[PartFile]:
+        """A file in ``storage.temp_path``, or without one in the folder."""
+        with storage_errors(doing):
+            part = await anyio.to_thread.run_sync(lambda: PartFile(self._temp or folder))
         try:
             yield part
         finally:
@@ -242,13 +241,8 @@ class Snapshots:
         name = folder.new_name(self._taken)
         self._taken.add(folder.path / name)
         try:
-            with storage_errors("making a snapshot"):
-                part = await anyio.to_thread.run_sync(lambda: PartFile(self._temp or folder.path))
-            try:
+            async with self._new_part(folder.path, "making a snapshot") as part:
                 yield part, name
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(part.close)
         finally:
             self._taken.discard(folder.path / name)
 
@@ -326,6 +320,12 @@ async def _stopping_when_cancelled(
         await anyio.lowlevel.checkpoint_if_cancelled()  # then that is the reason
         raise failure[0]
     return outcome[0]
+
+
+def _write(part: PartFile, chunks: Iterator[Part], pause: Pause) -> None:
+    for chunk in chunks:
+        pause()
+        part.write(chunk)
 
 
 def _remove(folder: Path) -> None:

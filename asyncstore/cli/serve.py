@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from ipaddress import ip_address
 from pathlib import Path
 
 from asyncstore import Config, open_store
 from asyncstore.cli.output import Output
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
+from asyncstore.loopback import is_loopback
 
 _NEEDED = ("starlette", "uvicorn", "orjson", "python_multipart")
 
@@ -38,7 +38,7 @@ async def serve(
     folder = settings.storage.storage_path if store is None else store
     host = settings.service.host if host is None else host
     port = settings.service.http_port if port is None else port
-    if not _is_loopback(host) and not settings.service.api_key:
+    if not is_loopback(host) and not settings.service.api_key:
         raise InvalidArgumentError(
             f"host: value {host!r} invalid, must be 127.0.0.1, ::1 or localhost unless "
             "service.api_key is set: everybody could write"
@@ -51,12 +51,3 @@ async def serve(
         output.console.print(f"http://{host}:{port} serves {folder}; Ctrl-C ends it")
         await listener.serve_until_signal()
     return 0
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # From the lowest layer to the highest. What stands in one line may use each other.
 LAYERS = [
     {"version", "errors"},
-    {"bounds", "wake", "together"},
+    {"bounds", "wake", "together", "loopback"},
     {"models"},
     {"config", "automatic"},
     {"engine"},
