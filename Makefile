@@ -15,7 +15,7 @@ NATIVE := $(shell find native -name '*.cc' -o -name '*.h' -o -name CMakeLists.tx
 CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h')
 
 
-.PHONY: help demo test lint tidy format build native-unit native-test tsan power fuzz crash api-fuzz model wheel
+.PHONY: help demo test lint tidy format build native-unit native-test tsan power fuzz crash api-fuzz soak model wheel
 .PHONY: bench-native bench-gridstore bench bench-compare bench-likeness clean
 .DEFAULT_GOAL := help
 
@@ -131,6 +131,9 @@ crash: build ## kill a writing process 200 times and compare every value (ARGS: 
 
 api-fuzz: build ## ask a server what its description allows, and what not: REQUESTS=20000 (ARGS: --seed S)
 	$(BIN)/python tests/server/api_fuzzer.py --requests $(or $(REQUESTS),20000) $(ARGS)
+
+soak: build ## a server under load: its memory, then kills: MINUTES=10 (ARGS: --connections N --kills N --seed S)
+	$(BIN)/python tests/server/soak.py --minutes $(or $(MINUTES),10) $(ARGS)
 
 model: build ## any number of random operations against the models: OPERATIONS=1000000
 	$(call native_build,tests,)

@@ -54,7 +54,7 @@ class Asyncstore(Engine):
         *(
             Setting(f"{build} ef{ef}", f"{build} m16", search={"ef": ef})
             for build in ("int8", "rabitq4", "rabitq2", "rabitq1")
-            for ef in (64, 96, 128, 256)
+            for ef in (64, 72, 96, 128, 256)
         ),
         Setting("rabitq4 ef128 paged", "rabitq4 m16", search={"ef": 128, "direct_io": "false"}),
         Setting("int8 ef128 ×2", "int8 m16", search={"ef": 128, "oversampling": 2.0}),
