@@ -526,6 +526,9 @@ def available_memory_bytes() -> int:
 def parse_point_id(id: PointId) -> PointId:
     """The canonical form: an integer 0 … 2**64 - 1 or a hyphenated lower-case UUID. ValueError."""
 
+def parse_numbers(text: bytes) -> NDArray[np.float32] | None:
+    """The numbers of a flat JSON list of them; None where the text is anything else."""
+
 def parse_datetime(text: str) -> int | None:
     """Microseconds since 1970-01-01T00:00:00Z; None when the text is no date and time."""
 

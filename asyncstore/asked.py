@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from asyncstore.errors import InvalidArgumentError
 from asyncstore.filter import having_ids, lower_reading
 from asyncstore.ids import point_ids
@@ -44,7 +46,7 @@ from asyncstore.query import (
 from asyncstore.reads import Reads
 from asyncstore.search_plan import SearchPlan, check_limit, check_threshold
 from asyncstore.settings import UNNAMED
-from asyncstore.vectors import AnyField, find_field
+from asyncstore.vectors import AnyField, VectorField, find_field, is_array, query_vector
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
@@ -134,18 +136,28 @@ class QueryLowering:
                 sought = Sampled()
             case _:
                 field = field or find_field(collection._fields, UNNAMED, f"{path}using")
-                source = self._source(given.lookup_from, field)
-                sought = await self._sought(query, field, source, path)
+                sought = await self._sought(query, field, given.lookup_from, path)
         return Asked(sought, fuse, field, prefetches, filter, plan, threshold, limit, offset)
 
     async def _sought(
         self,
         query: NearestQuery | RecommendQuery | DiscoverQuery | ContextQuery,
         field: AnyField,
-        source: Source,
+        lookup_from: object,
         path: str,
     ) -> Sought | Diverse:
-        mmr = query.mmr if isinstance(query, NearestQuery) else None
+        mmr = None
+        if isinstance(query, NearestQuery):
+            mmr = query.mmr
+            if (  # the common case
+                mmr is None
+                and lookup_from is None
+                and isinstance(field, VectorField)
+                and is_array(query.nearest)
+            ):
+                vector = await query_vector(query.nearest, field, f"{path}query: ", self._pace)
+                return Sought(vector[np.newaxis], None, [])
+        source = self._source(lookup_from, field)
         examples = examples_of(field, source)
         sought = await lower_query(query, examples, self._pace, f"{path}query")
         return sought if mmr is None else Diverse.of(mmr, sought, f"{path}query.mmr")

@@ -44,6 +44,9 @@ from asyncstore.errors import (
 from asyncstore.wake import Waker, Wakeup, current_waker
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     # Aliases that exist in the stub alone, passed on because nobody else imports it.
     from asyncstore._native import Batch as Batch
     from asyncstore._native import Groups as Groups
@@ -81,6 +84,7 @@ __all__ = [
     "isa",
     "native_aliases",
     "parse_datetime",
+    "parse_numbers",
     "parse_point_id",
     "translating",
 ]
@@ -123,6 +127,11 @@ def parse_point_id(point_id: int | str) -> PointId:
 def parse_datetime(text: str) -> int | None:
     """Microseconds from 1970 in UTC to a date and time; None when the text is none."""
     return _native.parse_datetime(text)
+
+
+def parse_numbers(text: bytes) -> NDArray[np.float32] | None:
+    """(n,) the numbers of a flat JSON list of them; None where the text is anything else."""
+    return _native.parse_numbers(text)
 
 
 def check_path(path: str) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 
 from asyncstore.engine import Engine, NativeCollection
 from asyncstore.models import UpdateResult, UpdateStatus
@@ -52,7 +53,7 @@ class Handle:
         return self._known_settings
 
     @property
-    def _fields(self) -> dict[str, AnyField]:
+    def _fields(self) -> Mapping[str, AnyField]:
         """The vectors by name, as the settings in force say."""
         if self._native.config_version != self._settings_version:
             self._read_settings()
@@ -61,8 +62,7 @@ class Handle:
     def _read_settings(self) -> None:
         # The version first: settings that are replaced in between are read once more.
         self._settings_version = self._native.config_version
-        self._known_settings = CollectionSettings.decode(self._native.config)
-        self._known_fields = self._known_settings.fields_by_name(self._name)
+        self._known_settings, self._known_fields = _settings_of(self._native.config, self._name)
 
     async def _write(
         self, operation: Operation, pace: Pace, *, wait: bool, is_checked: bool = False
@@ -71,3 +71,12 @@ class Handle:
         operation_id = await operation.run(self._engine, self._native, pace, is_checked=is_checked)
         status = UpdateStatus.COMPLETED if wait else UpdateStatus.ACKNOWLEDGED
         return UpdateResult(operation_id=operation_id, status=status)
+
+
+@functools.lru_cache(256)
+def _settings_of(
+    config: bytes, collection: str
+) -> tuple[CollectionSettings, Mapping[str, AnyField]]:
+    """The settings and the vectors by name; a server asks for the same with each request."""
+    settings = CollectionSettings.decode(config)
+    return settings, settings.fields_by_name(collection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import msgspec
@@ -51,7 +52,9 @@ def collection_info(
             optimizer_config=optimizers,
             wal_config=WalConfig(),
             quantization_config=settings.quantization_config,
-            metadata=msgspec.UNSET if settings.metadata is None else settings.metadata,
+            metadata=msgspec.UNSET
+            if settings.metadata is None
+            else copy.deepcopy(settings.metadata),
         ),
         payload_schema={
             field: index_info(kind, given, points) for field, kind, given, points in indexes

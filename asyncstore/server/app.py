@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import time
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
 
 from asyncstore import Store
 from asyncstore.server import openapi, replies
 from asyncstore.server.access import Access
-from asyncstore.server.endpoint import Endpoint, Service
-from asyncstore.server.paths import Paths
+from asyncstore.server.endpoint import Endpoint, Reply, Service
+from asyncstore.server.paths import Paths, path_of
 from asyncstore.server.routes import collections, legacy, points, query, service, snapshots
 
-# In the order in which a request is compared with them: the busiest first.
 ENDPOINTS: list[Endpoint[Any]] = [
     *query.ENDPOINTS,
     *legacy.ENDPOINTS,
@@ -29,9 +24,36 @@ ENDPOINTS: list[Endpoint[Any]] = [
     *service.ENDPOINTS,
 ]
 ENDPOINTS.append(openapi.endpoint(ENDPOINTS))
+_PATHS = Paths(ENDPOINTS)
 
 
-def create_app(store: Store) -> Starlette:
+class Application:
+    """Answers requests by the endpoints that their paths lead to."""
+
+    def __init__(self, store: Store) -> None:
+        """The store's configuration says which keys it asks for, and how much may be carried."""
+        config = store.config.service
+        self._service = Service(
+            store, Access.of(config), config.max_request_size_mb << 20, config.body_timeout_s
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the life of the server around it."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
+        begin = time.perf_counter()
+        method, path = scope["method"], path_of(scope)
+        found = _PATHS.find(method, path)
+        if found is None:
+            await _no_endpoint(method, path, begin)(scope, receive, send)
+            return
+        endpoint, variables = found
+        reply = await endpoint.reply(self._service, Request(scope, receive, send), variables, begin)
+        await reply(scope, receive, send)
+
+
+def create_app(store: Store) -> Application:
     """Makes an ASGI application of an open store; whoever opened it closes it.
 
     The store's configuration says which keys it asks for, and how much a request may carry.
@@ -43,42 +65,20 @@ def create_app(store: Store) -> Starlette:
         ...     async with asyncstore.open_store(folder) as store:
         ...         return create_app(store)
     """
-    config = store.config.service
-    service = Service(
-        store, Access.of(config), config.max_request_size_mb << 20, config.body_timeout_s
-    )
-    routes = [
-        Route(endpoint.path, _handler(endpoint, service), methods=[endpoint.method])
-        for endpoint in ENDPOINTS
-    ]
-    app = Starlette(
-        routes=routes,
-        exception_handlers={HTTPException: _no_route},
-        middleware=[Middleware(Paths)],
-    )
-    app.router.redirect_slashes = False
-    return app
+    return Application(store)
 
 
-def _handler(endpoint: Endpoint[Any], service: Service) -> Callable[[Request], Awaitable[Response]]:
-    async def handle(request: Request) -> Response:
-        return await endpoint.reply(service, request)
-
-    return handle
-
-
-async def _no_route(request: Request, error: Exception) -> Response:
+def _no_endpoint(method: str, path: str, begin: float) -> Reply:
     """The path leads nowhere, or the method is another."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    text = f"{request.method} {request.url.path} is not served here"
-    headers = {"Allow": ", ".join(_methods(request))} if status == 405 else None
-    return Response(replies.failure(text, 0.0), status, headers, media_type="application/json")
+    methods = _PATHS.methods(path)
+    text = replies.failure(f"{method} {path} is not served here", time.perf_counter() - begin)
+    if not methods:
+        return Reply(404, text)
+    return Reply(405, text, ((b"allow", ", ".join(methods).encode()),))
 
 
-def _methods(request: Request) -> list[str]:
-    """The methods by which the path is served."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return sorted(methods)
+async def _live(receive: Receive, send: Send) -> None:
+    """There is nothing to do when the server starts or stops: the store is somebody else's."""
+    for part in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{part}.complete"})

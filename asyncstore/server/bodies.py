@@ -10,6 +10,7 @@ from asyncstore import models as m
 from asyncstore.bounds import Bounds
 from asyncstore.ids import ID_MAX
 from asyncstore.server.json_schema import Like, OneKey
+from asyncstore.server.values import NULL
 
 # A negative number is of the wrong type (400), others may be out of bounds (422).
 Unsigned: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
@@ -23,15 +24,16 @@ _Vector: TypeAlias = _Dense | list[_Dense] | m.SparseVector
 _Example: TypeAlias = _Vector | PointId
 
 # Vectors, filters, queries and selections: the collection checks them, with the path to what is
-# wrong, and takes the dicts that they are in JSON.
-Vectors: TypeAlias = Annotated[Json, Like(_Vector | dict[str, _Vector])]
+# wrong, and takes the dicts that they are in JSON. What may be a long list of numbers is decoded
+# by ``values``.
+Vectors: TypeAlias = Annotated[msgspec.Raw, Like(_Vector | dict[str, _Vector])]
 Filter: TypeAlias = Annotated[Json, Like(m.Filter | None)]
 Codes: TypeAlias = Annotated[Json, Like(m.QuantizationConfig | Literal["auto"] | None)]
 OrderBy: TypeAlias = Annotated[Json, Like(m.OrderBy | str | None)]
 WithPayload: TypeAlias = Annotated[Json, Like(m.WithPayload | None)]
 WithVector: TypeAlias = Annotated[Json, Like(bool | list[str] | None)]
 WithLookup: TypeAlias = Annotated[Json, Like(m.WithLookup | str | None)]
-QueryOf: TypeAlias = Annotated[Json, Like(m.Query | _Example | None)]
+QueryOf: TypeAlias = Annotated[msgspec.Raw, Like(m.Query | _Example | None)]
 Prefetches: TypeAlias = Annotated[Json, Like(m.Prefetch | list[m.Prefetch] | None)]
 Examples: TypeAlias = Annotated[Json, Like(list[_Example] | None)]
 
@@ -238,7 +240,7 @@ class Matrix(msgspec.Struct, kw_only=True):
 class Query(Contents, kw_only=True):
     """Of ``POST …/points/query``."""
 
-    query: QueryOf = None
+    query: QueryOf = NULL
     prefetch: Prefetches = None
     using: str | None = None
     filter: Filter = None
@@ -277,7 +279,7 @@ class LegacyQuery(Contents, kw_only=True):
 class Search(LegacyQuery, kw_only=True):
     """Of ``POST …/points/search``."""
 
-    vector: Annotated[Json, Like(_Dense | NamedVector)]
+    vector: Annotated[msgspec.Raw, Like(_Dense | NamedVector)]
 
 
 class SearchBatch(msgspec.Struct, kw_only=True):

@@ -31,6 +31,7 @@ class Listener:
             lifespan="off",
             log_level="warning",
             access_log=False,
+            proxy_headers=False,
         )
         self._server = _Server(config)
 

@@ -451,6 +451,11 @@ void check_vector(const engine::Collection& collection, uint32_t number) {
   }
 }
 
+nb::object to_python(std::vector<float> numbers) {
+  const size_t count = numbers.size();
+  return owning_array(std::move(numbers), {count});
+}
+
 nb::object to_python(engine::Value value) {
   return std::visit(ToPython{}, std::move(value));
 }

@@ -40,6 +40,8 @@ void check_field(const engine::Collection& collection, uint32_t field);
 // Any vector, of whatever kind.
 void check_vector(const engine::Collection& collection, uint32_t number);
 nanobind::object to_python(engine::Value value);
+// As an array of numpy's.
+nanobind::object to_python(std::vector<float> numbers);
 
 segment::Field field_of(const std::string& name, uint32_t dim, const std::string& distance,
                         const std::string& datatype, const quantize::Config& quantization,

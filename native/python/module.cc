@@ -18,6 +18,7 @@
 #include "engine/snapshot.h"
 #include "filter/datetime.h"
 #include "io/storage.h"
+#include "payload/numbers.h"
 #include "payload/payload.h"
 #include "python/convert.h"
 #include "python/engine_handle.h"
@@ -317,6 +318,10 @@ NB_MODULE(_native, module) {
     if (!sound.ok()) {
       raise(sound.error());
     }
+  });
+  module.def("parse_numbers", [](nb::bytes text) -> nb::object {
+    auto numbers = payload::parse_numbers({text.c_str(), text.size()});
+    return numbers ? to_python(std::move(*numbers)) : nb::none();
   });
   module.def(
       "check_path", [](nb::handle path) { return path_of(path).steps().size(); }, "path"_a.none());

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from asyncstore.server import bodies, results
 from asyncstore.server.endpoint import Call, Endpoint
 from asyncstore.server.failures import format_error
 from asyncstore.server.routes.query import found, found_each, found_groups
+from asyncstore.server.values import value_of
 
 
 async def search(call: Call[bodies.Search]) -> list[results.ScoredPoint]:
@@ -51,13 +54,13 @@ async def discover_batch(call: Call[bodies.DiscoverBatch]) -> list[list[results.
 
 
 def _searched(body: bodies.Search) -> bodies.Query:
-    vector: Any = body.vector
+    vector = value_of(body.vector)
     using: str | None = None
     if isinstance(vector, dict):
         if not {"name", "vector"} <= vector.keys():
             raise format_error("vector: a named vector has the keys name and vector")
         vector, using = vector["vector"], _name(vector["name"])
-    if not isinstance(vector, list | dict):
+    if not isinstance(vector, np.ndarray | list | dict):
         raise format_error("vector: must be a list of numbers, or a named vector")
     return _query(body, {"nearest": vector}, using)
 
@@ -85,7 +88,7 @@ def _name(using: Any) -> str | None:
 
 def _query(body: bodies.LegacyQuery, query: object, using: Any) -> bodies.Query:
     return bodies.Query(
-        query=query,
+        query=query,  # type: ignore[arg-type]  # a value already
         using=using,
         filter=body.filter,
         params=body.params,

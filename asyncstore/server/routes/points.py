@@ -15,6 +15,7 @@ from asyncstore.server import bodies, replies, results
 from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
 from asyncstore.server.failures import RequestError, format_error
+from asyncstore.server.values import vectors_of
 
 _PAGE = 10
 
@@ -155,7 +156,8 @@ def _upsert(body: bodies.Upsert) -> m.UpsertOperation:
     rest = {"update_filter": body.update_filter, "update_mode": body.update_mode}
     if body.points is not None:
         points = [
-            m.PointStruct(id=one.id, vector=one.vector, payload=one.payload) for one in body.points
+            m.PointStruct(id=one.id, vector=vectors_of(one.vector), payload=one.payload)
+            for one in body.points
         ]
         return m.UpsertOperation(upsert=m.PointsList(points=points, **rest))
     if body.batch is None:
@@ -166,7 +168,7 @@ def _upsert(body: bodies.Upsert) -> m.UpsertOperation:
 
 
 def _update_vectors(body: bodies.UpdateVectors) -> m.UpdateVectorsOperation:
-    points = [m.PointVectors(id=one.id, vector=one.vector) for one in body.points]
+    points = [m.PointVectors(id=one.id, vector=vectors_of(one.vector)) for one in body.points]
     return m.UpdateVectorsOperation(
         update_vectors=m.UpdateVectors(points=points, update_filter=body.update_filter)
     )

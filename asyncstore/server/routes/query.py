@@ -10,6 +10,7 @@ from asyncstore.bounds import Bounds, check_number
 from asyncstore.collection import Collection
 from asyncstore.server import bodies, replies, results
 from asyncstore.server.endpoint import Call, Endpoint
+from asyncstore.server.values import value_of
 from asyncstore.together import all_at_once
 
 _LIMIT = 10
@@ -59,7 +60,7 @@ async def matrix_offsets(call: Call[bodies.Matrix]) -> results.MatrixOffsets:
 
 async def found(collection: Collection, body: bodies.Query) -> list[results.ScoredPoint]:
     """The points that one query finds, as a reply has them."""
-    points = await collection.query(body.query, offset=body.offset or 0, **_asked(body))
+    points = await collection.query(value_of(body.query), offset=body.offset or 0, **_asked(body))
     return await replies.scored(points)
 
 
@@ -85,7 +86,7 @@ async def found_groups(
 ) -> results.Groups:
     """The groups of what one query finds, as a reply has them."""
     found = await collection.query_groups(
-        body.query,
+        value_of(body.query),
         group_by=grouped.group_by,
         group_size=_GROUP_SIZE if grouped.group_size is None else grouped.group_size,
         with_lookup=grouped.with_lookup,

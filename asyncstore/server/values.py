@@ -1,0 +1,50 @@
+"""Values of requests that are decoded late: lists of numbers become arrays in one step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from asyncstore.engine import parse_numbers
+from asyncstore.server.failures import format_error
+
+NULL = msgspec.Raw(b"null")
+
+_BY_NAME = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ANY = msgspec.json.Decoder()
+_OF_SPARSE = {"indices", "values"}
+
+
+def value_of(given: object) -> Any:
+    """What JSON text stands for; a flat list of numbers is an array (n,) float32.
+
+    Raises:
+        RequestError: A number or a string in it is none; the syntax was checked before.
+    """
+    if not isinstance(given, msgspec.Raw):
+        return given  # decoded already
+    text = bytes(given)
+    if text.startswith(b"["):
+        numbers = parse_numbers(text)
+        if numbers is not None:
+            return numbers
+    return _decoded(_ANY, text)
+
+
+def vectors_of(given: msgspec.Raw) -> Any:
+    """The vector of a point, or its vectors by name."""
+    text = bytes(given)
+    if not text.startswith(b"{"):
+        return value_of(given)
+    named = _decoded(_BY_NAME, text)
+    if named.keys() <= _OF_SPARSE:
+        return _decoded(_ANY, text)
+    return {name: value_of(one) for name, one in named.items()}
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise format_error(str(error)) from error
