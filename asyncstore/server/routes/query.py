@@ -88,7 +88,7 @@ async def found_groups(
         body.query,
         group_by=grouped.group_by,
         group_size=_GROUP_SIZE if grouped.group_size is None else grouped.group_size,
-        with_lookup=grouped.with_lookup,
+        with_lookup=_lookup(grouped.with_lookup),
         **_asked(body),
     )
     groups: list[results.Group] = []
@@ -112,6 +112,13 @@ def _asked(body: bodies.Query) -> dict[str, Any]:
         "lookup_from": body.lookup_from,
         **body.selection(payload=False),
     }
+
+
+def _lookup(given: Any) -> Any:
+    """The article that brought lookups spells the collection's key in another way."""
+    if isinstance(given, dict) and "collection_name" in given and "collection" not in given:
+        return {"collection" if key == "collection_name" else key: given[key] for key in given}
+    return given
 
 
 def _limit(body: bodies.Query) -> int:
