@@ -15,6 +15,8 @@
     failures     errors as status codes and texts
     upload       a file from a multipart body
     listener     the application on a socket, each connection of which is a protocol
+    tls          the files of HTTPS
+    outflow      replies that nobody reads
     routes       the endpoints by subject
 """
 
