@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from asyncstore.server import replies
+from asyncstore.server.outflow import WatchedTransport
 
 _logger = logging.getLogger("asyncstore.server")
 
@@ -19,20 +20,23 @@ HEADERS_BYTES_MAX = 64 << 10
 class BoundedProtocol(HttpToolsProtocol):
     """One connection.
 
-    Headers must come within some seconds and bytes, whatever the client sends in between; beyond a
-    number of connections a new one is told so and closed. What is refused gets the envelope.
+    Headers must come within some seconds and bytes, whatever the client sends in between; replies
+    must be taken within as many seconds, or a part of them, again and again. Beyond a number of
+    connections a new one is told so and closed. What is refused gets the envelope.
     """
 
-    headers_timeout_s = 60.0
+    timeout_s = 60.0
     connections_max = 1024
 
+    _watched: WatchedTransport
     _timer: asyncio.TimerHandle | None = None
     _headers_bytes = 0
     _in_headers = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuses a connection too many."""
-        super().connection_made(transport)
+        self._watched = WatchedTransport(transport, self.loop, self.timeout_s, self._tell_unread)
+        super().connection_made(cast("asyncio.Transport", self._watched))
         if len(self.connections) > self.connections_max:
             self._refuse(
                 "503 Service Unavailable",
@@ -42,8 +46,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends the wait for headers."""
+        """Ends the wait for headers, and for the client to read."""
         self._stop_waiting()
+        self._watched.forget()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -77,7 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _await_headers(self) -> None:
         self._stop_waiting()
         self._in_headers, self._headers_bytes = True, 0
-        self._timer = self.loop.call_later(self.headers_timeout_s, self._give_up)
+        self._timer = self.loop.call_later(self.timeout_s, self._give_up)
 
     def _stop_waiting(self) -> None:
         self._in_headers = False
@@ -88,7 +93,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         self._refuse(
             "408 Request Timeout",
-            f"Timeout: no request has come within {self.headers_timeout_s:g} seconds",
+            f"Timeout: no request has come within {self.timeout_s:g} seconds",
+        )
+
+    def _tell_unread(self) -> None:
+        _logger.warning(
+            "client=%s: has not read its reply within %g seconds", self.client, self.timeout_s
         )
 
     def _refuse(self, status: str, text: str) -> None:
@@ -104,10 +114,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def bounded_protocol(headers_timeout_s: float, connections_max: int) -> type[BoundedProtocol]:
+def bounded_protocol(timeout_s: float, connections_max: int) -> type[BoundedProtocol]:
     """A class of connections with these bounds, as uvicorn makes them itself."""
     bounds: dict[str, Any] = {
-        "headers_timeout_s": headers_timeout_s,
+        "timeout_s": timeout_s,
         "connections_max": connections_max,
     }
     return type("Connection", (BoundedProtocol,), bounds)
