@@ -14,7 +14,7 @@ import anyio
 import httpx
 
 import asyncstore
-from asyncstore.server import create_app
+from asyncstore.server import create_app, tls
 from asyncstore.server.listener import Listener
 
 START_TIMEOUT_S = 30
@@ -43,23 +43,23 @@ def free_port() -> int:
 
 @contextmanager
 def running_server(
-    folder: Path, *options: str, tls: ssl.SSLContext | None = None
+    folder: Path, *options: str, trust: ssl.SSLContext | None = None
 ) -> Iterator[Running]:
-    """A server of the store in a folder, killed at the end; ``tls`` is what its client trusts."""
+    """A server of the store in a folder, killed at the end; ``trust`` is for HTTPS."""
     port = free_port()
     process = serve(folder, "--port", str(port), *options)
-    url = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
+    url = f"{'http' if trust is None else 'https'}://127.0.0.1:{port}"
     try:
-        _await_answer(process, url, tls)
+        _await_answer(process, url, trust)
         yield Running(process, url)
     finally:
         process.kill()
         process.communicate()
 
 
-def _await_answer(process: subprocess.Popen, url: str, tls: ssl.SSLContext | None) -> None:
+def _await_answer(process: subprocess.Popen, url: str, trust: ssl.SSLContext | None) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    with httpx.Client(verify=True if tls is None else tls) as http:
+    with httpx.Client(verify=True if trust is None else trust) as http:
         while True:
             assert process.poll() is None, process.communicate()
             try:
@@ -75,15 +75,17 @@ def _await_answer(process: subprocess.Popen, url: str, tls: ssl.SSLContext | Non
 async def listening(
     folder: Path,
     fill: Callable[[asyncstore.Store], Awaitable[None]] | None = None,
+    tls_files: dict[str, str] | None = None,
     **service: object,
 ) -> AsyncIterator[int]:
     """The port of a server in this process, of a store that ``fill`` has filled."""
     port = free_port()
-    config = {"service": service}
+    config = {"service": service | {"enable_tls": tls_files is not None}, "tls": tls_files or {}}
     async with asyncstore.open_store(folder / "store", config=config) as store:
         if fill is not None:
             await fill(store)
-        listener = Listener(create_app(store), "127.0.0.1", port, store.config)
+        context = tls.context_of(store.config)
+        listener = Listener(create_app(store), "127.0.0.1", port, store.config, context)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(listener.serve_until_signal)
             while True:

@@ -16,6 +16,7 @@ from asyncstore import Store
 from asyncstore.server import openapi, replies
 from asyncstore.server.access import Access
 from asyncstore.server.endpoint import Endpoint, Service
+from asyncstore.server.outflow import Slices
 from asyncstore.server.paths import Paths
 from asyncstore.server.routes import collections, legacy, points, query, service, snapshots
 
@@ -54,7 +55,7 @@ def create_app(store: Store) -> Starlette:
     app = Starlette(
         routes=routes,
         exception_handlers={HTTPException: _no_route},
-        middleware=[Middleware(Paths)],
+        middleware=[Middleware(Slices), Middleware(Paths)],
     )
     app.router.redirect_slashes = False
     return app

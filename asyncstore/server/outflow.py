@@ -1,68 +1,76 @@
-"""What is written to a client that may not read it."""
+"""What goes out to clients that may not read it.
+
+What a socket does not take waits in memory, and nothing ends that wait: neither uvicorn, whose
+replies stand still until there is room again, nor a close from this side, which comes after them.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
-# What a client must take of a long reply within the time that it has: one that takes a byte now and
-# then could hold it in memory for ever.
-TAKEN_BYTES_MIN = 64 << 10
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# What of a reply waits in a connection's buffers. Nearly as much a client must take within the time
+# that it has: one that takes a byte now and then could hold a reply for ever.
+SLICE_BYTES = 256 << 10
 
 
-class WatchedTransport:
-    """A transport that is aborted where nothing of what is written is taken for too long.
+class Slices:
+    """Middleware that sends long bodies in slices: between two of them uvicorn waits for room."""
 
-    What a socket does not take waits in memory, without a bound in time of its own, also after the
-    connection was closed from this side. All but writing is the transport's own.
+    def __init__(self, app: ASGIApp) -> None:
+        """``app`` makes the replies."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes all on, long bodies slice by slice."""
+
+        async def send_sliced(message: Message) -> None:
+            body = message.get("body", b"")
+            last = max(len(body) - 1, 0) // SLICE_BYTES * SLICE_BYTES  # where its slice begins
+            for start in range(0, last, SLICE_BYTES):
+                part = body[start : start + SLICE_BYTES]
+                await send({**message, "body": part, "more_body": True})
+            await send({**message, "body": body[last:]} if last else message)
+
+        await self._app(scope, receive, send_sliced)
+
+
+class EndingTransport:
+    """A transport that does not outlast its close by more than some seconds.
+
+    All but writing and closing is the transport's own.
     """
 
     def __init__(
-        self,
-        transport: asyncio.Transport,
-        loop: asyncio.AbstractEventLoop,
-        seconds: float,
-        tell: Callable[[], None],
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, seconds: float
     ) -> None:
-        """``tell`` is called before the transport is aborted, ``seconds`` without progress."""
         self._transport = transport
         self._loop = loop
         self._seconds = seconds
-        self._tell = tell
-        self._written_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """As the transport does; from now on it is watched until all is taken."""
-        self._written_bytes += len(data)
-        self._transport.write(data)
-        if self._timer is None and self._transport.get_write_buffer_size() > 0:
-            self._watch()
+        """As the transport does, unless it is closed.
+
+        Of several requests that came at once uvicorn tells only the last that the client is gone:
+        what the others still write is dropped.
+        """
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """As the transport does; what is not taken in time then is dropped."""
+        self._transport.close()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._seconds, self._transport.abort)
 
     def forget(self) -> None:
         """The connection is over."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    @property
-    def _taken_bytes(self) -> int:
-        return self._written_bytes - self._transport.get_write_buffer_size()
-
-    def _watch(self) -> None:
-        due_bytes = min(self._written_bytes, self._taken_bytes + TAKEN_BYTES_MIN)
-        self._timer = self._loop.call_later(self._seconds, self._look, due_bytes)
-
-    def _look(self, due_bytes: int) -> None:
-        self._timer = None
-        if self._transport.get_write_buffer_size() == 0:
-            return
-        if self._taken_bytes >= due_bytes:
-            self._watch()
-        else:
-            self._tell()
-            self._transport.abort()

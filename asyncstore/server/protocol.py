@@ -9,7 +9,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from asyncstore.server import replies
-from asyncstore.server.outflow import WatchedTransport
+from asyncstore.server.outflow import EndingTransport
 
 _logger = logging.getLogger("asyncstore.server")
 
@@ -21,22 +21,23 @@ class BoundedProtocol(HttpToolsProtocol):
     """One connection.
 
     Headers must come within some seconds and bytes, whatever the client sends in between; replies
-    must be taken within as many seconds, or a part of them, again and again. Beyond a number of
-    connections a new one is told so and closed. What is refused gets the envelope.
+    must be taken within as many seconds, slice by slice. Beyond a number of connections a new one
+    is told so and closed. What is refused gets the envelope.
     """
 
     timeout_s = 60.0
     connections_max = 1024
 
-    _watched: WatchedTransport
+    _ending: EndingTransport
+    _reader_timer: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
     _headers_bytes = 0
     _in_headers = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuses a connection too many."""
-        self._watched = WatchedTransport(transport, self.loop, self.timeout_s, self._tell_unread)
-        super().connection_made(cast("asyncio.Transport", self._watched))
+        self._ending = EndingTransport(transport, self.loop, self.timeout_s)
+        super().connection_made(cast("asyncio.Transport", self._ending))
         if len(self.connections) > self.connections_max:
             self._refuse(
                 "503 Service Unavailable",
@@ -48,7 +49,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the wait for headers, and for the client to read."""
         self._stop_waiting()
-        self._watched.forget()
+        self._stop_waiting_for_reader()
+        self._ending.forget()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -75,6 +77,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         super().on_headers_complete()
 
+    def pause_writing(self) -> None:
+        """There is no room for more of a reply."""
+        super().pause_writing()
+        self._stop_waiting_for_reader()
+        self._reader_timer = self.loop.call_later(self.timeout_s, self._give_up_reader)
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        super().resume_writing()
+        self._stop_waiting_for_reader()
+
     def send_400_response(self, msg: str) -> None:
         """What came is not HTTP."""
         self._refuse("400 Bad Request", f"Bad request: {msg}")
@@ -96,10 +109,16 @@ class BoundedProtocol(HttpToolsProtocol):
             f"Timeout: no request has come within {self.timeout_s:g} seconds",
         )
 
-    def _tell_unread(self) -> None:
+    def _stop_waiting_for_reader(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+
+    def _give_up_reader(self) -> None:
         _logger.warning(
             "client=%s: has not read its reply within %g seconds", self.client, self.timeout_s
         )
+        self.transport.abort()
 
     def _refuse(self, status: str, text: str) -> None:
         """Answers without the application, and closes the connection."""

@@ -21,40 +21,8 @@ from qdrant_client import models as qm
 
 from asyncstore import Config, InvalidArgumentError
 from asyncstore.server import tls
+from certificates import Files
 from serving import running_server, serve
-
-
-class Files:
-    """An authority, and a server's certificate that it has signed, in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.authority = trustme.CA()
-        self.cert, self.key = folder / "cert.pem", folder / "key.pem"
-        self.ca = folder / "ca.pem"
-        self.issue()
-        self.authority.cert_pem.write_to_path(self.ca)
-
-    def issue(self) -> trustme.LeafCert:
-        """Puts another certificate and its key in the place of those that are there."""
-        issued = self.authority.issue_cert("127.0.0.1", "localhost")
-        for path, blob in (
-            (self.key, issued.private_key_pem),
-            (self.cert, issued.cert_chain_pems[0]),
-        ):
-            # At once, so that no server reads half of one.
-            blob.write_to_path(path.with_suffix(".new"))
-            path.with_suffix(".new").rename(path)
-        return issued
-
-    @property
-    def trust(self) -> ssl.SSLContext:
-        """What a client trusts."""
-        return ssl.create_default_context(cafile=self.ca)
-
-    def config(self, *, service=None, **changes) -> dict:
-        """What makes a server use them."""
-        paths = {"cert": str(self.cert), "key": str(self.key)} | changes
-        return {"service": {"enable_tls": True} | (service or {}), "tls": paths}
 
 
 @pytest.fixture
@@ -72,7 +40,7 @@ def written(folder: Path, config: dict) -> str:
 def test_the_official_client_over_https(tmp_path, files, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(files.ca))
     config = written(tmp_path, files.config())
-    with running_server(tmp_path / "store", "--config", config, tls=files.trust) as server:
+    with running_server(tmp_path / "store", "--config", config, trust=files.trust) as server:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             client = qdrant_client.QdrantClient(url=server.url)
@@ -102,7 +70,7 @@ def test_clients_show_certificates(tmp_path, files):
     config = written(tmp_path, files.config(service=service, ca_cert=str(files.ca)))
     known = files.trust
     files.authority.issue_cert("client").configure_cert(known)
-    with running_server(tmp_path / "store", "--config", config, tls=known) as server:
+    with running_server(tmp_path / "store", "--config", config, trust=known) as server:
         stranger = files.trust
         trustme.CA().issue_cert("client").configure_cert(stranger)
         for refused in (files.trust, stranger):
@@ -113,7 +81,7 @@ def test_clients_show_certificates(tmp_path, files):
 
 def test_a_renewed_certificate_is_taken_over(tmp_path, files):
     config = written(tmp_path, files.config(cert_ttl=1))
-    with running_server(tmp_path / "store", "--config", config, tls=files.trust) as server:
+    with running_server(tmp_path / "store", "--config", config, trust=files.trust) as server:
         address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
         before = ssl.get_server_certificate(address)
         issued = files.issue()

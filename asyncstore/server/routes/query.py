@@ -115,10 +115,12 @@ def _asked(body: bodies.Query) -> dict[str, Any]:
 
 
 def _lookup(given: Any) -> Any:
-    """The article that brought lookups spells the collection's key in another way."""
-    if isinstance(given, dict) and "collection_name" in given and "collection" not in given:
-        return {"collection" if key == "collection_name" else key: given[key] for key in given}
-    return given
+    """A lookup as collections take it, whichever way its collection is spelled."""
+    if not isinstance(given, dict) or "collection_name" not in given:
+        return given
+    fields = bodies.NamedLookup.__struct_fields__
+    named = {key: given[key] for key in fields if given.get(key) is not None}
+    return {"collection": named.pop("collection_name", None), **named}
 
 
 def _limit(body: bodies.Query) -> int:
