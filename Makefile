@@ -15,8 +15,8 @@ NATIVE := $(shell find native -name '*.cc' -o -name '*.h' -o -name CMakeLists.tx
 CPP := $(shell find native tests/native bench/native -name '*.cc' -o -name '*.h')
 
 
-.PHONY: help demo test lint tidy format build native-unit native-test tsan power fuzz crash api-fuzz soak model wheel
-.PHONY: bench-native bench-gridstore bench bench-compare bench-likeness clean
+.PHONY: help demo test lint tidy format build environments native-unit native-test tsan power fuzz crash api-fuzz soak
+.PHONY: model wheel clients bench-native bench-gridstore bench bench-compare bench-likeness clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -25,7 +25,7 @@ help: ## what there is
 demo: build ## import a sample of real embeddings, search it both ways, show what was found
 	$(BIN)/asyncstore demo $(if $(DATA),--data $(DATA))
 
-test: build native-unit ## the tests of both sides; the summary comes last
+test: build native-unit environments ## the tests of both sides; the summary comes last
 	ASYNCSTORE_NATIVE_TESTS_BUILT=1 $(BIN)/python -m pytest
 
 lint: $(STAMPS)/python ## ruff, mypy, clang-format, clang-tidy
@@ -135,6 +135,23 @@ api-fuzz: build ## ask a server what its description allows, and what not: REQUE
 soak: build ## a server under load: its memory, then kills: MINUTES=10 (ARGS: --connections N --kills N --seed S)
 	$(BIN)/python tests/server/soak.py --minutes $(or $(MINUTES),10) $(ARGS)
 
+# Clients run in Pythons of their own. Where one cannot be installed, its tests are skipped and say so.
+CLIENTS := old-client clients
+
+clients: build ## what others have made for Qdrant, against a server: old clients, integrations
+	@$(MAKE) --no-print-directory -j2 $(CLIENTS:%=$(STAMPS)/%)
+	$(BIN)/python -m pytest tests/clients
+
+environments: $(STAMPS)/python
+	@-$(MAKE) --no-print-directory -k -j2 $(CLIENTS:%=$(STAMPS)/%)
+
+# Most of what is installed is never imported.
+$(CLIENTS:%=$(STAMPS)/%): export PIP_NO_COMPILE := 1
+$(CLIENTS:%=$(STAMPS)/%): $(STAMPS)/%: pyproject.toml $(STAMPS)/python
+	$(PYTHON) -m venv .venv-$*
+	$(call install_extra,$*,.venv-$*)
+	@touch $@
+
 model: build ## any number of random operations against the models: OPERATIONS=1000000
 	$(call native_build,tests,)
 	ASYNCSTORE_NATIVE_TESTS_BUILT=1 ASYNCSTORE_MODEL_OPERATIONS=$(or $(OPERATIONS),1000000) \
@@ -194,4 +211,4 @@ bench-likeness: $(STAMPS)/peers ## do generated rows behave as real ones? DATA=D
 	.venv-peers/bin/python -m bench.compare.likeness --data $(DATA) $(ARGS)
 
 clean: ## remove what was built
-	rm -rf build dist wheelhouse $(VENV) .venv-peers .venv-diskann $(STAMPS) asyncstore/*.so *.egg-info
+	rm -rf build dist wheelhouse $(VENV) .venv-peers .venv-diskann .venv-old-client .venv-clients $(STAMPS) asyncstore/*.so *.egg-info

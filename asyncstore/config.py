@@ -106,8 +106,12 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
         read_only_api_key: Whoever has it may read.
         max_request_size_mb: MiB that the body of a request may have.
         max_searches_per_batch: Searches that one request may carry.
-        body_timeout_s: Seconds within which a request must have been received.
+        body_timeout_s: Seconds within which a request must have been received, and within which a
+            client must have taken some more of a reply.
         max_connections: Connections at once; those beyond are told that there are too many.
+        enable_tls: HTTPS in the place of HTTP, by the files of ``tls``.
+        verify_https_client_certificate: Only clients are let in that have a certificate which
+            ``tls.ca_cert`` has signed.
     """
 
     host: str = "127.0.0.1"
@@ -118,6 +122,24 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_searches_per_batch: Annotated[int, Bounds(1)] = 10_000
     body_timeout_s: Annotated[float, Bounds(0.01)] = 60.0
     max_connections: Annotated[int, Bounds(1)] = 1024
+    enable_tls: bool = False
+    verify_https_client_certificate: bool = False
+
+
+class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of HTTPS, each in PEM format.
+
+    Attributes:
+        cert: The certificate of the server, then those between it and its authority.
+        key: Its private key, without a passphrase.
+        ca_cert: The authorities that certificates of clients are checked by.
+        cert_ttl: Seconds after which certificate and key are read again; None: only at the start.
+    """
+
+    cert: str | None = None
+    key: str | None = None
+    ca_cert: str | None = None
+    cert_ttl: Annotated[int, Bounds(1)] | None = 3600
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +153,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     storage: StorageConfig = StorageConfig()
     service: ServiceConfig = ServiceConfig()
+    tls: TlsConfig = TlsConfig()
     log_level: str = "INFO"
 
     @classmethod
@@ -168,7 +191,26 @@ def _consistent(config: Config) -> Config:
             "false: rows would be kept twice, by the store and by the page cache. Set direct_io "
             "to auto or true, or cache_bytes to 0"
         )
+    _check_tls(config)
     return config
+
+
+def _check_tls(config: Config) -> None:
+    service, tls = config.service, config.tls
+    if service.verify_https_client_certificate and not service.enable_tls:
+        raise InvalidArgumentError(
+            "service.verify_https_client_certificate is true, but service.enable_tls is false: "
+            "clients show certificates over HTTPS alone"
+        )
+    needed = {"cert": tls.cert, "key": tls.key} if service.enable_tls else {}
+    if service.verify_https_client_certificate:
+        needed["ca_cert"] = tls.ca_cert
+    missing = [f"tls.{name}" for name, path in needed.items() if not path]
+    if missing:
+        raise InvalidArgumentError(
+            f"service.enable_tls is true, but there is no {', '.join(missing)}: set the path of a "
+            "file in PEM format"
+        )
 
 
 def _tree_of(source: ConfigSource) -> Mapping[str, object]:

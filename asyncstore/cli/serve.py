@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from pathlib import Path
 
 from asyncstore import Config, open_store
@@ -26,7 +27,8 @@ async def serve(
 
     Raises:
         UnsupportedError: A library of the ``server`` extra is missing.
-        InvalidArgumentError: Others could reach the server, and no key keeps them out.
+        InvalidArgumentError: ``log_level`` is no level; others could reach the server, and no key
+            keeps them out; or a file of ``tls`` is not what it should be.
         AsyncStoreError: The store cannot be opened.
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
@@ -35,6 +37,7 @@ async def serve(
             f"a server needs {', '.join(missing)}: pip install 'asyncstore[server]'"
         )
     settings = Config.load(config)
+    _log(settings.log_level)
     folder = settings.storage.storage_path if store is None else store
     host = settings.service.host if host is None else host
     port = settings.service.http_port if port is None else port
@@ -43,11 +46,24 @@ async def serve(
             f"host: value {host!r} invalid, must be 127.0.0.1, ::1 or localhost unless "
             "service.api_key is set: everybody could write"
         )
-    from asyncstore.server import create_app
+    from asyncstore.server import create_app, tls
     from asyncstore.server.listener import Listener
 
+    context = tls.context_of(settings)
     async with open_store(folder, config=settings) as opened:
-        listener = Listener(create_app(opened), host, port, settings.service)
-        output.console.print(f"http://{host}:{port} serves {folder}; Ctrl-C ends it")
+        listener = Listener(create_app(opened), host, port, settings, context)
+        scheme = "http" if context is None else "https"
+        output.console.print(f"{scheme}://{host}:{port} serves {folder}; Ctrl-C ends it")
         await listener.serve_until_signal()
     return 0
+
+
+def _log(level: str) -> None:
+    """Lets what is logged, from a level on, appear on standard error."""
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise InvalidArgumentError(
+            f"log_level: value {level!r} invalid, must be DEBUG, INFO, WARNING, ERROR or CRITICAL"
+        )
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("asyncstore").setLevel(number)

@@ -146,7 +146,8 @@ class VectorParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         hnsw_config: The graph over its codes; what is None is that of the collection.
         quantization_config: The codes in memory; None means those of the collection, "auto" that
             the store chooses.
-        on_disk: Originals are on disk in any case; False is not supported yet.
+        on_disk: Kept and told as given: originals are on disk in any case, and the page cache keeps
+            what fits.
         datatype: What originals are stored as; None means float32.
         multivector_config: Makes it a multivector; then a graph (other than ``m=0``) and "auto" are
             not supported yet, and the codes of the collection are not for it. Product codes are
@@ -170,7 +171,13 @@ class Modifier(StrEnum):
 
 
 class SparseIndexParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Settings of a sparse vector's index; not supported yet, must not be given."""
+    """Settings of a sparse vector's index: kept and told as given, they change nothing.
+
+    Attributes:
+        full_scan_threshold: There is no other way to search than by the index.
+        on_disk: The index is held in memory.
+        datatype: Only float32.
+    """
 
     full_scan_threshold: Annotated[int, Bounds(0)] | None = None
     on_disk: bool | None = None
@@ -202,7 +209,7 @@ class VectorParamsDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     Attributes:
         hnsw_config: Field by field.
         quantization_config: As a whole; ``Disabled.DISABLED``: from now on that of the collection.
-        on_disk: Originals are on disk in any case; False is not supported yet.
+        on_disk: Told as given; originals are on disk in any case.
     """
 
     hnsw_config: HnswConfigDiff | None = None

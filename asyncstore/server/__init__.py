@@ -10,11 +10,14 @@
     nesting      how deeply bodies are nested
     results      what replies carry, as far as it is no model
     replies      results as JSON
+    values       what of a body is decoded late
     counters     how many requests there were, for metrics and telemetry
     openapi      all that as a document, with schemas by json_schema
     failures     errors as status codes and texts
     upload       a file from a multipart body
     listener     the application on a socket, each connection of which is a protocol
+    tls          the files of HTTPS
+    outflow      how replies leave, also when nobody reads them
     routes       the endpoints by subject
 """
 

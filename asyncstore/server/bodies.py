@@ -32,7 +32,6 @@ Codes: TypeAlias = Annotated[Json, Like(m.QuantizationConfig | Literal["auto"] |
 OrderBy: TypeAlias = Annotated[Json, Like(m.OrderBy | str | None)]
 WithPayload: TypeAlias = Annotated[Json, Like(m.WithPayload | None)]
 WithVector: TypeAlias = Annotated[Json, Like(bool | list[str] | None)]
-WithLookup: TypeAlias = Annotated[Json, Like(m.WithLookup | str | None)]
 QueryOf: TypeAlias = Annotated[msgspec.Raw, Like(m.Query | _Example | None)]
 Prefetches: TypeAlias = Annotated[Json, Like(m.Prefetch | list[m.Prefetch] | None)]
 Examples: TypeAlias = Annotated[Json, Like(list[_Example] | None)]
@@ -52,6 +51,18 @@ class VectorName(TypedDict):
 
 
 Using: TypeAlias = Annotated[Json, Like(str | VectorName | None)]
+
+
+class NamedLookup(msgspec.Struct, kw_only=True):
+    """A lookup as the article that brought them spells it."""
+
+    collection_name: str
+    with_payload: WithPayload = None
+    with_vectors: WithVector = None
+    with_vector: WithVector = None
+
+
+WithLookup: TypeAlias = Annotated[Json, Like(m.WithLookup | NamedLookup | str | None)]
 
 
 class CreateCollection(msgspec.Struct, kw_only=True):

@@ -28,6 +28,7 @@ from asyncstore.server.failures import (
     format_error,
 )
 from asyncstore.server.nesting import NESTING_MAX, is_too_deep
+from asyncstore.server.outflow import send_body
 from asyncstore.server.parameters import (
     CONSISTENCY,
     FLAG,
@@ -119,7 +120,7 @@ class Reply:
             *self.headers,
         ]
         await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-        await send({"type": "http.response.body", "body": self.text})
+        await send_body(send, self.text)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,8 @@ import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
-from asyncstore.config import ServiceConfig
+from asyncstore.config import Config
+from asyncstore.server import tls
 from asyncstore.server.protocol import bounded_protocol
 
 
@@ -18,22 +20,30 @@ class Listener:
     """uvicorn, with signals that leave the time to close the store behind it."""
 
     def __init__(
-        self, app: ASGIApp, host: str, port: int, service: ServiceConfig | None = None
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        config: Config | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        """Nothing listens yet; ``service`` has the bounds of connections."""
-        service = service or ServiceConfig()
-        config = uvicorn.Config(
+        """Nothing listens yet; ``config`` bounds connections, with ``context`` they are HTTPS."""
+        config = config or Config()
+        self._tls, self._context = config.tls, context
+        settings = uvicorn.Config(
             app,
             host=host,
             port=port,
-            http=bounded_protocol(service.body_timeout_s, service.max_connections),
+            http=bounded_protocol(config.service.body_timeout_s, config.service.max_connections),
             ws="none",
             lifespan="off",
             log_level="warning",
             access_log=False,
             proxy_headers=False,
         )
-        self._server = _Server(config)
+        settings.load()
+        settings.ssl = context  # uvicorn would make one itself, and say less of what is wrong
+        self._server = _Server(settings)
 
     async def serve_until_signal(self) -> None:
         """Listens until SIGINT or SIGTERM; requests under way are answered, unless a second comes.
@@ -43,6 +53,8 @@ class Listener:
         """
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._end_by_signal)
+            if self._context is not None:
+                tasks.start_soon(tls.renew, self._context, self._tls)
             try:
                 await self._server.serve()
             except SystemExit as error:  # uvicorn has said why

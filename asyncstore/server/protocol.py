@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from asyncstore.server import replies
+from asyncstore.server.outflow import Outflow
 
 _logger = logging.getLogger("asyncstore.server")
 
@@ -19,20 +20,25 @@ HEADERS_BYTES_MAX = 64 << 10
 class BoundedProtocol(HttpToolsProtocol):
     """One connection.
 
-    Headers must come within some seconds and bytes, whatever the client sends in between; beyond a
-    number of connections a new one is told so and closed. What is refused gets the envelope.
+    Headers, and the beginning of a body, must come within some seconds, headers within some bytes,
+    whatever the client sends in between; replies must be taken within as many seconds, slice by
+    slice. Beyond a number of connections a new one is told so and closed. What is refused gets the
+    envelope.
     """
 
-    headers_timeout_s = 60.0
+    timeout_s = 60.0
     connections_max = 1024
 
+    _outflow: Outflow
+    _reader_timer: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
     _headers_bytes = 0
     _in_headers = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuses a connection too many."""
-        super().connection_made(transport)
+        self._outflow = Outflow(transport, self.loop, self.timeout_s)
+        super().connection_made(cast("asyncio.Transport", self._outflow))
         if len(self.connections) > self.connections_max:
             self._refuse(
                 "503 Service Unavailable",
@@ -42,8 +48,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends the wait for headers."""
+        """Ends the wait for headers, and for the client to read."""
         self._stop_waiting()
+        self._stop_waiting_for_reader()
+        self._outflow.forget()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -66,9 +74,30 @@ class BoundedProtocol(HttpToolsProtocol):
         self._await_headers()
 
     def on_headers_complete(self) -> None:
+        """The application begins; a body has to begin in time, too."""
+        self._in_headers = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
         """What follows is for the application, which has bounds of its own."""
         self._stop_waiting()
-        super().on_headers_complete()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is there."""
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """There is no room for more of a reply."""
+        super().pause_writing()
+        self._stop_waiting_for_reader()
+        self._reader_timer = self.loop.call_later(self.timeout_s, self._give_up_reader)
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        super().resume_writing()
+        self._stop_waiting_for_reader()
 
     def send_400_response(self, msg: str) -> None:
         """What came is not HTTP."""
@@ -77,7 +106,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _await_headers(self) -> None:
         self._stop_waiting()
         self._in_headers, self._headers_bytes = True, 0
-        self._timer = self.loop.call_later(self.headers_timeout_s, self._give_up)
+        self._timer = self.loop.call_later(self.timeout_s, self._give_up)
 
     def _stop_waiting(self) -> None:
         self._in_headers = False
@@ -86,10 +115,21 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer = None
 
     def _give_up(self) -> None:
+        what = "no request has" if self._in_headers else "the body has not"
         self._refuse(
-            "408 Request Timeout",
-            f"Timeout: no request has come within {self.headers_timeout_s:g} seconds",
+            "408 Request Timeout", f"Timeout: {what} come within {self.timeout_s:g} seconds"
         )
+
+    def _stop_waiting_for_reader(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+
+    def _give_up_reader(self) -> None:
+        _logger.warning(
+            "client=%s: has not read its reply within %g seconds", self.client, self.timeout_s
+        )
+        self.transport.abort()
 
     def _refuse(self, status: str, text: str) -> None:
         """Answers without the application, and closes the connection."""
@@ -104,10 +144,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def bounded_protocol(headers_timeout_s: float, connections_max: int) -> type[BoundedProtocol]:
+def bounded_protocol(timeout_s: float, connections_max: int) -> type[BoundedProtocol]:
     """A class of connections with these bounds, as uvicorn makes them itself."""
     bounds: dict[str, Any] = {
-        "headers_timeout_s": headers_timeout_s,
+        "timeout_s": timeout_s,
         "connections_max": connections_max,
     }
     return type("Connection", (BoundedProtocol,), bounds)

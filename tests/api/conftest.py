@@ -1,11 +1,9 @@
 """Both readers for every test that asks for one, and a check that io_uring was not passed over."""
 
-import tempfile
-
-import anyio
 import pytest
 
 import asyncstore
+import uring
 from asyncstore import models as m
 from cities import Docs
 
@@ -15,22 +13,9 @@ READERS = ["io_uring", "mmap"]
 _reads_by_reader: dict[str, int] = {}
 
 
-async def _probe() -> tuple[str, str]:
-    with tempfile.TemporaryDirectory() as folder:
-        async with asyncstore.open_store(folder) as store:
-            statistics = store.statistics()
-            return statistics.reader, statistics.reader_reason
-
-
-def _uring_refusal() -> str | None:
-    """Why io_uring does not work here; None where it does."""
-    reader, reason = anyio.run(_probe)
-    return None if reader == "io_uring" else reason
-
-
 @pytest.fixture(scope="session")
 def uring_refusal() -> str | None:
-    return _uring_refusal()
+    return uring.refusal()
 
 
 @pytest.fixture(params=READERS)
@@ -105,7 +90,7 @@ def pytest_sessionfinish(session, exitstatus):
         "::" in argument for argument in session.config.args
     )
     passed_over = bool(_reads_by_reader) and not _reads_by_reader.get("io_uring")
-    if passed_over and not is_selection and _uring_refusal() is None:
+    if passed_over and not is_selection and uring.refusal() is None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:

@@ -13,6 +13,7 @@ from asyncstore import models as m
 
 pytestmark = pytest.mark.asyncio
 
+UINT8_INDEX = m.SparseIndexParams(datatype=m.Datatype.UINT8)
 INT8 = m.ScalarQuantization(
     scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.99, always_ram=True)
 )
@@ -86,11 +87,15 @@ async def test_info_gives_settings_back_as_they_were_given(open_store):
             size=8,
             distance=m.Distance.EUCLID,
             datatype=m.Datatype.FLOAT16,
+            on_disk=False,
             quantization_config=INT8,
         ),
     }
+    sparse = {"words": m.SparseVectorParams(index=m.SparseIndexParams(on_disk=False))}
     async with open_store() as store:
-        await store.create_collection("docs", vectors=vectors, metadata={"owner": ["me", None]})
+        await store.create_collection(
+            "docs", vectors=vectors, sparse_vectors=sparse, metadata={"owner": ["me", None]}
+        )
         await store.create_collection(
             "one",
             vectors=m.VectorParams(size=4, distance=m.Distance.DOT),
@@ -110,11 +115,13 @@ async def test_info_gives_settings_back_as_they_were_given(open_store):
                 "size": 8,
                 "distance": "Euclid",
                 "datatype": "float16",
+                "on_disk": False,
                 "quantization_config": {
                     "scalar": {"type": "int8", "quantile": 0.99, "always_ram": True}
                 },
             },
         }
+        assert config["params"]["sparse_vectors"] == {"words": {"index": {"on_disk": False}}}
         assert config["params"]["shard_number"] == 1
         assert config["params"]["on_disk_payload"] is True
         assert config["quantization_config"] is None
@@ -163,7 +170,7 @@ async def test_many_collections_open_again(open_store, unnamed):
         {"hnsw_config": m.HnswConfigDiff(payload_m=16)},
         {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=0)},
         {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
-        {"sparse_vectors": {"s": m.SparseVectorParams(index=m.SparseIndexParams())}},
+        {"sparse_vectors": {"s": m.SparseVectorParams(index=UINT8_INDEX)}},
         {"on_disk_payload": False},
     ],
     ids=lambda settings: next(iter(settings)),

@@ -109,7 +109,6 @@ async def test_what_comes_to_what_is_in_force_is_told_as_given(open_store, unnam
         ({"hnsw_config": m.HnswConfigDiff(on_disk=True)}, UnsupportedError, "on_disk"),
         ({"hnsw_config": m.HnswConfigDiff(ef_construct=1)}, InvalidArgumentError, "ef_construct"),
         ({"vectors": {"a": {"hnsw_config": {"m": 4}}}}, UnsupportedError, "other codes"),
-        ({"vectors": {"a": {"on_disk": False}}}, UnsupportedError, "vectors.a.on_disk"),
         ({"vectors": {"a": {"on_disk": 7}}}, InvalidArgumentError, "vectors.a.on_disk"),
         ({"vectors": {"rows": {"quantization_config": INT8}}}, UnsupportedError, "other codes"),
         ({"vectors": {"rows": {"hnsw_config": {"m": 8}}}}, UnsupportedError, "have no graph yet"),
@@ -119,7 +118,11 @@ async def test_what_comes_to_what_is_in_force_is_told_as_given(open_store, unnam
         ({"vectors": {"a": 7}}, InvalidArgumentError, "vectors.a: must be a VectorParamsDiff"),
         ({"sparse_vectors": {"a": {}}}, InvalidArgumentError, "Not existing vector name error: a"),
         ({"sparse_vectors": {"s": {"modifier": "x"}}}, InvalidArgumentError, "sparse_vectors.s"),
-        ({"sparse_vectors": {"s": {"index": {}}}}, UnsupportedError, "sparse_vectors.s.index"),
+        (
+            {"sparse_vectors": {"s": {"index": {"datatype": "uint8"}}}},
+            UnsupportedError,
+            "sparse_vectors.s.index.datatype",
+        ),
         (
             {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=0)},
             UnsupportedError,

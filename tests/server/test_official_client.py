@@ -39,7 +39,7 @@ async def test_collections_are_made_described_and_deleted(served):
         assert await s.client.create_collection(
             "named",
             vectors_config={
-                "a": qm.VectorParams(size=4, distance=qm.Distance.DOT),
+                "a": qm.VectorParams(size=4, distance=qm.Distance.DOT, on_disk=False),
                 "b": qm.VectorParams(
                     size=2,
                     distance=qm.Distance.EUCLID,
@@ -48,7 +48,11 @@ async def test_collections_are_made_described_and_deleted(served):
                     ),
                 ),
             },
-            sparse_vectors_config={"s": qm.SparseVectorParams(modifier=qm.Modifier.IDF)},
+            sparse_vectors_config={
+                "s": qm.SparseVectorParams(
+                    modifier=qm.Modifier.IDF, index=qm.SparseIndexParams(on_disk=False)
+                )
+            },
             quantization_config=qm.ScalarQuantization(
                 scalar=qm.ScalarQuantizationConfig(type=qm.ScalarType.INT8, quantile=0.99)
             ),
@@ -62,6 +66,8 @@ async def test_collections_are_made_described_and_deleted(served):
         assert info.points_count == 0
         assert info.config.hnsw_config.m == 8
         assert info.config.params.vectors["a"].size == 4
+        assert info.config.params.vectors["a"].on_disk is False
+        assert info.config.params.sparse_vectors["s"].index.on_disk is False
         assert info.config.params.vectors["b"].distance == qm.Distance.EUCLID
         assert info.config.params.sparse_vectors["s"].modifier == qm.Modifier.IDF
         assert info.config.quantization_config.scalar.quantile == 0.99
@@ -196,6 +202,13 @@ async def test_fusions_groups_and_matrices(served):
         assert [group.id for group in groups.groups] == [group.id for group in wanted]
         assert all(len(group.hits) == 2 for group in groups.groups)
         assert all(group.lookup.payload == {"i": group.id} for group in groups.groups)
+        # The article that brought lookups calls the collection so.
+        body = {"query": [1, 0, 0, 0], "group_by": "tags", "limit": 3, "group_size": 2}
+        body |= {"with_payload": False, "with_lookup": {"collection_name": "cities", "x": 1}}
+        reply = await s.http.post("/collections/c/points/query/groups", json=body)
+        assert [group["lookup"]["payload"] for group in reply.json()["result"]["groups"]] == [
+            group.lookup.payload for group in groups.groups
+        ]
         found = await s.client.search_matrix_pairs("c", sample=5, limit=2)
         assert len(found.pairs) == 10
         offsets = await s.client.search_matrix_offsets("c", sample=5, limit=2)

@@ -2,10 +2,6 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
 import warnings
 
 import httpx
@@ -13,36 +9,14 @@ import pytest
 import qdrant_client
 from qdrant_client import models as qm
 
-
-def serve(folder, *options):
-    command = [sys.executable, "-m", "asyncstore", "serve", "--store", str(folder), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+from serving import running_server, serve
 
 
 @pytest.fixture
 def server(tmp_path):
     """A server of a new store: its process and its address."""
-    port = free_port()
-    process = serve(tmp_path / "store", "--port", str(port))
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while True:
-        assert process.poll() is None, process.communicate()
-        try:
-            httpx.get(url + "/readyz").raise_for_status()
-            break
-        except httpx.TransportError:
-            assert time.monotonic() < deadline, "no answer within 30 seconds"
-            time.sleep(0.05)
-    yield process, url
-    process.kill()
-    process.communicate()
+    with running_server(tmp_path / "store") as running:
+        yield running.process, running.url
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
@@ -68,16 +42,9 @@ def test_a_server_that_was_killed_has_lost_nothing(server, tmp_path):
         client.upsert("c", [qm.PointStruct(id=i, vector=[i, 1])], wait=i % 2 == 0)
     process.kill()
     process.wait()
-    port = free_port()
-    again = serve(tmp_path / "store", "--port", str(port))
-    try:
-        transport = httpx.HTTPTransport(retries=10)
-        with httpx.Client(transport=transport) as http:
-            url = f"http://127.0.0.1:{port}/collections/c/points/count"
-            assert http.post(url, json={}).json()["result"] == {"count": 50}
-    finally:
-        again.kill()
-        again.communicate()
+    with running_server(tmp_path / "store") as again:
+        counted = httpx.post(again.url + "/collections/c/points/count", json={})
+        assert counted.json()["result"] == {"count": 50}
 
 
 def test_an_address_in_use_is_said_so(server, tmp_path):
@@ -95,3 +62,20 @@ def test_other_hosts_are_refused(tmp_path, host):
     assert process.returncode == 1
     assert "must be 127.0.0.1, ::1 or localhost unless service.api_key is set" in told
     assert not os.path.exists(tmp_path / "store")
+
+
+@pytest.mark.parametrize(("level", "is_told"), [("INFO", False), ("debug", True)])
+def test_requests_are_logged_from_a_level_on(tmp_path, monkeypatch, level, is_told):
+    monkeypatch.setenv("ASYNCSTORE__LOG_LEVEL", level)
+    with running_server(tmp_path / "store") as server:
+        server.process.terminate()
+        _, told = server.process.communicate(timeout=20)
+    assert ("DEBUG asyncstore.server method=GET route=/readyz status=200" in told) is is_told
+
+
+def test_a_level_that_there_is_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASYNCSTORE__LOG_LEVEL", "loud")
+    process = serve(tmp_path / "store")
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert told.startswith("error: log_level: value 'loud' invalid, must be DEBUG, INFO")

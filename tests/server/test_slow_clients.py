@@ -1,42 +1,15 @@
 """Clients that are slow, never done, too many, or speak no HTTP; over sockets."""
 
 import json
-import socket
 import time
-from contextlib import asynccontextmanager
 
 import anyio
 import pytest
 
-import asyncstore
-from asyncstore.config import ServiceConfig
-from asyncstore.server import create_app
-from asyncstore.server.listener import Listener
 from asyncstore.server.protocol import HEADERS_BYTES_MAX
+from serving import listening
 
 pytestmark = pytest.mark.asyncio
-
-
-@asynccontextmanager
-async def listening(folder, **service):
-    """The port of a server in this process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = {"service": service}
-    async with asyncstore.open_store(folder / "store", config=config) as store:
-        listener = Listener(create_app(store), "127.0.0.1", port, ServiceConfig(**service))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve_until_signal)
-            while True:
-                try:
-                    stream = await anyio.connect_tcp("127.0.0.1", port)
-                    break
-                except OSError:
-                    await anyio.lowlevel.checkpoint()
-            await stream.aclose()
-            yield port
-            listener.stop()
 
 
 async def talk(port, *parts):

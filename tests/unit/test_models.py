@@ -8,6 +8,7 @@ from asyncstore import InvalidArgumentError, UnsupportedError
 from asyncstore import models as m
 from asyncstore.settings import CollectionSettings, checked_settings
 
+UINT8_INDEX = m.SparseIndexParams(datatype=m.Datatype.UINT8)
 INT8 = m.ScalarQuantization(
     scalar=m.ScalarQuantizationConfig(type=m.ScalarType.INT8, quantile=0.99, always_ram=True)
 )
@@ -168,7 +169,11 @@ def test_all_wrong_settings_are_listed():
 @pytest.mark.parametrize(
     "given",
     [
-        {"sparse_vectors": {"s": m.SparseVectorParams(index=m.SparseIndexParams())}},
+        {
+            "sparse_vectors": {
+                "s": m.SparseVectorParams(index=m.SparseIndexParams(datatype=m.Datatype.UINT8))
+            }
+        },
         {"hnsw_config": m.HnswConfigDiff(payload_m=8)},
         {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=1)},
         {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
@@ -186,7 +191,6 @@ def test_all_wrong_settings_are_listed():
         *(
             {"vectors": m.VectorParams(size=4, distance=m.Distance.DOT, **setting)}
             for setting in (
-                {"on_disk": False},
                 {"multivector_config": MAX_SIM, "hnsw_config": m.HnswConfigDiff(m=16)},
                 {"multivector_config": MAX_SIM, "quantization_config": "auto"},
             )

@@ -89,7 +89,7 @@ async def found_groups(
         value_of(body.query),
         group_by=grouped.group_by,
         group_size=_GROUP_SIZE if grouped.group_size is None else grouped.group_size,
-        with_lookup=grouped.with_lookup,
+        with_lookup=_lookup(grouped.with_lookup),
         **_asked(body),
     )
     groups: list[results.Group] = []
@@ -113,6 +113,15 @@ def _asked(body: bodies.Query) -> dict[str, Any]:
         "lookup_from": body.lookup_from,
         **body.selection(payload=False),
     }
+
+
+def _lookup(given: Any) -> Any:
+    """A lookup as collections take it, whichever way its collection is spelled."""
+    if not isinstance(given, dict) or "collection_name" not in given:
+        return given
+    fields = bodies.NamedLookup.__struct_fields__
+    named = {key: given[key] for key in fields if given.get(key) is not None}
+    return {"collection": named.pop("collection_name", None), **named}
 
 
 def _limit(body: bodies.Query) -> int:
