@@ -1,4 +1,4 @@
-"""HTTP/1.1 by uvicorn, with bounds on what a connection may take before there is a request."""
+"""HTTP/1.1 by uvicorn, with bounds on what a connection may take, and for how long."""
 
 from __future__ import annotations
 
