@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from asyncstore import models as m
-from asyncstore.server.outflow import SLICE_BYTES, EndingTransport, Slices
+from asyncstore.server.outflow import SLICE_BYTES, Outflow, send_body
 from certificates import Files
 from serving import listening
 
@@ -120,7 +120,7 @@ class Transport:
 
 async def test_what_is_left_after_a_close_is_dropped_in_time():
     transport = Transport()
-    ending = EndingTransport(transport, asyncio.get_running_loop(), 0.01)
+    ending = Outflow(transport, asyncio.get_running_loop(), 0.01)
     ending.write(b"a")
     ending.close()
     ending.close()
@@ -133,7 +133,7 @@ async def test_what_is_left_after_a_close_is_dropped_in_time():
 
 async def test_a_connection_that_is_over_is_left_alone():
     transport = Transport()
-    ending = EndingTransport(transport, asyncio.get_running_loop(), 0)
+    ending = Outflow(transport, asyncio.get_running_loop(), 0)
     ending.close()
     ending.forget()
     for _ in range(10):
@@ -145,22 +145,29 @@ SIZES = [0, 1, SLICE_BYTES - 1, SLICE_BYTES, SLICE_BYTES + 1, 3 * SLICE_BYTES, 3
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("more_body", [False, True])
-async def test_slices_are_the_body(size, more_body):
-    body, sent = bytes(range(256)) * (size // 256 + 1), []
-    body = body[:size]
-
-    async def app(scope, receive, send):
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": body, "more_body": more_body})
+async def test_slices_are_the_body(size):
+    body, sent = (bytes(range(256)) * (size // 256 + 1))[:size], []
 
     async def send(message):
         sent.append(message)
 
-    await Slices(app)({}, None, send)
-    assert sent[0] == {"type": "http.response.start", "status": 200}
-    assert b"".join(message["body"] for message in sent[1:]) == body
-    assert all(len(message["body"]) <= SLICE_BYTES for message in sent[1:])
-    flags = [message["more_body"] for message in sent[1:]]
-    assert flags == [True] * (len(flags) - 1) + [more_body]
+    await send_body(send, body)
+    assert b"".join(message["body"] for message in sent) == body
+    assert all(len(message["body"]) <= SLICE_BYTES for message in sent)
+    flags = [message.get("more_body", False) for message in sent]
+    assert flags == [True] * (len(flags) - 1) + [False]
     assert len(flags) == max(1, -(-size // SLICE_BYTES))
+
+
+async def test_head_and_body_of_a_short_reply_leave_at_once():
+    transport = Transport()
+    outflow = Outflow(transport, asyncio.get_running_loop(), 1)
+    outflow.write(b"head")
+    outflow.write(b"body")
+    assert transport.written == []
+    await anyio.lowlevel.checkpoint()
+    assert transport.written == [b"headbody"]
+    outflow.write(b"x" * SLICE_BYTES)  # a long one is not held back
+    assert len(transport.written) == 2
+    await anyio.lowlevel.checkpoint()
+    assert len(transport.written) == 2
