@@ -21,6 +21,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from asyncstore.errors import AsyncStoreError, InvalidArgumentError
@@ -63,12 +64,15 @@ class Output:
 class _RowsColumn(ProgressColumn):
     """How many rows are done, and how many in a second; nothing for tasks that count no rows."""
 
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+
     def render(self, task: Task) -> Text:
         """Of a task with the field ``unit``."""
         unit = task.fields.get("unit")
         if unit is None:
             return Text()
-        rate = "" if task.speed is None else f", {task.speed:,.0f} a second"
+        rate = "" if task.speed is None else f", {task.speed:,.0f}/s"
         return Text(f"{task.completed:,.0f} of {task.total or 0:,.0f} {unit}{rate}")
 
 

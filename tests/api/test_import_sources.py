@@ -13,6 +13,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from asyncstore.cli.importing.columns import Columns
+from asyncstore.cli.importing.parquet import ParquetSource
+from asyncstore.cli.importing.source import BLOCK_BYTES
 from asyncstore.errors import AsyncStoreError, DimensionMismatchError, InvalidArgumentError
 from importing import Imported, assert_vectors, in_store, points_of, report_of
 
@@ -131,7 +134,7 @@ class TestParquet:
         assert [points[row][1] for row in range(ROWS)] == [{"n": row} for row in range(ROWS)]
 
     def test_ids_are_integers_or_uuids(self, store, tmp_path):
-        ids = [uuid.UUID(int=7**number) for number in range(ROWS)]
+        ids = [uuid.UUID(int=number << 90 | 5) for number in range(ROWS)]
         column = {"emb": fixed(vectors_of())}
         texts = write_parquet(tmp_path / "a", column | {"key": [str(one) for one in ids]})
         Imported(store, texts, collection="texts", id_column="key")
@@ -186,6 +189,18 @@ class TestParquet:
         with pytest.raises(DimensionMismatchError, match="'title' has 3 dimensions"):
             Imported(store, path, vectors=["title=b", "body=t"])
         assert points_of(store) == points
+
+    def test_memory_is_bounded_by_blocks_and_not_by_row_groups(self, tmp_path):
+        vectors = np.random.default_rng(1).standard_normal((24_000, 1024), np.float32)
+        assert vectors.nbytes > 2.5 * BLOCK_BYTES
+        path = write_parquet(tmp_path / "a", {"v": fixed(vectors)}, row_group_size=len(vectors))
+        before = pa.total_allocated_bytes()
+        rows = 0
+        for block in ParquetSource(path, Columns()).blocks(0, 0):
+            assert pa.total_allocated_bytes() - before < 1.5 * BLOCK_BYTES
+            assert np.array_equal(block.vectors[""], vectors[rows : rows + len(block)])
+            rows += len(block)
+        assert rows == len(vectors)
 
     @pytest.mark.parametrize(
         ("options", "sentence"),

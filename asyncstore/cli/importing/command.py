@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from asyncstore.errors import InvalidArgumentError
 from asyncstore.ids import point_id
 from asyncstore.settings import UNNAMED
 from asyncstore.store import open_store
+
+# How messages about a block of one row say which one it is.
+_POSITION = re.compile(r"\[0\]| of point 0 of the batch")
 
 
 async def import_files(
@@ -157,7 +161,7 @@ class _Import:
             written = await self._collection.upsert_arrays(block.ids, block.vectors, block.payloads)
         except InvalidArgumentError as error:
             if len(block) == 1:
-                rule = str(error).replace("[0]", "", 1)
+                rule = _POSITION.sub("", str(error), count=1)
                 raise RowError(path, self.done - first, rule) from error
             half = len(block) // 2
             await self._write_block(block.part(0, half), path, first)

@@ -100,7 +100,10 @@ class ParquetSource:
     def _opened(self) -> Iterator[parquet.ParquetFile]:
         try:
             with parquet.ParquetFile(
-                self.path, buffer_size=_BUFFER_BYTES, page_checksum_verification=True
+                self.path,
+                buffer_size=_BUFFER_BYTES,
+                pre_buffer=False,  # else all of a row group is kept in memory
+                page_checksum_verification=True,
             ) as file:
                 yield file
         except InvalidArgumentError:
