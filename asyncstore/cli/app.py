@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +10,10 @@ import typer
 
 from asyncstore.cli.bench import Bench, bench
 from asyncstore.cli.check import check
+from asyncstore.cli.codes import Codes
 from asyncstore.cli.demo import demo
-from asyncstore.cli.import_npy import ImportPlan, import_npy
+from asyncstore.cli.importing.command import import_files
+from asyncstore.cli.importing.plan import ImportPlan
 from asyncstore.cli.info import info
 from asyncstore.cli.output import Output, run
 from asyncstore.cli.serve import serve
@@ -31,13 +32,6 @@ app = typer.Typer(
 
 snapshots = typer.Typer(name="snapshot", no_args_is_help=True)
 app.add_typer(snapshots, help="Make, list and restore snapshots of a store that is not open.")
-
-
-class Quantization(StrEnum):
-    """The codes that an import can make."""
-
-    INT8 = "int8"
-    NONE = "none"
 
 
 Store = Annotated[Path, typer.Option("--store", help="The store's folder.")]
@@ -76,35 +70,70 @@ def demo_command(
 
 @app.command("import")
 def import_command(
-    file: Annotated[Path, typer.Argument(help="A .npy file of shape (n, dim).")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help=".npy, Parquet or HDF5 files; of a folder its Parquet files by name."),
+    ],
     collection: Annotated[str, typer.Option("--collection", help="Made if it is not there.")],
     store: Store = _STORE,
+    vector: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vector",
+            metavar="[NAME=]COLUMN",
+            help="Parquet, HDF5: the column, or dataset, of vectors; once for each named vector. "
+            "By default the only one of floats, or 'vector', 'embedding', 'train' and the like.",
+        ),
+    ] = None,
+    id_column: Annotated[
+        str | None,
+        typer.Option(
+            "--id-column",
+            help="Parquet, HDF5: of integers or UUIDs. By default 'id', if there is one; '': rows "
+            "are numbered 0, 1, 2, …",
+        ),
+    ] = None,
+    payload_column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--payload-column",
+            help="Parquet, HDF5: may be given more than once; by default all others. '': none.",
+        ),
+    ] = None,
     ids: Annotated[
-        Path | None, typer.Option("--ids", help="A .npy file of n ids; without it 0, 1, 2, …")
+        Path | None, typer.Option("--ids", help=".npy: a .npy file of n ids; else 0, 1, 2, …")
     ] = None,
     payload: Annotated[
         Path | None,
-        typer.Option("--payload", help="A JSON Lines file: n payloads, one object a row."),
+        typer.Option("--payload", help=".npy: a JSON Lines file, n payloads, one object a row."),
     ] = None,
     distance: Annotated[
         Distance, typer.Option("--distance", help="Of a collection that is made.")
     ] = Distance.COSINE,
     quantization: Annotated[
-        Quantization, typer.Option("--quantization", help="Of a collection that is made.")
-    ] = Quantization.INT8,
+        Codes, typer.Option("--quantization", help="Of a collection that is made.")
+    ] = Codes.INT8,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Begin anew where an import was interrupted before."),
+    ] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Import vectors from a .npy file, with payloads if there are any."""
+    """Import vectors with ids and payload; an import that was interrupted goes on when repeated."""
     plan = ImportPlan(
-        file=file,
+        paths=files,
+        vectors=vector or [],
+        id_column=id_column,
+        payload_columns=payload_column or [],
         ids=ids,
         payload=payload,
         collection=collection,
         distance=distance,
-        is_quantized=quantization is Quantization.INT8,
+        codes=quantization,
+        is_restart=restart,
     )
-    run(import_npy, plan, store, config, Output(is_json=json))
+    run(import_files, plan, store, config, Output(is_json=json))
 
 
 @app.command("info")

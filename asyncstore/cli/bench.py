@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncstore.cli.import_npy import INT8, optimize, write_all
+from asyncstore.cli.codes import INT8
+from asyncstore.cli.importing.writing import optimize, write_all
 from asyncstore.cli.measure import Subject, measured_both, measurements_table
 from asyncstore.cli.measure_filters import FilterOf, filters_table, measured_filters
 from asyncstore.cli.output import Output, existing_store

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncstore import sample
-from asyncstore.cli.import_npy import INT8, optimize, write_all
+from asyncstore.cli.codes import INT8
+from asyncstore.cli.importing.writing import optimize, write_all
 from asyncstore.cli.measure import (
     COLD_ROUND_SEARCHES,
     LIMIT,

@@ -7,9 +7,16 @@ from pathlib import Path
 import msgspec
 from rich.table import Table
 
+from asyncstore.cli.codes import name_of
 from asyncstore.cli.output import Output, existing_store, one_line, size_text
 from asyncstore.errors import AsyncStoreError
-from asyncstore.models import CollectionInfo, CollectionStatistics, StoreStatistics
+from asyncstore.models import (
+    CollectionInfo,
+    CollectionStatistics,
+    StoreStatistics,
+    VectorParams,
+)
+from asyncstore.settings import is_multivector
 from asyncstore.store import Store, open_store
 
 
@@ -98,4 +105,14 @@ def _vectors_text(info: CollectionInfo) -> str:
 
 
 def _codes_text(info: CollectionInfo) -> str:
-    return "none" if info.config.quantization_config is None else "int8"
+    """Of each vector its own, or those of the collection."""
+    of_all = info.config.quantization_config
+    vectors = info.config.params.vectors
+    if vectors is None:
+        return "none"
+    named = [vectors] if isinstance(vectors, VectorParams) else list(vectors.values())
+    # The codes of the collection are not for multivectors.
+    return "\n".join(
+        name_of(one.quantization_config or (None if is_multivector(one) else of_all))
+        for one in named
+    )

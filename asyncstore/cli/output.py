@@ -12,7 +12,17 @@ import anyio
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+from rich.text import Text
 
 from asyncstore.errors import AsyncStoreError, InvalidArgumentError
 
@@ -45,9 +55,25 @@ class Output:
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
+            _RowsColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True, quiet=self.is_json),
         )
+
+
+class _RowsColumn(ProgressColumn):
+    """How many rows are done, and how many in a second; nothing for tasks that count no rows."""
+
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+
+    def render(self, task: Task) -> Text:
+        """Of a task with the field ``unit``."""
+        unit = task.fields.get("unit")
+        if unit is None:
+            return Text()
+        rate = "" if task.speed is None else f", {task.speed:,.0f}/s"
+        return Text(f"{task.completed:,.0f} of {task.total or 0:,.0f} {unit}{rate}")
 
 
 def run(

@@ -1,11 +1,14 @@
 """Both readers for every test that asks for one, and a check that io_uring was not passed over."""
 
+import subprocess
+
 import pytest
 
 import asyncstore
 import uring
 from asyncstore import models as m
 from cities import Docs
+from program import ENVIRONMENT, program
 
 READERS = ["io_uring", "mmap"]
 
@@ -95,3 +98,22 @@ def pytest_sessionfinish(session, exitstatus):
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.write_line("io_uring works here, but no test has read through it", red=True)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs the command line as a program, in the test's folder."""
+
+    def command(*arguments, code=0):
+        result = subprocess.run(
+            program(*arguments),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=ENVIRONMENT,
+        )
+        assert result.returncode == code, result.stderr + result.stdout
+        return result
+
+    return command

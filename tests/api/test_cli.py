@@ -13,23 +13,6 @@ from asyncstore.version import __version__
 
 
 @pytest.fixture
-def run(tmp_path):
-    def command(*arguments, code=0):
-        result = subprocess.run(
-            [sys.executable, "-m", "asyncstore", *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", "PYTHONPATH": ":".join(sys.path)},
-        )
-        assert result.returncode == code, result.stderr + result.stdout
-        return result
-
-    return command
-
-
-@pytest.fixture
 def numbers(tmp_path):
     vectors = np.random.default_rng(1).standard_normal((3000, 16)).astype(np.float16)
     np.save(tmp_path / "vectors.npy", vectors)
