@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from asyncstore import Collection, Store
 from asyncstore.errors import AsyncStoreError
-from asyncstore.server import replies
+from asyncstore.server import log, replies
 from asyncstore.server.access import Access, Need
 from asyncstore.server.counters import Counters
 from asyncstore.server.failures import (
@@ -40,8 +40,6 @@ _OF_COLLECTIONS = "/collections"
 _OF_POINTS = tuple(
     f"/collections/{{collection_name}}/{kind}" for kind in ("points", "index", "facet")
 )
-# Keys that are wrong, bodies that are too large or do not come.
-_SUSPICIOUS = {401, 403, 408, 413}
 # More than anybody waits, and no more than timers take.
 _SECONDS_MAX = 1e8
 
@@ -138,16 +136,7 @@ class Endpoint(Generic[B]):
         response = await self._answered(service, request, begin)
         seconds = time.perf_counter() - begin
         service.counters.add(self.method, self.path, response.status_code, seconds)
-        level = _level(response.status_code)
-        if _logger.isEnabledFor(level):
-            _logger.log(
-                level,
-                "method=%s route=%s status=%d ms=%.1f",
-                self.method,
-                self.path,
-                response.status_code,
-                seconds * 1e3,
-            )
+        log.request(self.method, self.path, response.status_code, seconds)
         return response
 
     async def _answered(self, service: Service, request: Request, begin: float) -> Response:
@@ -212,13 +201,6 @@ async def _text_of(request: Request, service: Service) -> bytes:
     raise RequestError(
         408, f"Timeout: the body has not come within {service.body_timeout_s:g} seconds"
     )
-
-
-def _level(status: int) -> int:
-    """Of what is logged about a request: clients that may mean harm are worth a warning."""
-    if status in _SUSPICIOUS:
-        return logging.WARNING
-    return logging.DEBUG if status < 400 else logging.INFO
 
 
 def _failed(failure: Failure, begin: float) -> Response:

@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi import checks
 
+from awaiting import await_ready
+
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     checks.status_code_conformance,
@@ -121,12 +123,10 @@ def server():
         command = [sys.executable, "-m", "asyncstore", "serve"]
         command += ["--store", str(Path(folder) / "store"), "--port", str(port)]
         process = subprocess.Popen(command)
-        transport = httpx.HTTPTransport(retries=8)  # until it listens
+        url = f"http://127.0.0.1:{port}"
         try:
-            with httpx.Client(
-                transport=transport, base_url=f"http://127.0.0.1:{port}", timeout=60
-            ) as client:
-                client.get("/readyz").raise_for_status()
+            await_ready(process, url)
+            with httpx.Client(base_url=url, timeout=60) as client:
                 yield client
             assert process.poll() is None, "the server has ended"
         finally:

@@ -1,11 +1,12 @@
 """``asyncstore serve``, over a socket."""
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 import warnings
 
 import httpx
@@ -13,10 +14,18 @@ import pytest
 import qdrant_client
 from qdrant_client import models as qm
 
+from awaiting import await_ready
 
-def serve(folder, *options):
+
+def serve(folder, *options, environment=None):
     command = [sys.executable, "-m", "asyncstore", "serve", "--store", str(folder), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | (environment or {}),
+    )
 
 
 def free_port() -> int:
@@ -31,15 +40,7 @@ def server(tmp_path):
     port = free_port()
     process = serve(tmp_path / "store", "--port", str(port))
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while True:
-        assert process.poll() is None, process.communicate()
-        try:
-            httpx.get(url + "/readyz").raise_for_status()
-            break
-        except httpx.TransportError:
-            assert time.monotonic() < deadline, "no answer within 30 seconds"
-            time.sleep(0.05)
+    await_ready(process, url)
     yield process, url
     process.kill()
     process.communicate()
@@ -71,10 +72,10 @@ def test_a_server_that_was_killed_has_lost_nothing(server, tmp_path):
     port = free_port()
     again = serve(tmp_path / "store", "--port", str(port))
     try:
-        transport = httpx.HTTPTransport(retries=10)
-        with httpx.Client(transport=transport) as http:
-            url = f"http://127.0.0.1:{port}/collections/c/points/count"
-            assert http.post(url, json={}).json()["result"] == {"count": 50}
+        url = f"http://127.0.0.1:{port}"
+        await_ready(again, url)
+        counted = httpx.post(url + "/collections/c/points/count", json={})
+        assert counted.json()["result"] == {"count": 50}
     finally:
         again.kill()
         again.communicate()
@@ -86,6 +87,8 @@ def test_an_address_in_use_is_said_so(server, tmp_path):
     _, told = second.communicate(timeout=30)
     assert second.returncode == 1
     assert "address already in use" in told
+    assert "Traceback" not in told
+    assert not os.path.exists(tmp_path / "other")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org", "192.168.1.1"])
@@ -95,3 +98,53 @@ def test_other_hosts_are_refused(tmp_path, host):
     assert process.returncode == 1
     assert "must be 127.0.0.1, ::1 or localhost unless service.api_key is set" in told
     assert not os.path.exists(tmp_path / "store")
+
+
+def test_what_is_no_store_is_said_so(tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "letter.txt").write_text("dear reader")
+    process = serve(folder, "--port", str(free_port()))
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert told.splitlines()[-1].startswith(f"error: '{folder}' is not a store")
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_server_logs_its_life_and_its_requests(tmp_path, log_format):
+    port = free_port()
+    environment = {"ASYNCSTORE__LOG_FORMAT": log_format, "ASYNCSTORE__LOG_LEVEL": "DEBUG"}
+    process = serve(tmp_path / "store", "--port", str(port), environment=environment)
+    url = f"http://127.0.0.1:{port}"
+    await_ready(process, url)
+    httpx.get(url + "/collections/none")
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 0
+    lines = told.splitlines()
+    if log_format == "text":
+        line = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ [\w.]+: .+")
+        assert all(line.fullmatch(one) for one in lines), lines
+        of_request = "method=GET route=/collections/{collection_name} status=404 ms="
+        assert sum(f"INFO asyncstore.server: {of_request}" in one for one in lines) == 1
+        return
+    events = [json.loads(line) for line in lines]
+    assert all({"time", "level", "logger", "message"} <= set(event) for event in events)
+    own = [event for event in events if event["logger"] == "asyncstore.server"]
+    start, ready, stop = (event for event in own if event["message"] in ("start", "ready", "stop"))
+    assert (start["message"], start["pid"], start["port"]) == ("start", process.pid, port)
+    assert ready["message"] == "ready"
+    assert (ready["collections"], ready["reader"]) in ((0, "io_uring"), (0, "mmap"))
+    assert 0 < ready["seconds"] <= stop["seconds"]
+    (request,) = (event for event in own if event.get("status") == 404)
+    assert (request["method"], request["level"]) == ("GET", "INFO")
+    assert request["route"] == "/collections/{collection_name}"
+    assert request["ms"] >= 0
+
+
+def test_a_level_that_there_is_not_is_refused(tmp_path):
+    process = serve(tmp_path / "store", environment={"ASYNCSTORE__LOG_LEVEL": "LOUD"})
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "log_level: must be one of" in told
