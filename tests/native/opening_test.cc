@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -16,14 +17,17 @@ using engine::Opening;
 
 namespace {
 
-// Tells of each file that is opened.
+// Tells of each file that is opened, by whatever thread, one after the other.
 class WatchedStorage final : public io::Storage {
  public:
   explicit WatchedStorage(std::function<void(const std::string&)> opened)
       : opened_(std::move(opened)) {}
 
   base::Result<std::unique_ptr<io::File>> open(const std::string& path, io::Open mode) override {
-    opened_(path);
+    {
+      const std::lock_guard lock(mutex_);
+      opened_(path);
+    }
     return storage_.open(path, mode);
   }
   base::Status rename(const std::string& from, const std::string& to) override {
@@ -44,6 +48,7 @@ class WatchedStorage final : public io::Storage {
 
  private:
   storage_test::FailingStorage storage_;
+  std::mutex mutex_;
   std::function<void(const std::string&)> opened_;
 };
 
