@@ -67,7 +67,8 @@ uint64_t log_bytes(io::Storage& storage, const std::string& folder) {
   uint64_t bytes = 0;
   for (const auto& name : names.ok() ? names.value() : std::vector<std::string>()) {
     const bool counts = name.ends_with(".wal");
-    const auto size = counts ? io::file_bytes(storage, folder + "/" + name) : Result<uint64_t>(0);
+    const std::string path = std::string(folder).append("/").append(name);
+    const auto size = counts ? io::file_bytes(storage, path) : Result<uint64_t>(0);
     bytes += size.ok() ? size.value() : 0;
   }
   return bytes;

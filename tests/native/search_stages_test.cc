@@ -220,6 +220,7 @@ TEST_CASE("stages: of a batch each part counts, and statistics are read meanwhil
     engine::SearchRequest batch = fixture.request();
     batch.queries = random_vector(64 * Fixture::k_dim, fixture.random);
     std::vector<uint64_t> tickets;
+    tickets.reserve(8);
     for (int i = 0; i < 8; ++i) {
       tickets.push_back(fixture.store->submit(
           [&](uint64_t ticket) { return engine.search_batch(ticket, fixture.collection, batch); }));
@@ -242,6 +243,7 @@ TEST_CASE("tasks: none wait or run once all are answered") {
   Fixture fixture(engine::Choice::automatic);
   engine::Engine& engine = fixture.store->engine();
   std::vector<uint64_t> tickets;
+  tickets.reserve(200);
   for (int i = 0; i < 200; ++i) {
     tickets.push_back(fixture.store->submit([&](uint64_t ticket) {
       return engine.search(ticket, fixture.collection, fixture.request());
