@@ -130,7 +130,7 @@ crash: build ## kill a writing process 200 times and compare every value (ARGS: 
 	$(BIN)/python tests/crash/crasher.py $(ARGS)
 
 api-fuzz: build ## ask a server what its description allows, and what not: REQUESTS=20000 (ARGS: --seed S)
-	$(BIN)/python tests/server/api_fuzzer.py --requests $(or $(REQUESTS),20000) $(ARGS)
+	PYTHONPATH=tests $(BIN)/python tests/server/api_fuzzer.py --requests $(or $(REQUESTS),20000) $(ARGS)
 
 soak: build ## a server under load: its memory, then kills: MINUTES=10 (ARGS: --connections N --kills N --seed S)
 	$(BIN)/python tests/server/soak.py --minutes $(or $(MINUTES),10) $(ARGS)

@@ -221,6 +221,16 @@ class LongFilter:
 NativeText: TypeAlias = tuple[str, int, int, bool, bool, str, list[str]]
 Completion: TypeAlias = tuple[int, object]  # ticket; the value, or a NativeError
 
+class Opening:
+    """How far opening a store has come. Any thread may ask it, and end it."""
+
+    def __init__(self) -> None: ...
+    def progress(self) -> dict[str, int]:
+        """collections, collections_opened, log_bytes, log_bytes_replayed."""
+    def stop(self) -> None:
+        """Makes Engine.open raise NativeError (closed), before the next operation of a log or the
+        next collection. Afterwards it changes nothing."""
+
 class Engine:
     @staticmethod
     def open(
@@ -241,6 +251,7 @@ class Engine:
         flush_interval_s: float,
         wal_capacity_bytes: int = 32 << 20,  # of one log file
         fault: str = "",  # for tests: a plan of faults in the reader, see native/io/fault_plan.h
+        opening: Opening | None = None,  # told how far it has come
     ) -> Engine:
         """Opens or creates the store. Blocks (replays logs, loads codes); releases the GIL."""
     def close(self) -> None:
@@ -258,7 +269,8 @@ class Engine:
     def statistics(self) -> dict[str, object]:
         """reader, reader_reason, workers, searches, candidates, rows_rescored, rows_skipped,
         reads_submitted, read_bytes, reads_retried, cache_hits, cache_bytes, direct_io,
-        inflight_max."""
+        inflight_max, tasks_waiting, tasks_running, search_stages (by name: bounds_s, counts, of
+        which there is one more, and sum_s)."""
 
     def submit_create_collection(
         self,

@@ -46,6 +46,13 @@ class Durability(StrEnum):
     NONE = "none"
 
 
+class LogFormat(StrEnum):
+    """How the server writes what it logs: lines for people, or one JSON object a line."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class PerformanceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How many threads, how many reads at once, and what stays in memory.
 
@@ -145,6 +152,10 @@ class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set, with its default.
 
+    Attributes:
+        log_level: From which level on ``asyncstore serve`` logs; DEBUG has every request.
+        log_format: How it does.
+
     Example:
         >>> from asyncstore import Config
         >>> Config.load({"storage": {"durability": "flush"}}).storage.durability.value
@@ -155,6 +166,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     service: ServiceConfig = ServiceConfig()
     tls: TlsConfig = TlsConfig()
     log_level: str = "INFO"
+    log_format: LogFormat = LogFormat.TEXT
 
     @classmethod
     def load(

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
+import msgspec
 from anyio.abc import TaskGroup
 
 from asyncstore import _native
@@ -41,6 +42,7 @@ from asyncstore.errors import (
     UnsupportedError,
     error_from_native,
 )
+from asyncstore.models import PointId, RecoveryProgress, StoreStatistics
 from asyncstore.wake import Waker, Wakeup, current_waker
 
 if TYPE_CHECKING:
@@ -64,7 +66,6 @@ if TYPE_CHECKING:
     from asyncstore._native import Rows as Rows
     from asyncstore._native import ScrollPage as ScrollPage
     from asyncstore._native import ValueCounts as ValueCounts
-    from asyncstore.models import PointId
 
 __all__ = [
     "CANDIDATES_MAX",
@@ -226,7 +227,8 @@ class Engine:
         _refuse_unsupported(config)
         self.path = path
         self.config = config
-        self._native_options = native_options or {}
+        self._opening = _native.Opening()
+        self._native_options = {"opening": self._opening, **(native_options or {})}
         self.reads = Lane()
         self.writes = Lane()
         self.native: _native.Engine  # from __aenter__ on
@@ -277,6 +279,21 @@ class Engine:
             self._bridge_scope.cancel()
             self._task_group.cancel_scope.shield = True
             await self._task_group.__aexit__(None, None, None)
+
+    def progress(self) -> RecoveryProgress:
+        """How far opening has come. From any thread, also before and afterwards."""
+        return msgspec.convert(self._opening.progress(), RecoveryProgress)
+
+    def stop_opening(self) -> None:
+        """Makes an opening that is under way raise ``StoreClosedError`` soon. From any thread."""
+        self._opening.stop()
+
+    def statistics(self) -> StoreStatistics:
+        """What the core has done, and what waits for it here or there."""
+        told = self.native.statistics()
+        here = sum(not pending.abandoned for pending in self.reads.queue)
+        waiting = cast("int", told["tasks_waiting"]) + here
+        return msgspec.convert({**told, "tasks_waiting": waiting}, StoreStatistics)
 
     def start(self, lane: Lane, submit: Callable[[], int]) -> Pending:
         """Hands a job to the core, or queues it while the inbox is full.

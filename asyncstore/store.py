@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
-import msgspec
-
 from asyncstore.aliases import checked_actions
 from asyncstore.collection import Collection
 from asyncstore.config import Config, ConfigSource
@@ -23,6 +21,7 @@ from asyncstore.models import (
     HnswConfigDiff,
     OptimizersConfigDiff,
     QuantizationConfig,
+    RecoveryProgress,
     SnapshotDescription,
     SparseVectorParams,
     StoreStatistics,
@@ -84,6 +83,23 @@ class OpenStore:
     ) -> None:
         """Made by ``open_store``; the last argument by :mod:`asyncstore.testing`."""
         self._engine = Engine(path, config, native_options)
+
+    @property
+    def path(self) -> str:
+        """The store's folder."""
+        return self._engine.path
+
+    def progress(self) -> RecoveryProgress:
+        """How far the opening has come, for who looks on while another task waits for it."""
+        return self._engine.progress()
+
+    def stop(self) -> None:
+        """Ends an opening that is under way: who waits for it gets ``StoreClosedError``.
+
+        The logs may have been replayed in part: the next opening goes on from there, as after a
+        crash. Does nothing to a store that is open.
+        """
+        self._engine.stop_opening()
 
     async def __aenter__(self) -> Store:
         """Opens the store on a thread, as this reads files."""
@@ -465,7 +481,7 @@ class Store:
     def statistics(self) -> StoreStatistics:
         """What the store has done since it was opened, and which reader serves."""
         self._engine.check_open()
-        return msgspec.convert(self._engine.native.statistics(), StoreStatistics)
+        return self._engine.statistics()
 
     async def _change(self, submit: Callable[[], int]) -> object:
         """Changes collections or aliases; the change goes on when its caller is cancelled."""

@@ -156,6 +156,15 @@ class Collection:
         }
 
 
+class Opening:
+    def progress(self) -> dict[str, int]:
+        names = "collections collections_opened log_bytes log_bytes_replayed"
+        return dict.fromkeys(names.split(), 0)
+
+    def stop(self) -> None:
+        """Nothing."""
+
+
 class Engine:
     opened: ClassVar[list[Engine]] = []  # every engine since a test cleared the list
     open_error: ClassVar[NativeError | None] = None  # what the next open raises
@@ -248,12 +257,13 @@ class Engine:
     def statistics(self) -> dict[str, object]:
         names = (
             "workers searches candidates rows_rescored rows_skipped reads_submitted read_bytes "
-            "reads_retried cache_hits cache_bytes inflight_max"
+            "reads_retried cache_hits cache_bytes inflight_max tasks_waiting tasks_running"
         )
         return {
             "reader": "mmap",
             "reader_reason": "fake",
             "direct_io": False,
+            "search_stages": {},
             **dict.fromkeys(names.split(), 0),
         }
 

@@ -1,23 +1,21 @@
 """Servers over a socket: ``asyncstore serve`` as a process, and a listener in this one."""
 
+import os
 import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-import httpx
 
 import asyncstore
 from asyncstore.server import create_app, tls
 from asyncstore.server.listener import Listener
-
-START_TIMEOUT_S = 30
+from awaiting import await_ready
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,18 @@ class Running:
     url: str
 
 
-def serve(folder: Path, *options: str) -> subprocess.Popen:
+def serve(
+    folder: Path, *options: str, environment: dict[str, str] | None = None
+) -> subprocess.Popen:
     """Starts one; whether it comes up is to be seen."""
     command = [sys.executable, "-m", "asyncstore", "serve", "--store", str(folder), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | (environment or {}),
+    )
 
 
 def free_port() -> int:
@@ -43,32 +49,21 @@ def free_port() -> int:
 
 @contextmanager
 def running_server(
-    folder: Path, *options: str, trust: ssl.SSLContext | None = None
+    folder: Path,
+    *options: str,
+    trust: ssl.SSLContext | None = None,
+    environment: dict[str, str] | None = None,
 ) -> Iterator[Running]:
     """A server of the store in a folder, killed at the end; ``trust`` is for HTTPS."""
     port = free_port()
-    process = serve(folder, "--port", str(port), *options)
+    process = serve(folder, "--port", str(port), *options, environment=environment)
     url = f"{'http' if trust is None else 'https'}://127.0.0.1:{port}"
     try:
-        _await_answer(process, url, trust)
+        await_ready(process, url, trust)
         yield Running(process, url)
     finally:
         process.kill()
         process.communicate()
-
-
-def _await_answer(process: subprocess.Popen, url: str, trust: ssl.SSLContext | None) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    with httpx.Client(verify=True if trust is None else trust) as http:
-        while True:
-            assert process.poll() is None, process.communicate()
-            try:
-                http.get(url + "/readyz").raise_for_status()
-                return
-            except httpx.TransportError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
 
 
 @asynccontextmanager

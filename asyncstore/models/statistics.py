@@ -7,6 +7,53 @@ from enum import StrEnum
 import msgspec
 
 
+class SearchStage(StrEnum):
+    """What a search does, one after the other; docs/operation.md tells what belongs to each."""
+
+    FILTER = "filter"
+    PRESELECT = "preselect"
+    READ = "read"
+    RESCORE = "rescore"
+    GROUP = "group"
+    PAYLOAD = "payload"
+
+
+class DurationHistogram(msgspec.Struct, frozen=True, kw_only=True):
+    """How often something took how long.
+
+    Attributes:
+        bounds_s: Seconds, ascending.
+        counts: How often it took at most as long as each bound, and longer than the one before;
+            the last: longer than all. One more than there are bounds.
+        sum_s: All of it together, in seconds.
+    """
+
+    bounds_s: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum_s: float
+
+    @property
+    def count(self) -> int:
+        """How often there was something."""
+        return sum(self.counts)
+
+
+class RecoveryProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far opening a store has come.
+
+    Attributes:
+        collections: All of the store; 0 when they have not been counted yet.
+        collections_opened: Those that can be used, or were found to be damaged.
+        log_bytes: Of the logs of all collections.
+        log_bytes_replayed: Of these, replayed or found to be in what a checkpoint saved.
+    """
+
+    collections: int
+    collections_opened: int
+    log_bytes: int
+    log_bytes_replayed: int
+
+
 class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """What a store has done since it was opened.
 
@@ -24,7 +71,11 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
         cache_hits: Rows that were in the store's own cache.
         cache_bytes: Memory that this cache takes now.
         direct_io: Whether originals are read past the page cache now.
-        inflight_max: The most reads that were in flight at once.
+        inflight_max: The most reads that a worker has had in flight at once.
+        tasks_waiting: Searches and other reads that no worker has begun.
+        tasks_running: Those that workers have begun and not ended.
+        search_stages: How long searches were in each of their stages. A search counts once in
+            each that it came to; of a batch, each part that a worker took.
     """
 
     reader: str
@@ -41,6 +92,9 @@ class StoreStatistics(msgspec.Struct, frozen=True, kw_only=True):
     cache_bytes: int
     direct_io: bool
     inflight_max: int
+    tasks_waiting: int
+    tasks_running: int
+    search_stages: dict[SearchStage, DurationHistogram]
 
 
 class Severity(StrEnum):

@@ -11,7 +11,10 @@
     results      what replies carry, as far as it is no model
     replies      results as JSON
     values       what of a body is decoded late
-    counters     how many requests there were, for metrics and telemetry
+    counters     how many requests there were and how long they took
+    metrics      what Prometheus collects, in the text format of exposition
+    log          what is logged, as text or as JSON
+    recovery     what answers while the store is being opened
     openapi      all that as a document, with schemas by json_schema
     failures     errors as status codes and texts
     upload       a file from a multipart body

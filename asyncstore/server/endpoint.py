@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from asyncstore import Collection, Store
 from asyncstore.errors import AsyncStoreError
-from asyncstore.server import replies
+from asyncstore.server import log, replies
 from asyncstore.server.access import Access, Need
 from asyncstore.server.counters import Counters
 from asyncstore.server.failures import (
@@ -42,8 +42,6 @@ _OF_COLLECTIONS = "/collections"
 _OF_POINTS = tuple(
     f"/collections/{{collection_name}}/{kind}" for kind in ("points", "index", "facet")
 )
-# Keys that are wrong, bodies that are too large or do not come.
-_SUSPICIOUS = {401, 403, 408, 413}
 # More than anybody waits, and no more than timers take.
 _SECONDS_MAX = 1e8
 
@@ -169,16 +167,7 @@ class Endpoint(Generic[B]):
         reply = await self._answered(service, request, path, begin)
         seconds = time.perf_counter() - begin
         service.counters.add(self.method, self.path, reply.status_code, seconds)
-        level = _level(reply.status_code)
-        if _logger.isEnabledFor(level):
-            _logger.log(
-                level,
-                "method=%s route=%s status=%d ms=%.1f",
-                self.method,
-                self.path,
-                reply.status_code,
-                seconds * 1e3,
-            )
+        log.request(self.method, self.path, reply.status_code, seconds)
         return reply
 
     async def _answered(
@@ -265,13 +254,6 @@ async def _part_of(request: Request) -> tuple[bytes, bool]:
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
     return message.get("body", b""), message.get("more_body", False)
-
-
-def _level(status: int) -> int:
-    """Of what is logged about a request: clients that may mean harm are worth a warning."""
-    if status in _SUSPICIOUS:
-        return logging.WARNING
-    return logging.DEBUG if status < 400 else logging.INFO
 
 
 def _failed(failure: Failure, begin: float) -> Reply:

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "engine/check.h"
+#include "engine/errors.h"
 #include "engine/value_stores.h"
 
 namespace asyncstore::engine {
@@ -60,6 +61,19 @@ Status verify(Collection& collection, const std::function<bool()>& stopping) {
   return base::corruption(finding.file, finding.offset_bytes, finding.text);
 }
 
+// Of all files of a log; what cannot be read is told of when the collection is opened.
+uint64_t log_bytes(io::Storage& storage, const std::string& folder) {
+  const auto names = storage.list(folder);
+  uint64_t bytes = 0;
+  for (const auto& name : names.ok() ? names.value() : std::vector<std::string>()) {
+    const bool counts = name.ends_with(".wal");
+    const std::string path = std::string(folder).append("/").append(name);
+    const auto size = counts ? io::file_bytes(storage, path) : Result<uint64_t>(0);
+    bytes += size.ok() ? size.value() : 0;
+  }
+  return bytes;
+}
+
 uint64_t random_identity() {
   std::random_device device;
   return uint64_t{device()} << 32 | device();
@@ -86,11 +100,29 @@ Status Catalog::open() {
     }
   }
   std::sort(numbers.rbegin(), numbers.rend());
+  begin_opening(numbers);
   for (const uint64_t number : numbers) {
     TRY(open_folder(std::to_string(number)));
+    if (options_.opening) {
+      options_.opening->collection_opened();
+    }
   }
   open_aliases();
   return {};
+}
+
+void Catalog::begin_opening(std::span<const uint64_t> numbers) {
+  if (options_.opening) {
+    std::vector<uint64_t> bytes;
+    for (const uint64_t number : numbers) {
+      bytes.push_back(log_bytes(*storage_, folder_ + "/" + std::to_string(number) + "/wal"));
+    }
+    options_.opening->begin(bytes);
+  }
+}
+
+bool Catalog::is_stopped() const {
+  return options_.opening && options_.opening->stopped();
 }
 
 // Where the name of a collection cannot be read, any alias may be its.
@@ -101,6 +133,9 @@ void Catalog::open_aliases() {
 }
 
 Status Catalog::open_folder(const std::string& number) {
+  if (is_stopped()) {
+    return store_closed();
+  }
   const std::string folder = folder_ + "/" + number;
   const std::string description = folder + "/COLLECTION";
   const auto content = io::read_file(*storage_, description, k_description_bytes_max);
@@ -128,6 +163,8 @@ Status Catalog::open_folder(const std::string& number) {
   auto opened = Collection::open(storage_, folder, options_, std::move(file.value()));
   if (opened.ok()) {
     collections_.emplace(name, std::move(opened.value()));
+  } else if (is_stopped()) {
+    return store_closed();
   } else {
     broken_.push_back({name, folder, std::move(opened.error())});
   }

@@ -75,6 +75,8 @@ class Catalog {
 
  private:
   base::Status open_folder(const std::string& number);
+  void begin_opening(std::span<const uint64_t> numbers);
+  bool is_stopped() const;
   void open_aliases();
   bool is_collection(const std::string& name) const;
   // Before there is a collection of a new name.

@@ -310,6 +310,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
                                      const Remove& remove);
   base::Status follow_payloads(const std::vector<std::shared_ptr<PayloadIndex>>& loaded);
   base::Status replay();
+  base::Status replay(uint64_t lsn, uint32_t kind, base::Bytes payload);
   base::Status make_space();
   void remove_orphans();
 

@@ -101,6 +101,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::shared_ptr<io::Storage> storag
   TRY(engine->prepare_folder());
   TRY(engine->make_readers());
   TRY(engine->catalog_.open());
+  engine->options_.opening.reset();  // of collections that come later nobody asks
   engine->start();
   return engine;
 }
@@ -275,14 +276,19 @@ StoreStatistics Engine::statistics() const {
   sum.reader = reader_kind_;
   sum.reader_reason = reader_reason_;
   sum.workers = workers_.size();
+  sum.tasks_waiting = tasks_.waiting();
   sum.direct = direct_reading_.on();
   sum.cache_bytes = cache_ ? cache_->bytes() : 0;
   for (const auto& worker : workers_) {
     const SearchCounters& counters = worker->counters();
-    sum.searches += counters.searches.load(std::memory_order_relaxed);
-    sum.candidates += counters.candidates.load(std::memory_order_relaxed);
-    sum.rows_rescored += counters.rows_rescored.load(std::memory_order_relaxed);
-    sum.rows_skipped += counters.rows_skipped.load(std::memory_order_relaxed);
+    sum.searches += counters.searches.get();
+    sum.candidates += counters.candidates.get();
+    sum.rows_rescored += counters.rows_rescored.get();
+    sum.rows_skipped += counters.rows_skipped.get();
+    for (size_t stage = 0; stage < k_search_stages; ++stage) {
+      sum.stages[stage].add(counters.stages[stage].counts());
+    }
+    sum.tasks_running += worker->tasks_running();
     const io::ReaderStatistics io = worker->reader_statistics();
     sum.io.requests += io.requests;
     sum.io.reads_submitted += io.reads_submitted;

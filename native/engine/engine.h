@@ -1,6 +1,7 @@
 // The engine: one open store. Everything above it is Python.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/histogram.h"
 #include "base/result.h"
 #include "engine/catalog.h"
 #include "engine/chores.h"
@@ -20,6 +22,7 @@
 #include "engine/options.h"
 #include "engine/search.h"
 #include "engine/sparse_request.h"
+#include "engine/stage_clock.h"
 #include "engine/worker.h"
 #include "engine/writer.h"
 #include "io/row_cache.h"
@@ -31,12 +34,15 @@ struct StoreStatistics {
   io::ReaderKind reader = io::ReaderKind::mmap;
   std::string reader_reason;
   uint64_t workers = 0;
+  uint64_t tasks_waiting = 0;  // that no worker has begun
+  uint64_t tasks_running = 0;
   bool direct = false;       // originals are read past the page cache
   uint64_t cache_bytes = 0;  // of rows that are kept
   uint64_t searches = 0;
   uint64_t candidates = 0;
   uint64_t rows_rescored = 0;
   uint64_t rows_skipped = 0;
+  std::array<base::HistogramCounts, k_search_stages> stages;  // by SearchStage
   io::ReaderStatistics io;
 };
 

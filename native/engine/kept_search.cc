@@ -25,6 +25,7 @@ void KeptSearchTask::look(std::span<const points::PointId> excluded,
   has_changed_ = false;
   if (filter) {
     filtering_.emplace(collection_, filter);
+    stages_.enter(SearchStage::filter);
     is_filtering_ = true;
   }
 }
@@ -76,6 +77,7 @@ Task::Next KeptSearchTask::read_points(Worker& worker, const With& with) {
   if (with.nothing() || join_) {
     return answer(worker);
   }
+  stages_.enter(SearchStage::payload);
   fetch_.emplace(collection_, with, slots_.size());
   for (size_t point = 0; point < slots_.size(); ++point) {
     fetch_->add(point, slots_[point]);
@@ -88,10 +90,11 @@ Task::Next KeptSearchTask::answer(Worker& worker) {
     error_ = fetch_->error();
   }
   auto& counters = worker.counters();
-  counters.searches.fetch_add(results_.size(), std::memory_order_relaxed);
-  counters.candidates.fetch_add(candidates_count_, std::memory_order_relaxed);
-  counters.rows_rescored.fetch_add(rescored_, std::memory_order_relaxed);
-  counters.rows_skipped.fetch_add(skipped_, std::memory_order_relaxed);
+  counters.searches.add(results_.size());
+  counters.candidates.add(candidates_count_);
+  counters.rows_rescored.add(rescored_);
+  counters.rows_skipped.add(skipped_);
+  stages_.record(counters.stages);
   if (error_) {
     abandon(*error_);
   } else if (join_) {

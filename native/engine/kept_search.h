@@ -11,6 +11,7 @@
 #include "engine/collection.h"
 #include "engine/filtering.h"
 #include "engine/point_fetch.h"
+#include "engine/stage_clock.h"
 #include "engine/task.h"
 
 namespace asyncstore::engine {
@@ -63,6 +64,7 @@ class KeptSearchTask : public Task {
   std::vector<uint32_t> slots_;   // of the last of them
   std::optional<PointFetch> fetch_;
   std::optional<base::Error> error_;
+  StageClock stages_;
   bool has_changed_ = false;  // a value that was read is not the one that was found
   uint64_t candidates_count_ = 0;
   uint64_t rescored_ = 0;

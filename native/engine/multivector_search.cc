@@ -44,6 +44,7 @@ Task::Next MultivectorSearchTask::step(Worker& worker) {
       return Next::again;
     case Stage::read:  // 2, 3 waves of reads; landed() scores what is there, but for long ones
       if (!scored_.empty()) {
+        stages_.enter(SearchStage::rescore);
         score_some();
         return Next::again;
       }
@@ -94,7 +95,9 @@ void MultivectorSearchTask::begin() {
   next_wanted_ = 0;
   next_slot_ = 0;
   similarities_.resize(request_.score.examples());
-  if (goes_by_codes()) {
+  const bool by_codes = goes_by_codes();
+  stages_.enter(by_codes ? SearchStage::preselect : SearchStage::read);
+  if (by_codes) {
     preselection_.emplace(*view_->multivectors[request_.multivector], *passing_, excluded_,
                           collection_->table(), request_.score);
   }
@@ -155,6 +158,7 @@ bool MultivectorSearchTask::goes_by_codes() const {
 
 void MultivectorSearchTask::begin_rescoring() {
   stage_ = Stage::read;
+  stages_.enter(SearchStage::rescore);
   float threshold = -std::numeric_limits<float>::infinity();
   if (request_.score_threshold) {
     threshold = request_.score.is_similarity()
@@ -224,6 +228,7 @@ bool MultivectorSearchTask::read_wave(Worker& worker) {
   }
   std::vector<io::ReadRequest> requests;
   values_->add_requests(requests);
+  stages_.begin_wave(wave_.size());
   worker.read(*this, requests);
   return next_wanted_ > begin;
 }
@@ -260,8 +265,10 @@ void MultivectorSearchTask::value_landed(const io::ReadRequest& request, Bytes d
   if (values_->error()) {
     fail(*values_->error());
   } else if (point) {
-    take(*point);
-    score_some();
+    stages_.landed([&] {
+      take(*point);
+      score_some();
+    });
   }
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/limits.h"
+#include "engine/opening.h"
 #include "wal/log.h"
 
 namespace asyncstore::engine {
@@ -34,7 +36,8 @@ struct Options {
   // a millisecond.
   uint32_t writer_part_points = 4096;
 
-  std::string fault;  // a plan for io/fault_reader.h; tests only
+  std::shared_ptr<Opening> opening;  // told how far opening has come; null: nobody asks
+  std::string fault;                 // a plan for io/fault_reader.h; tests only
 };
 
 }  // namespace asyncstore::engine

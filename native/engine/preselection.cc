@@ -21,8 +21,21 @@ constexpr uint32_t k_walk_evaluations = 256;  // between two looks at the budget
 
 // How far the exact similarity may be above the estimate, in standard deviations of its error: so
 // far that the results of 999 of 1,000 queries are those of reading all candidates (real
-// embeddings, docs/decisions/0014-bounded-rescoring.md).
+// embeddings, docs/decisions/0014-bounded-rescoring.md). Where a code has two bits or more for a
+// dimension, to be surer costs a row or three; with one bit it costs tens.
 constexpr float k_reach_deviations = 3;
+constexpr float k_reach_deviations_fine = 3.3F;
+
+float reach_deviations(const FieldView& field) {
+  if (field.segments.empty()) {
+    return k_reach_deviations;
+  }
+  const quantize::Quantizer& quantizer = *field.segments[0].segment->quantizer();  // as all others
+  const bool is_fine = quantizer.kind() == quantize::Kind::scalar_int8 ||
+                       (quantizer.kind() == quantize::Kind::rabitq &&
+                        uint64_t{4} * quantizer.code_bytes() >= quantizer.dim());
+  return is_fine ? k_reach_deviations_fine : k_reach_deviations;
+}
 
 // Bit i tells of similarities[i].
 uint64_t not_below(float threshold, std::span<const float> similarities) {
@@ -107,6 +120,7 @@ Preselection::Preselection(const FieldView& field, const AdmittedRows& admitted,
       nearer_(nearer),
       score_(score),
       effort_(effort),
+      deviations_(reach_deviations(field)),
       guides_(score.guides()) {}
 
 Preselection::~Preselection() = default;
@@ -314,7 +328,7 @@ void CodeScores::combine(size_t count, float* out) const {
 template <typename Deviation>
 float CodeScores::reach(uint32_t row, float estimate, Deviation deviation) const {
   if (score_.is_similarity()) {
-    return estimate + k_reach_deviations * deviation(*examples_[0]);
+    return estimate + deviations_ * deviation(*examples_[0]);
   }
   const auto& quantizer = *segment_.quantizer();
   const size_t count = examples_.size();
@@ -324,7 +338,7 @@ float CodeScores::reach(uint32_t row, float estimate, Deviation deviation) const
   for (size_t e = 0; e < count; ++e) {
     float similarity = 0;
     quantizer.estimate_rows(*examples_[e], segment_.codes(0), {&row, 1}, &similarity);
-    const float error = k_reach_deviations * deviation(*examples_[e]);
+    const float error = deviations_ * deviation(*examples_[e]);
     const bool known = std::isfinite(error);
     low[e] = known ? similarity - error : -std::numeric_limits<float>::infinity();
     high[e] = known ? similarity + error : std::numeric_limits<float>::infinity();

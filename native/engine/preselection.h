@@ -50,10 +50,15 @@ class CodeScores {
   // Those of the examples, encoded.
   using Encoded = std::span<const quantize::EncodedQuery* const>;
 
-  // What is given outlives this; every call uses the buffer anew.
+  // What is given outlives this; every call uses the buffer anew. Scores are taken to be at most so
+  // many deviations of their errors off.
   CodeScores(const segment::Segment& segment, Encoded examples, const QueryScore& score,
-             std::vector<float>& buffer)
-      : segment_(segment), examples_(examples), score_(score), buffer_(buffer) {}
+             float deviations, std::vector<float>& buffer)
+      : segment_(segment),
+        examples_(examples),
+        score_(score),
+        deviations_(deviations),
+        buffer_(buffer) {}
 
   // Of `count` ≤ 64 rows from `first` on, and of some rows, at most 64.
   void block(uint32_t first, uint32_t count, float* out) const;
@@ -73,6 +78,7 @@ class CodeScores {
   const segment::Segment& segment_;
   Encoded examples_;
   const QueryScore& score_;
+  float deviations_;
   std::vector<float>& buffer_;
 };
 
@@ -120,7 +126,7 @@ class Preselection {
     return {
         *field_.segments[segment].segment,
         std::span(query.encoded).subspan(size_t{segment} * score_.examples(), score_.examples()),
-        score_, buffer_};
+        score_, deviations_, buffer_};
   }
   // Of each row that is looked at.
   uint64_t comparisons() const { return queries_.size() * score_.examples(); }
@@ -138,6 +144,7 @@ class Preselection {
   NearerFirst nearer_;
   const QueryScore& score_;
   Effort effort_;
+  const float deviations_;  // that the score of a row may be off
   std::vector<Query> queries_;
   uint32_t segment_ = 0;  // where the work goes on
   uint32_t row_ = 0;      // of a scan, or of a list

@@ -98,6 +98,7 @@ Status Collection::recover() {
   TRY(replay());
   publish();
   remove_orphans();
+  options_.opening.reset();  // what it belongs to may end before the collection does
   return {};
 }
 
@@ -393,22 +394,25 @@ Status Collection::follow_payloads(const std::vector<std::shared_ptr<PayloadInde
 
 Status Collection::replay() {
   const wal::LogOptions options{options_.wal_capacity_bytes, options_.durability, identity()};
-  TRY_ASSIGN(log_,
-             wal::Log::open(storage_, folder_ + "/wal", options, applied_lsn_,
-                            [this](uint64_t lsn, uint32_t kind, base::Bytes payload) -> Status {
-                              TRY_ASSIGN(const Operation operation,
-                                         parse_operation(schema(), kind, payload));
-                              Status reserved = reserve(operation);
-                              if (!reserved.ok() && reserved.error().os_errno == ENOSPC) {
-                                TRY(make_space());
-                                reserved = reserve(operation);
-                              }
-                              TRY(std::move(reserved));
-                              TRY(apply(lsn, kind, payload));
-                              end_group();
-                              return {};
-                            }));
+  TRY_ASSIGN(log_, wal::Log::open(storage_, folder_ + "/wal", options, applied_lsn_,
+                                  [this](uint64_t lsn, uint32_t kind, base::Bytes payload) {
+                                    return replay(lsn, kind, payload);
+                                  }));
   return {};
+}
+
+Status Collection::replay(uint64_t lsn, uint32_t kind, base::Bytes payload) {
+  TRY_ASSIGN(const Operation operation, parse_operation(schema(), kind, payload));
+  Status reserved = reserve(operation);
+  if (!reserved.ok() && reserved.error().os_errno == ENOSPC) {
+    TRY(make_space());
+    reserved = reserve(operation);
+  }
+  TRY(std::move(reserved));
+  TRY(apply(lsn, kind, payload));
+  end_group();
+  const uint64_t frame_bytes = sizeof(wal::FrameHeader) + payload.size();
+  return options_.opening ? options_.opening->replayed(frame_bytes) : Status();
 }
 
 // A log that was written must go in again, however full the disk is: it needs no more space than it

@@ -100,6 +100,7 @@ void SearchTask::start() {
   excluded_ = collection_->table().slots_of(request_.excluded);
   if (request_.filter) {
     filtering_.emplace(collection_, request_.filter);
+    stages_.enter(SearchStage::filter);
     stage_ = Stage::filter;
     return;
   }
@@ -169,6 +170,7 @@ void SearchTask::begin() {
   const bool by_codes = described.quantization.kind != quantize::Kind::none &&
                         !request_.ignore_codes && !request_.exact &&
                         effort.candidates <= base::k_candidates_max;
+  stages_.enter(by_codes ? SearchStage::preselect : SearchStage::read);
   const NearerFirst nearer(field(), collection_->table());
   if (by_codes) {
     preselection_.emplace(field(), *admitted_, nearer, request_.score, effort);
@@ -246,6 +248,7 @@ Effort SearchTask::effort() const {
 // --- 2 read ---
 
 void SearchTask::begin_rescoring() {
+  stages_.enter(SearchStage::rescore);
   for (size_t i = 0; i < queries_.size(); ++i) {
     std::vector<Candidate> found = preselection_->take_unsorted(i);
     candidates_ += found.size();
@@ -280,6 +283,7 @@ float SearchTask::similarity_min() const {
 
 // Asks for the next wave of all queries; false when none has one.
 bool SearchTask::read_wave(Worker& worker) {
+  stages_.enter(SearchStage::rescore);
   wanted_.clear();
   std::vector<io::ReadRequest> wave;
   for (uint32_t query = 0; query < queries_.size(); ++query) {
@@ -291,8 +295,12 @@ bool SearchTask::read_wave(Worker& worker) {
       wanted_.push_back({query, candidate});
     }
   }
+  if (wave.empty()) {
+    return false;
+  }
+  stages_.begin_wave(wave.size());
   worker.read(*this, wave);
-  return !wave.empty();
+  return true;
 }
 
 Task::Next SearchTask::read_scan(Worker& worker) {
@@ -304,6 +312,7 @@ Task::Next SearchTask::read_scan(Worker& worker) {
     request.length += (part.rows - 1) * segment.layout().stride();
     wave.push_back(request);
   }
+  stages_.begin_wave(wave.size());
   worker.read(*this, wave);
   return wave.empty() ? Next::again : Next::wait;
 }
@@ -320,9 +329,9 @@ void SearchTask::landed(const io::ReadRequest& request, Bytes data, const Error*
   } else if (error != nullptr) {
     fail(row_error(request, *error));
   } else if (stage_ == Stage::scan) {
-    score_part(request.index, data);
+    stages_.landed([&] { score_part(request.index, data); });
   } else {
-    score_candidate(request.index, data);
+    stages_.landed([&] { score_candidate(request.index, data); });
   }
 }
 
@@ -419,6 +428,7 @@ Task::Next SearchTask::finish(Worker& worker) {
 // Scores what may be in the groups besides, and comes back with it.
 Task::Next SearchTask::group(Worker& worker) {
   stage_ = Stage::groups;
+  stages_.enter(SearchStage::group);
   const Next next = groups_->step(*this, worker);
   if (next != Next::done) {
     return next;
@@ -448,6 +458,7 @@ Task::Next SearchTask::read_points(Worker& worker) {
   if (request_.with.nothing() || join_) {
     return answer(worker);
   }
+  stages_.enter(SearchStage::payload);
   const auto& results = queries_[0].results;
   const NearerFirst nearer(field(), collection_->table());
   fetch_.emplace(collection_, request_.with, results.size());
@@ -483,10 +494,11 @@ Task::Next SearchTask::answer(Worker& worker) {
     error_ = fetch_->error();
   }
   auto& counters = worker.counters();
-  counters.searches.fetch_add(queries_.size(), std::memory_order_relaxed);
-  counters.candidates.fetch_add(candidates_, std::memory_order_relaxed);
-  counters.rows_rescored.fetch_add(rescored_, std::memory_order_relaxed);
-  counters.rows_skipped.fetch_add(skipped_, std::memory_order_relaxed);
+  counters.searches.add(queries_.size());
+  counters.candidates.add(candidates_);
+  counters.rows_rescored.add(rescored_);
+  counters.rows_skipped.add(skipped_);
+  stages_.record(counters.stages);
   if (error_) {
     abandon(*error_);
     return Next::done;

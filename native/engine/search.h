@@ -18,6 +18,7 @@
 #include "engine/preselection.h"
 #include "engine/query_score.h"
 #include "engine/rescoring.h"
+#include "engine/stage_clock.h"
 #include "engine/task.h"
 #include "segment/row_codec.h"
 
@@ -123,6 +124,7 @@ class SearchTask : public Task {
   std::vector<Wanted> wanted_;
   std::optional<PointFetch> fetch_;
   std::optional<base::Error> error_;
+  StageClock stages_;
   uint64_t candidates_ = 0;
   uint64_t rescored_ = 0;
   uint64_t skipped_ = 0;

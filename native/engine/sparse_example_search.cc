@@ -81,6 +81,7 @@ void SparseExampleSearchTask::begin() {
                 NearerSlot(collection_->table()));
   counts_.assign(examples_.front().indices.size(), 0);
   stage_ = request_.idf ? Stage::count : Stage::read;
+  stages_.enter(request_.idf ? SearchStage::preselect : SearchStage::read);
 }
 
 void SparseExampleSearchTask::count() {
@@ -149,6 +150,7 @@ bool SparseExampleSearchTask::read_wave(Worker& worker) {
   }
   std::vector<io::ReadRequest> requests;
   vectors_->add_requests(requests);
+  stages_.enter(SearchStage::read);
   worker.read(*this, requests);
   return true;
 }
@@ -164,6 +166,7 @@ void SparseExampleSearchTask::score_wave() {
   if (!vectors_) {
     return;
   }
+  stages_.enter(SearchStage::rescore);
   if (vectors_->error()) {
     fail(*vectors_->error());
     return;

@@ -89,6 +89,7 @@ uint64_t SparseSearchTask::wanted() const {
 }
 
 void SparseSearchTask::begin_query() {
+  stages_.enter(SearchStage::preselect);
   query_ = request_.queries[at_];
   const double threshold = request_.score_threshold ? double{*request_.score_threshold}
                                                     : -std::numeric_limits<double>::infinity();
@@ -208,6 +209,7 @@ bool SparseSearchTask::read_wave(Worker& worker) {
   }
   std::vector<io::ReadRequest> requests;
   vectors_->add_requests(requests);
+  stages_.enter(SearchStage::read);
   worker.read(*this, requests);
   return true;
 }
@@ -216,6 +218,7 @@ void SparseSearchTask::score_wave() {
   if (!vectors_) {
     return;
   }
+  stages_.enter(SearchStage::rescore);
   if (vectors_->error()) {
     fail(*vectors_->error());
     return;

@@ -221,6 +221,7 @@ void Worker::run() {
   bool worked = false;  // since the last sleep
   CompletionQueue::Holding answers(completions_);
   while (true) {
+    count_running();
     answers.tell_after(queue_.any_waiting() ? k_answers_held : std::chrono::microseconds(0));
     const bool busy = !runnable_.empty();
     if (!busy && waiting_.empty() && stopping_.load(std::memory_order_acquire)) {
@@ -250,6 +251,7 @@ void Worker::run() {
         runnable_.push_front(std::move(task));
       }
     }
+    count_running();
     if (!runnable_.empty()) {
       auto task = std::move(runnable_.front());
       runnable_.pop_front();

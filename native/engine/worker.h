@@ -11,10 +11,12 @@
 #include <thread>
 #include <vector>
 
+#include "base/counter.h"
 #include "base/result.h"
 #include "engine/completion_queue.h"
 #include "engine/errors.h"
 #include "engine/preselection.h"
+#include "engine/search_counters.h"
 #include "engine/task.h"
 #include "io/reader.h"
 
@@ -24,13 +26,6 @@ class Scorer;
 
 namespace asyncstore::engine {
 
-struct SearchCounters {
-  std::atomic<uint64_t> searches{0};
-  std::atomic<uint64_t> candidates{0};
-  std::atomic<uint64_t> rows_rescored{0};
-  std::atomic<uint64_t> rows_skipped{0};
-};
-
 // Tasks on their way to the workers; bounded. Any thread may offer.
 class TaskQueue {
  public:
@@ -39,7 +34,9 @@ class TaskQueue {
   Offer offer(std::span<std::unique_ptr<Task>> tasks);
   std::unique_ptr<Task> take();
   // Without the lock: a hint for a worker that would rather not sleep yet.
-  bool any_waiting() const { return count_.load(std::memory_order_relaxed) > 0; }
+  bool any_waiting() const { return waiting() > 0; }
+  // How many wait that no worker has begun; likewise.
+  size_t waiting() const { return count_.load(std::memory_order_relaxed); }
   // Only if a worker has nothing to do, and to it; else the task is dropped.
   void offer_to_idle(std::unique_ptr<Task> task);
   // A worker that is about to look out for tasks instead of sleeping; false when another does.
@@ -96,12 +93,15 @@ class Worker final : private io::Sink {
 
   // Those of the whole life, also after stop().
   io::ReaderStatistics reader_statistics() const;
+  // Tasks that it has begun and not ended. From any thread.
+  uint64_t tasks_running() const { return tasks_running_.get(); }
 
  private:
   void run();
   void landed(const io::ReadRequest& request, base::Bytes data, const base::Error* error) override;
   void step(std::unique_ptr<Task> task);
   void forget_retired();
+  void count_running() { tasks_running_.set(runnable_.size() + waiting_.size()); }
   void look_out();
 
   TaskQueue& queue_;
@@ -110,6 +110,7 @@ class Worker final : private io::Sink {
   mutable std::mutex reader_mutex_;     // stop() against calls of other threads
   io::ReaderStatistics last_statistics_;
   SearchCounters counters_;
+  base::Counter tasks_running_;
   WalkPool walks_;
   const std::unique_ptr<sparse::Scorer> sparse_scorer_;
   std::deque<std::unique_ptr<Task>> runnable_;

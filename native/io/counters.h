@@ -1,29 +1,14 @@
 // A reader's counters, written by its thread and read by any.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-
+#include "base/counter.h"
 #include "io/reader.h"
 
 namespace asyncstore::io {
 
 class Counters {
  public:
-  // One writer, so a load and a store do; a locked addition would cost more than the work counted.
-  class Counter {
-   public:
-    void add(uint64_t amount) { value_.store(get() + amount, std::memory_order_relaxed); }
-    void raise_to(uint64_t amount) {
-      if (amount > get()) {
-        value_.store(amount, std::memory_order_relaxed);
-      }
-    }
-    uint64_t get() const { return value_.load(std::memory_order_relaxed); }
-
-   private:
-    std::atomic<uint64_t> value_{0};
-  };
+  using Counter = base::Counter;
 
   Counter requests;
   Counter reads_submitted;

@@ -6,6 +6,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "engine/engine.h"
+#include "engine/opening.h"
 #include "engine/snapshot.h"
 #include "filter/datetime.h"
 #include "io/storage.h"
@@ -44,7 +46,8 @@ EngineHandle* open_engine(const std::string& path, const std::string& async_scor
                           uint64_t indexing_threshold_kb, uint64_t max_segment_kb,
                           double deleted_threshold, uint64_t vacuum_min_vector_number,
                           uint32_t default_segment_number, double flush_interval_s,
-                          uint64_t wal_capacity_bytes, const std::string& fault) {
+                          uint64_t wal_capacity_bytes, const std::string& fault,
+                          std::shared_ptr<engine::Opening> opening) {
   engine::Options options;
   options.async_scorer = choice_of(async_scorer);
   options.durability = durability_of(durability);
@@ -61,6 +64,7 @@ EngineHandle* open_engine(const std::string& path, const std::string& async_scor
   options.flush_interval_s = flush_interval_s;
   options.wal_capacity_bytes = wal_capacity_bytes;
   options.fault = fault;
+  options.opening = std::move(opening);
   auto opened = [&] {
     const nb::gil_scoped_release released;
     return Engine::open(io::make_posix_storage(), path, options);
@@ -178,6 +182,14 @@ void bind_snapshot(nb::module_& module) {
       .def("release", &Snapshot::release, nb::call_guard<nb::gil_scoped_release>());
 }
 
+void bind_opening(nb::module_& module) {
+  using engine::Opening;
+  nb::class_<Opening>(module, "Opening")
+      .def(nb::init<>())
+      .def("progress", [](const Opening& self) { return opening_progress(self); })
+      .def("stop", &Opening::stop);
+}
+
 void bind_engine(nb::module_& module) {
   nb::class_<EngineHandle> engine(module, "Engine");
   engine
@@ -185,7 +197,8 @@ void bind_engine(nb::module_& module) {
                   "async_scorer"_a, "durability"_a, "workers"_a, "io_depth"_a, "direct_io"_a,
                   "cache_bytes"_a, "prewarm"_a, "indexing_threshold_kb"_a, "max_segment_kb"_a,
                   "deleted_threshold"_a, "vacuum_min_vector_number"_a, "default_segment_number"_a,
-                  "flush_interval_s"_a, "wal_capacity_bytes"_a = uint64_t{32} << 20, "fault"_a = "")
+                  "flush_interval_s"_a, "wal_capacity_bytes"_a = uint64_t{32} << 20, "fault"_a = "",
+                  "opening"_a.none() = nb::none())
       .def("close", &EngineHandle::close)
       .def("event_fd", [](EngineHandle& self) { return self.get().completions().fd(); })
       .def("drain", &EngineHandle::drain)
@@ -302,6 +315,7 @@ NB_MODULE(_native, module) {
   bind_field(module);
   bind_collection(module);
   bind_snapshot(module);
+  bind_opening(module);
   bind_engine(module);
   module.attr("WRITE_POINTS_MAX") = base::k_write_points_max;
   module.attr("WRITE_BYTES_MAX") = base::k_write_bytes_max;

@@ -18,7 +18,35 @@ nb::dict progress_dict(const engine::OptimizerProgress& progress) {
   return result;
 }
 
+// In seconds.
+nb::dict histogram_dict(const base::HistogramCounts& histogram) {
+  constexpr double k_ns = 1e9;
+  nb::list bounds;
+  for (size_t bucket = 0; bucket < base::HistogramCounts::k_bounds; ++bucket) {
+    bounds.append(static_cast<double>(base::HistogramCounts::bound_ns(bucket)) / k_ns);
+  }
+  nb::list counts;
+  for (const uint64_t count : histogram.buckets) {
+    counts.append(count);
+  }
+  nb::dict result;
+  result["bounds_s"] = bounds;
+  result["counts"] = counts;
+  result["sum_s"] = static_cast<double>(histogram.sum_ns) / k_ns;
+  return result;
+}
+
 }  // namespace
+
+nb::dict opening_progress(const engine::Opening& opening) {
+  const engine::Opening::Progress progress = opening.progress();
+  nb::dict result;
+  result["collections"] = progress.collections;
+  result["collections_opened"] = progress.collections_opened;
+  result["log_bytes"] = progress.log_bytes;
+  result["log_bytes_replayed"] = progress.log_bytes_replayed;
+  return result;
+}
 
 nb::dict store_statistics(engine::Engine& engine) {
   const engine::StoreStatistics statistics = engine.statistics();
@@ -37,6 +65,14 @@ nb::dict store_statistics(engine::Engine& engine) {
   result["cache_bytes"] = statistics.cache_bytes;
   result["direct_io"] = statistics.direct;
   result["inflight_max"] = statistics.io.inflight_max;
+  result["tasks_waiting"] = statistics.tasks_waiting;
+  result["tasks_running"] = statistics.tasks_running;
+  nb::dict stages;
+  for (size_t stage = 0; stage < engine::k_search_stages; ++stage) {
+    stages[name(static_cast<engine::SearchStage>(stage))] =
+        histogram_dict(statistics.stages[stage]);
+  }
+  result["search_stages"] = stages;
   return result;
 }
 

@@ -3,7 +3,7 @@
 No request may end in a 5xx, and no reply may be another than the description says. The test sends
 some hundred within its process; ``make api-fuzz`` as many as wanted to a server of its own::
 
-    python tests/server/api_fuzzer.py --requests 20000 --seed 1
+    PYTHONPATH=tests python tests/server/api_fuzzer.py --requests 20000 --seed 1
 """
 
 import argparse
@@ -23,6 +23,8 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi import checks
+
+from awaiting import await_ready
 
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -121,12 +123,10 @@ def server():
         command = [sys.executable, "-m", "asyncstore", "serve"]
         command += ["--store", str(Path(folder) / "store"), "--port", str(port)]
         process = subprocess.Popen(command)
-        transport = httpx.HTTPTransport(retries=8)  # until it listens
+        url = f"http://127.0.0.1:{port}"
         try:
-            with httpx.Client(
-                transport=transport, base_url=f"http://127.0.0.1:{port}", timeout=60
-            ) as client:
-                client.get("/readyz").raise_for_status()
+            await_ready(process, url)
+            with httpx.Client(base_url=url, timeout=60) as client:
                 yield client
             assert process.poll() is None, "the server has ended"
         finally:

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from asyncstore import Config, InvalidArgumentError, UnsupportedError, open_store
-from asyncstore.config import Durability, Switch
+from asyncstore.config import Durability, LogFormat, Switch
 
 
 def load(source=None, **environment):
@@ -174,3 +174,10 @@ def test_mistakes_in_the_environment_are_named():
 def test_a_setting_without_effect_is_refused_at_open(tree, tmp_path):
     with pytest.raises(UnsupportedError, match="not supported yet"):
         open_store(tmp_path, config=tree)
+
+
+def test_logs_are_text_or_json():
+    assert load({"log_format": "json"}).log_format is LogFormat.JSON
+    assert load(ASYNCSTORE__LOG_FORMAT="text").log_format is LogFormat.TEXT
+    with pytest.raises(InvalidArgumentError, match="log_format"):
+        load({"log_format": "xml"})

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from asyncstore.errors import CollectionNotFoundError, CorruptionError
 from asyncstore.server import results
 from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
+from asyncstore.server.exposition import MEDIA_TYPE
+from asyncstore.server.metrics import exposition
 from asyncstore.server.parameters import FLAG, TIMEOUT, Parameter
 from asyncstore.version import __version__
 
 # Clients compare this with their own: the interface that is spoken.
 INTERFACE_VERSION = "1.18.0"
+HEALTHY = "healthz check passed"
 _COMMIT = "0" * 40
 
 
@@ -31,7 +31,7 @@ async def title(call: Call[None]) -> JSONResponse:
 
 async def health(call: Call[None]) -> PlainTextResponse:
     """The server answers."""
-    return PlainTextResponse("healthz check passed")
+    return PlainTextResponse(HEALTHY)
 
 
 async def ready(call: Call[None]) -> PlainTextResponse:
@@ -56,53 +56,29 @@ async def cluster(call: Call[None]) -> results.ServerCluster:
 
 async def metrics(call: Call[None]) -> PlainTextResponse:
     """What Prometheus collects, as text."""
-    names = await call.store.list_collections()
-    lines = [
-        "# HELP app_info information about qdrant server",
-        "# TYPE app_info gauge",
-        f'app_info{{name="qdrant",version="{INTERFACE_VERSION}"}} 1',
-        "# HELP collections_total number of collections",
-        "# TYPE collections_total gauge",
-        f"collections_total {len(names)}",
-        "# HELP collection_points number of points of a collection",
-        "# TYPE collection_points gauge",
-    ]
-    for name in names:
-        # One that is damaged, or was deleted meanwhile, is counted as a collection alone.
-        with suppress(CorruptionError, CollectionNotFoundError):
-            points = (await call.store.get_collection(name)).statistics().points
-            lines.append(f'collection_points{{id="{_label(name)}"}} {points}')
-    lines += [
-        "# HELP rest_responses_total number of replies",
-        "# TYPE rest_responses_total counter",
-    ]
-    for method, path, status, count in call.counters.counts():
-        labels = f'method="{method}",endpoint="{path}",status="{status}"'
-        lines.append(f"rest_responses_total{{{labels}}} {count}")
-    return PlainTextResponse("\n".join(lines) + "\n")
-
-
-def _label(text: str) -> str:
-    """As the value of a label is written."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    text = await exposition(call.store, call.counters, INTERFACE_VERSION)
+    return PlainTextResponse(text, media_type=MEDIA_TYPE)
 
 
 async def telemetry(call: Call[None]) -> dict[str, object]:
-    """What runs here, and how much it holds."""
-    return {
+    """What runs here, how much it holds, and in detail what it has done."""
+    told: dict[str, object] = {
         "id": call.store.path,
         "app": {"name": "asyncstore", "version": __version__},
         "collections": {"number_of_collections": len(await call.store.list_collections())},
         "cluster": {"enabled": False},
         "requests": {"rest": {"responses": call.counters.responses()}, "grpc": {"responses": {}}},
     }
+    if int(call.query.get("details_level", 0)) > 0:
+        told["statistics"] = call.store.statistics()
+    return told
 
 
 _OF_STATISTICS = (
     Parameter("anonymize", "Changes nothing.", FLAG),
     Parameter("per_collection", "Changes nothing.", FLAG),
 )
-_DETAILS = Parameter("details_level", "Changes nothing.", least=0)
+_DETAILS = Parameter("details_level", "From 1 on, what the store has done is told too.", least=0)
 
 ENDPOINTS: list[Endpoint[None]] = [
     Endpoint("GET", "/", title, need=Need.NOTHING),
