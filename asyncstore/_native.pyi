@@ -260,7 +260,9 @@ class Engine:
     def event_fd(self) -> int:
         """Readable when completions wait. Reading it is drain()'s business."""
     def drain(self) -> list[Completion]:
-        """All completions since the last call; clears the descriptor."""
+        """All completions since the last call, but for dropped ones; clears the descriptor."""
+    def drop(self, ticket: int) -> None:
+        """Nobody waits for a ticket that was not drained: a read may end without having worked."""
     def collections(self) -> list[Collection]: ...
     def broken_collections(self) -> list[tuple[str, NativeError]]:
         """Name (or folder, where the name is unreadable) and error of each that could not be opened."""

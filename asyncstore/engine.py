@@ -10,7 +10,7 @@ What must hold:
 - Everything here runs on the thread of the event loop that opened the store. The bridge can
   therefore not collect a ticket before ``start`` has written it down.
 - A job that the core has taken is never taken back. Cancelling drops the interest in its result:
-  the core goes on and keeps the arrays it was given until the job is complete.
+  a read ends at its next step, a write goes on; the core keeps the arrays it was given until then.
 - A full inbox makes callers wait, in the order they came, one lane for reads and one for writes. A
   full inbox holds jobs that will complete, so the bridge will wake and try again.
 - Whoever waits is woken, with a result or an error, whatever becomes of the bridge.
@@ -176,7 +176,7 @@ class Pending:
     async def result(self) -> object:
         """Waits and returns what the job came to, or raises its error.
 
-        Cancellation: the job goes on, its result is dropped.
+        Cancellation: a read ends soon, a write goes on; the result is dropped.
         """
         try:
             await self.wait()
@@ -315,7 +315,8 @@ class Engine:
     async def call(self, lane: Lane, submit: Callable[[], int]) -> object:
         """Does a job and returns what it came to.
 
-        Cancellation: the job goes on if the core has taken it; its result is dropped.
+        Cancellation: a read ends soon; a write goes on if the core has taken it. The result is
+        dropped.
         """
         return await (await self.begin(lane, submit)).result()
 
@@ -347,8 +348,10 @@ class Engine:
         return error_class(message)
 
     def forget(self, pending: Pending) -> None:
-        """Drops a job nobody waits for; the core's answer to it is passed over."""
-        self._pending.pop(pending.ticket, None)
+        """Drops a job nobody waits for; the core need not go on with it if it is a read."""
+        known = self._pending.pop(pending.ticket, None) is not None
+        if known and not self._forked:
+            self.native.drop(pending.ticket)
 
     async def _bridge(self) -> None:
         """Wakes waiters as their jobs complete, until the store is closed."""

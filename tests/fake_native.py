@@ -175,6 +175,7 @@ class Engine:
         self.inbox_max = 1 << 12
         self.taken: list[str] = []  # jobs in the order they were submitted
         self.drain_error: Exception | None = None
+        self.dropped: list[int] = []
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._collections: dict[str, Collection] = {}
         self._inbox: deque[tuple[int, Callable[[], object]]] = deque()
@@ -242,8 +243,13 @@ class Engine:
             os.eventfd_read(self._fd)
         completions = []
         while self._done:
-            completions.append(self._done.popleft())
+            ticket, value = self._done.popleft()
+            if ticket not in self.dropped:
+                completions.append((ticket, value))
         return completions
+
+    def drop(self, ticket: int) -> None:
+        self.dropped.append(ticket)
 
     def collections(self) -> list[Collection]:
         return list(self._collections.values())

@@ -27,11 +27,11 @@ CompletionQueue::~CompletionQueue() {
 }
 
 void CompletionQueue::complete(uint64_t ticket, Value value) {
-  push({ticket, std::nullopt, std::move(value)});
+  push({ticket, std::nullopt, std::move(value), false});
 }
 
 void CompletionQueue::fail(uint64_t ticket, base::Error error) {
-  push({ticket, std::move(error), {}});
+  push({ticket, std::move(error), {}, false});
 }
 
 void CompletionQueue::push(Completion completion) {
@@ -73,7 +73,26 @@ std::vector<Completion> CompletionQueue::drain() {
   static_cast<void>(eventfd_read(fd_, &count));
   const std::lock_guard lock(mutex_);
   told_ = false;
-  return std::exchange(waiting_, {});
+  std::vector<Completion> drained = std::exchange(waiting_, {});
+  for (Completion& completion : drained) {
+    completion.is_dropped = !dropped_.empty() && dropped_.erase(completion.ticket) > 0;
+  }
+  any_dropped_.store(!dropped_.empty(), std::memory_order_relaxed);
+  return drained;
+}
+
+void CompletionQueue::drop(uint64_t ticket) {
+  const std::lock_guard lock(mutex_);
+  dropped_.insert(ticket);
+  any_dropped_.store(true, std::memory_order_relaxed);
+}
+
+bool CompletionQueue::is_dropped(uint64_t ticket) const {
+  if (!any_dropped_.load(std::memory_order_relaxed)) {
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  return dropped_.contains(ticket);
 }
 
 CompletionQueue::Holding::Holding(CompletionQueue& queue) : queue_(queue) {

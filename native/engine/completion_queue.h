@@ -1,12 +1,14 @@
 // The way back: what submitted jobs came to, and the descriptor that says so.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -109,6 +111,7 @@ struct Completion {
   uint64_t ticket = 0;
   std::optional<base::Error> error;
   Value value;
+  bool is_dropped = false;
 };
 
 // Any thread completes; one thread drains. The descriptor is readable while completions wait that
@@ -125,6 +128,12 @@ class CompletionQueue {
   void fail(uint64_t ticket, base::Error error);
   std::vector<Completion> drain();
 
+  // Nobody wants to know any more what comes of a job that was not drained yet. It is answered all
+  // the same, but need not be worked on.
+  void drop(uint64_t ticket);
+  // Quick while there are none.
+  bool is_dropped(uint64_t ticket) const;
+
  private:
   explicit CompletionQueue(int fd) : fd_(fd) {}
   void push(Completion completion);
@@ -132,8 +141,10 @@ class CompletionQueue {
   void signal() const;
 
   int fd_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<Completion> waiting_;
+  std::unordered_set<uint64_t> dropped_;
+  std::atomic<bool> any_dropped_{false};
   bool told_ = false;  // the descriptor is readable, or about to be
 };
 

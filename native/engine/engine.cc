@@ -449,6 +449,9 @@ bool Engine::offer(uint64_t ticket, std::unique_ptr<Task> task) {
 }
 
 bool Engine::offer(uint64_t ticket, std::span<std::unique_ptr<Task>> tasks) {
+  for (const auto& task : tasks) {
+    task->job = ticket;
+  }
   const TaskQueue::Offer offered = closed_ ? TaskQueue::Offer::closed : tasks_.offer(tasks);
   if (offered == TaskQueue::Offer::closed) {
     completions_->fail(ticket, store_closed());

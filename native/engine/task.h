@@ -26,9 +26,12 @@ class Task {
   // A row asked for in a step; runs between steps, data valid during the call only.
   virtual void landed(const io::ReadRequest& request, base::Bytes data,
                       const base::Error* error) = 0;
-  // Answers without having worked; also called in place of the next step when the store closes.
+  // Answers without having worked; also called in place of the next step when the store closes, or
+  // when nobody waits for the answer any more.
   virtual void abandon(const base::Error& error) = 0;
 
+  // The ticket that it answers; 0: none.
+  uint64_t job = 0;
   // The worker's counts.
   uint32_t reads_pending = 0;
   uint32_t turns = 0;  // slices in a row

@@ -188,6 +188,10 @@ void Worker::step(std::unique_ptr<Task> task) {
     task->abandon(stop_reason_);
     return;
   }
+  if (completions_.is_dropped(task->job)) {
+    task->abandon(Error{base::Code::failed, "nobody waits for this any more"});
+    return;
+  }
   const Task::Next next = task->step(*this);
   if (next == Task::Next::done) {
     ASSERT(task->reads_pending == 0);

@@ -38,6 +38,9 @@ class EngineHandle {
     nanobind::list result;
     for (auto& completion : engine_->completions().drain()) {
       borrowed_.erase(completion.ticket);
+      if (completion.is_dropped) {
+        continue;
+      }
       nanobind::object value = completion.error ? to_python_error(*completion.error)
                                                 : to_python(std::move(completion.value));
       result.append(nanobind::make_tuple(completion.ticket, value));

@@ -202,6 +202,8 @@ void bind_engine(nb::module_& module) {
       .def("close", &EngineHandle::close)
       .def("event_fd", [](EngineHandle& self) { return self.get().completions().fd(); })
       .def("drain", &EngineHandle::drain)
+      .def("drop",
+           [](EngineHandle& self, uint64_t ticket) { self.get().completions().drop(ticket); })
       .def("collections", [](EngineHandle& self) { return self.get().collections(); })
       .def("broken_collections",
            [](EngineHandle& self) {

@@ -85,5 +85,22 @@ TEST_CASE("completions: a thread holds back only what belongs to the queue it sa
   CHECK(readable(*other));
 }
 
+TEST_CASE("completions: what was dropped is said so once, and forgotten") {
+  auto queue = std::move(CompletionQueue::create().value());
+  CHECK_FALSE(queue->is_dropped(7));
+  queue->drop(7);
+  CHECK(queue->is_dropped(7));
+  CHECK_FALSE(queue->is_dropped(8));
+  queue->complete(8, uint64_t{1});
+  queue->complete(7, uint64_t{2});
+  const auto drained = queue->drain();
+  REQUIRE(drained.size() == 2);
+  CHECK_FALSE(drained[0].is_dropped);
+  CHECK(drained[1].is_dropped);
+  CHECK_FALSE(queue->is_dropped(7));
+  queue->complete(7, uint64_t{3});
+  CHECK_FALSE(queue->drain()[0].is_dropped);
+}
+
 }  // namespace
 }  // namespace asyncstore::engine

@@ -108,6 +108,7 @@ async def test_a_cancelled_search_is_dropped_and_others_go_on(native, wait_until
             await wait_until(lambda: core.waiting == 2)
             core.release()
         assert [len(found) for found in hits] == [3]
+        assert len(core.dropped) == 1
         assert store._engine._pending == {}
 
 
