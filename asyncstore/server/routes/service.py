@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Annotated
 
 from starlette.responses import JSONResponse, PlainTextResponse
 
@@ -10,6 +11,7 @@ from asyncstore.errors import CollectionNotFoundError, CorruptionError
 from asyncstore.server import results
 from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
+from asyncstore.server.json_schema import Like
 from asyncstore.server.parameters import FLAG, TIMEOUT, Parameter
 from asyncstore.version import __version__
 
@@ -18,7 +20,7 @@ INTERFACE_VERSION = "1.18.0"
 _COMMIT = "0" * 40
 
 
-async def title(call: Call[None]) -> JSONResponse:
+async def title(call: Call[None]) -> Annotated[JSONResponse, Like(results.Title)]:
     """Says what answers here; without the envelope."""
     return JSONResponse(
         {
@@ -87,7 +89,7 @@ def _label(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-async def telemetry(call: Call[None]) -> dict[str, object]:
+async def telemetry(call: Call[None]) -> Annotated[dict[str, object], Like(results.Telemetry)]:
     """What runs here, and how much it holds."""
     return {
         "id": call.store.path,
