@@ -12,6 +12,7 @@ that are described are asked: ``test_methods.py`` has the others.
 
 import argparse
 import contextlib
+import math
 import os
 import random
 import socket
@@ -96,12 +97,7 @@ class Fuzzer:
         def one(case, number):
             self._prepare(operation.path)
             self._shape(case, random.Random(number))
-            arguments = case.as_transport_kwargs(base_url="http://store")
-            arguments.pop("cookies", None)
-            arguments["headers"] = {
-                name: value.encode("latin-1") for name, value in arguments["headers"].items()
-            }
-            response = self._send(**arguments)
+            response = self._send(**as_httpx(case.as_transport_kwargs("http://store")))
             self.statuses[response.status_code] += 1
             case.validate_response(response, checks=CHECKS)
 
@@ -169,6 +165,19 @@ class Fuzzer:
         return aimed
 
 
+def as_httpx(arguments):
+    """The arguments of a request as httpx takes them, which is strict where requests is not."""
+    headers = {name: value.encode("latin-1") for name, value in arguments["headers"].items()}
+    taken = {**arguments, "headers": headers}
+    taken.pop("cookies", None)
+    if "files" in taken:
+        taken["files"] = [
+            (name, (file, content if isinstance(content, bytes) else str(content)))
+            for name, (file, content) in taken["files"]
+        ]
+    return taken
+
+
 def whole(request):
     """A request whose content is there, so that it can be told when the reply is wrong."""
     request.read()
@@ -223,7 +232,7 @@ def main():
             return client.send(whole(client.build_request(method, url, **rest)))
 
         asked = operations(client.get("/openapi.json").json())
-        share = max(1, given.requests // len(asked))
+        share = math.ceil(given.requests / len(asked))
         asked = [one for one in asked if given.only in (None, one.label)]
         fuzzer, begin, failed = Fuzzer(send), time.monotonic(), []
         for operation in asked:
