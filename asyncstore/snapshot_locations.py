@@ -92,14 +92,14 @@ def _parts_of(url: str, api_key: str | None) -> Generator[bytes, None, None]:
     except urllib.error.HTTPError as error:
         error.close()
         raise InvalidArgumentError(
-            f"location: {url} answers {error.code} {error.reason}"
+            f"location: {url!r} answers {error.code} {error.reason}"
         ) from error
     except (http.client.InvalidURL, ValueError) as error:  # also of what no header can hold
-        raise InvalidArgumentError(f"location: {url} cannot be asked for: {error}") from error
+        raise InvalidArgumentError(f"location: {url!r} cannot be asked for: {error}") from error
     except (http.client.HTTPException, OSError) as error:
-        raise StorageIOError(f"cannot fetch {url}: {error}", filename=url) from error
+        raise StorageIOError(f"cannot fetch {url!r}: {error}", filename=url) from error
     if announced is not None and announced.isdecimal() and int(announced) != size_bytes:
-        sentence = f"cannot fetch {url}: it ended at {size_bytes} of {announced}"
+        sentence = f"cannot fetch {url!r}: it ended at {size_bytes} of {announced}"
         raise StorageIOError(sentence, filename=url)
 
 
