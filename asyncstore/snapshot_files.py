@@ -27,7 +27,9 @@ _SUFFIX = ".snapshot"
 _CHECKSUM_SUFFIX = ".checksum"
 _PART_PREFIX, _PART_SUFFIX = ".asyncstore-", ".part"
 _CHECKSUM = re.compile(r"([0-9a-f]{64})  ", re.ASCII)
-# In names of files, of which a file system takes 255 bytes.
+# Of a file's name, as file systems have them.
+_FILE_BYTES_MAX = 255
+# Of the collection in it, so that there is room for the rest.
 _NAME_BYTES_MAX = 180
 # A server is one node; others number theirs.
 _PEER_ID = 0
@@ -142,6 +144,7 @@ class SnapshotFolder:
         """
         path = self.path / name
         bare = name == os.path.basename(name) and not name.startswith(".") and "\0" not in name
+        bare = bare and len(name.encode("utf-8", "replace")) <= _FILE_BYTES_MAX
         if not bare or not name.endswith(_SUFFIX) or path.is_symlink() or not path.is_file():
             raise NotFoundError(f"Snapshot `{name}` doesn't exist!")
         return path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -60,9 +61,17 @@ def download(url: str, api_key: str | None, part: PartFile, pause: Pause) -> Non
     """Fetches what a URL names; redirections are not followed, as they lead to other hosts.
 
     Raises:
-        InvalidArgumentError: The host has no such file, or does not give it.
-        StorageIOError: The connection fails or ends too early.
+        InvalidArgumentError: It is no URL, the key is none, or the host does not give such a file.
+        StorageIOError: The connection fails or ends too early; then ``filename`` is the URL.
     """
+    with closing(_parts_of(url, api_key)) as parts:
+        for chunk in parts:
+            pause()
+            part.write(chunk)
+
+
+def _parts_of(url: str, api_key: str | None) -> Generator[bytes, None, None]:
+    """What a URL names, in pieces."""
     import http.client  # here, because importing asyncstore must stay quick
     import urllib.error
     import urllib.request
@@ -73,21 +82,25 @@ def download(url: str, api_key: str | None, part: PartFile, pause: Pause) -> Non
 
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
     request = urllib.request.Request(url, headers={"api-key": api_key} if api_key else {})
+    size_bytes = 0
     try:
         with opener.open(request, timeout=_TIMEOUT_S) as reply:
             announced = reply.headers.get("Content-Length")
             while chunk := reply.read(PART_BYTES):
-                pause()
-                part.write(chunk)
+                size_bytes += len(chunk)
+                yield chunk
     except urllib.error.HTTPError as error:
         error.close()
         raise InvalidArgumentError(
-            f"location: {url} answers {error.code} {error.reason}"
+            f"location: {url!r} answers {error.code} {error.reason}"
         ) from error
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
-        raise StorageIOError(f"cannot fetch {url}: {error}") from error
-    if announced is not None and announced.isdigit() and int(announced) != part.size_bytes:
-        raise StorageIOError(f"cannot fetch {url}: it ended at {part.size_bytes} of {announced}")
+    except (http.client.InvalidURL, ValueError) as error:  # also of what no header can hold
+        raise InvalidArgumentError(f"location: {url!r} cannot be asked for: {error}") from error
+    except (http.client.HTTPException, OSError) as error:
+        raise StorageIOError(f"cannot fetch {url!r}: {error}", filename=url) from error
+    if announced is not None and announced.isdecimal() and int(announced) != size_bytes:
+        sentence = f"cannot fetch {url!r}: it ended at {size_bytes} of {announced}"
+        raise StorageIOError(sentence, filename=url)
 
 
 def _split(location: str) -> SplitResult:

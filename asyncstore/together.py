@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import anyio
 
-from asyncstore.errors import AsyncStoreError
-
 _AT_ONCE = 64
 
 
@@ -15,15 +13,15 @@ async def all_at_once(calls: Sequence[Callable[[], Awaitable[None]]]) -> None:
     """Awaits all calls, up to 64 at once; after an error the others are cancelled.
 
     Raises:
-        AsyncStoreError: The first that a call raises: one, and not a group of them.
+        Exception: The first that a call raises: one, and not a group of them.
     """
-    errors: list[AsyncStoreError] = []
+    errors: list[Exception] = []
 
     async def work(left: Iterator[Callable[[], Awaitable[None]]]) -> None:
         try:
             for call in left:
                 await call()
-        except AsyncStoreError as error:
+        except Exception as error:
             errors.append(error)
             group.cancel_scope.cancel()
 

@@ -18,6 +18,7 @@
     openapi      all that as a document, with schemas by json_schema
     failures     errors as status codes and texts
     upload       a file from a multipart body
+    files        a file as a reply, and replies to what is done behind them
     listener     the application on a socket, each connection of which is a protocol
     tls          the files of HTTPS
     outflow      how replies leave, also when nobody reads them

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias, TypedDict
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict, get_args
 
 import msgspec
 
@@ -82,20 +82,24 @@ class CreateCollection(msgspec.Struct, kw_only=True):
 class UpdateCollection(msgspec.Struct, kw_only=True):
     """Of ``PATCH /collections/{collection_name}``."""
 
-    vectors: dict[str, Json] | None = None
-    sparse_vectors: dict[str, Json] | None = None
+    vectors: Annotated[
+        dict[str, Json] | None, Like(dict[str, m.VectorParamsDiff | None] | None)
+    ] = None
+    sparse_vectors: Annotated[
+        dict[str, Json] | None, Like(dict[str, m.SparseVectorParams | None] | None)
+    ] = None
     optimizers_config: m.OptimizersConfigDiff | None = None
     params: m.CollectionParamsDiff | None = None
     hnsw_config: m.HnswConfigDiff | None = None
-    quantization_config: Json = None
-    strict_mode_config: Json = None
+    quantization_config: Annotated[Json, Like(m.QuantizationConfig | m.Disabled | None)] = None
+    strict_mode_config: Annotated[Json, Like(type(None))] = None
     metadata: Payload | None = None
 
 
 class ChangeAliases(msgspec.Struct, kw_only=True):
     """Of ``POST /collections/aliases``."""
 
-    actions: list[Json]
+    actions: list[Annotated[Json, Like(m.AliasOperations)]]
 
 
 class CreateIndex(msgspec.Struct, kw_only=True):
@@ -344,13 +348,23 @@ class DiscoverBatch(msgspec.Struct, kw_only=True):
     searches: list[Discover]
 
 
+Priority: TypeAlias = Literal["no_sync", "snapshot", "replica"]
+PRIORITIES: tuple[str, ...] = get_args(Priority)
+
+
 class RecoverSnapshot(msgspec.Struct, kw_only=True):
     """Of ``PUT …/snapshots/recover``; ``priority`` is of no account to one node."""
 
     location: str
     checksum: str | None = None
-    priority: Literal["no_sync", "snapshot", "replica"] | None = None
+    priority: Priority | None = None
     api_key: str | None = None
+
+
+class SnapshotForm(TypedDict):
+    """Of ``POST …/snapshots/upload``."""
+
+    snapshot: bytes
 
 
 Grouped: TypeAlias = QueryGroups | SearchGroups | RecommendGroups

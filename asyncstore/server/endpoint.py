@@ -130,6 +130,9 @@ class Endpoint(Generic[B]):
         body: The type of the JSON body; None: there is none.
         need: What a request must be allowed to do.
         others: Parameters behind the question mark, besides those that its like have.
+        form: The fields of the form that the request carries, which ``answer`` takes in itself.
+        may_be_absent: Whether what the path names need not be there.
+        refusals: Statuses of refusals besides those that follow from all this.
     """
 
     method: str
@@ -138,6 +141,9 @@ class Endpoint(Generic[B]):
     body: type[B] | None = None
     need: Need = Need.READ
     others: tuple[Parameter, ...] = ()
+    form: type | None = None
+    may_be_absent: bool = False
+    refusals: tuple[int, ...] = ()
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:

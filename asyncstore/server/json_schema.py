@@ -45,6 +45,7 @@ _PLAIN: dict[object, Schema] = {
     type(None): {"type": "null"},
     object: {},
     Any: {},
+    bytes: {"type": "string", "format": "binary"},  # in a form
     msgspec.Raw: {},
 }
 # A base class stands for those of its children that there are.

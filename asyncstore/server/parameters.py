@@ -16,7 +16,7 @@ class Parameter:
     """One parameter: what it means, and which values it may have.
 
     Attributes:
-        words: Words that it may be.
+        words: Words that it may be; without any, and without ``least``, it may be any text.
         least: It may be an integer, from this one on; None: it must be a word.
         note: What it does.
     """
@@ -32,7 +32,7 @@ class Parameter:
         Raises:
             RequestError: It stands for none.
         """
-        if text in self.words:
+        if text in self.words or self._is_text:
             return text
         if self.least is None:
             wanted = " or ".join(self.words)
@@ -52,13 +52,19 @@ class Parameter:
     def schema(self) -> dict[str, Any]:
         """The schema of its values."""
         schemas: list[dict[str, Any]] = []
-        if self.words == FLAG:
+        if self._is_text:
+            schemas.append({"type": "string"})
+        elif self.words == FLAG:
             schemas.append({"type": "boolean"})
         elif self.words:
             schemas.append({"type": "string", "enum": list(self.words)})
         if self.least is not None:
             schemas.append({"type": "integer", "minimum": self.least})
         return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+    @property
+    def _is_text(self) -> bool:
+        return not self.words and self.least is None
 
 
 FLAG = ("true", "false")

@@ -51,6 +51,8 @@ class Paths:
 
     def _leading(self, path: str) -> Iterator[tuple[ByMethod, tuple[str, ...]]]:
         """What a path may mean: what is written out comes before what is variable."""
+        if not path.startswith("/"):  # that of the server as a whole, "*", leads nowhere
+            return iter(())
         return self._first.leading(_parts(path), 0, ())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 from asyncstore import models as m
+from asyncstore.server.counters import Responses
 
 
 class CollectionName(TypedDict):
@@ -135,3 +136,59 @@ class ServerCluster(TypedDict):
     """The server is one node."""
 
     status: Literal["disabled"]
+
+
+class Title(TypedDict):
+    """What answers here, and the interface that it speaks."""
+
+    title: str
+    version: str
+    commit: str
+
+
+class App(TypedDict):
+    """What runs."""
+
+    name: str
+    version: str
+
+
+class CollectionsTelemetry(TypedDict):
+    """How much there is."""
+
+    number_of_collections: int
+
+
+class ClusterTelemetry(TypedDict):
+    """Whether there are other nodes: no."""
+
+    enabled: Literal[False]
+
+
+class RequestsTelemetry(TypedDict):
+    """Requests of one protocol: by method and path, then by status."""
+
+    responses: dict[str, dict[str, Responses]]
+
+
+class AllRequestsTelemetry(TypedDict):
+    """Requests by protocol."""
+
+    rest: RequestsTelemetry
+    grpc: RequestsTelemetry
+
+
+class Telemetry(TypedDict):
+    """What runs here, and how much it holds.
+
+    Attributes:
+        id: The store's folder.
+        statistics: What the store has done, from the first level of details on.
+    """
+
+    id: str
+    app: App
+    collections: CollectionsTelemetry
+    cluster: ClusterTelemetry
+    requests: AllRequestsTelemetry
+    statistics: NotRequired[dict[str, object]]

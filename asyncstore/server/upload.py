@@ -30,8 +30,8 @@ async def snapshot_parts(request: Request) -> AsyncIterator[bytes]:
     if kind != b"multipart/form-data" or not boundary:
         raise _refused("Content-Type must be multipart/form-data with a boundary")
     form = _Form()
-    parser = MultipartParser(boundary, form.callbacks())
     try:
+        parser = MultipartParser(boundary, form.callbacks())
         async for chunk in request.stream():
             parser.write(chunk)
             if len(form.content) >= PART_BYTES:

@@ -9,8 +9,9 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 import asyncstore
-from api_fuzzer import Fuzzer, operations, spoiled
+from api_fuzzer import KEYS, Fuzzer, operations, spoiled, whole
 from asyncstore.server import create_app
+from asyncstore.server.access import Need
 from asyncstore.server.app import ENDPOINTS
 from described import DOCUMENT
 
@@ -46,10 +47,9 @@ def test_every_endpoint_is_described():
         named = {one["name"] for one in operation["parameters"] if one["in"] == "path"}
         assert all("{" + name + "}" in path for name in named)
         assert path.count("{") == len(named)
-        assert ("requestBody" in operation) == (
-            next(e for e in ENDPOINTS if (e.method, e.path) == (method.upper(), path)).body
-            is not None
-        )
+        (endpoint,) = (e for e in ENDPOINTS if (e.method, e.path) == (method.upper(), path))
+        is_empty = endpoint.body is None and endpoint.form is None
+        assert ("requestBody" in operation) == (not is_empty)
     ids = [
         operation["operationId"] for one in DOCUMENT["paths"].values() for operation in one.values()
     ]
@@ -110,7 +110,8 @@ def test_what_is_wrong_is_told_to_be(path, body):
 def fuzzer(tmp_path_factory):
     """The server of a store within this process, whose loop is another thread's."""
     with start_blocking_portal() as portal:
-        opening = asyncstore.open_store(tmp_path_factory.mktemp("fuzzed") / "store")
+        folder = tmp_path_factory.mktemp("fuzzed") / "store"
+        opening = asyncstore.open_store(folder, config={"service": KEYS})
         with portal.wrap_async_context_manager(opening) as store:
             transport = httpx.ASGITransport(app=create_app(store))
             client = httpx.AsyncClient(transport=transport, base_url="http://store")
@@ -118,7 +119,7 @@ def fuzzer(tmp_path_factory):
             def send(method, url, **rest):
                 async def request():
                     with anyio.fail_after(60):
-                        return await client.request(method, url, **rest)
+                        return await client.send(whole(client.build_request(method, url, **rest)))
 
                 return portal.call(request)
 
@@ -139,3 +140,77 @@ def test_requests_are_spoiled_at_one_place():
         copy = spoiled(body, random.Random(seed))
         assert copy is not body
         assert body == {"a": [1, {"b": 2}], "c": 3}
+
+
+def responses_of(path, method="get"):
+    return DOCUMENT["paths"][path][method]["responses"]
+
+
+def test_what_is_accepted_is_said_where_it_may_be():
+    """By the parameter that asks for it."""
+    for path, one in DOCUMENT["paths"].items():
+        for method, operation in one.items():
+            waits = {"wait"} <= {parameter["name"] for parameter in operation["parameters"]}
+            is_later = waits and "snapshots" in path
+            assert ("202" in operation["responses"]) == is_later, (method, path)
+
+
+def test_files_and_texts_are_told_from_json():
+    binary, text = "application/octet-stream", "text/plain"
+    for path in (
+        "/snapshots/{snapshot_name}",
+        "/collections/{collection_name}/snapshots/{snapshot_name}",
+    ):
+        assert list(responses_of(path)["200"]["content"]) == [binary]
+        assert set(responses_of(path)["206"]["content"]) == {binary, "multipart/byteranges"}
+        assert "416" in responses_of(path)
+    for path in ("/healthz", "/livez", "/readyz", "/metrics"):
+        assert list(responses_of(path)["200"]["content"]) == [text]
+    assert set(responses_of("/readyz")["503"]["content"]) == {text, "application/json"}
+    upload = DOCUMENT["paths"]["/collections/{collection_name}/snapshots/upload"]["post"]
+    (form,) = upload["requestBody"]["content"].values()
+    assert "multipart/form-data" in upload["requestBody"]["content"]
+    fields = DOCUMENT["components"]["schemas"][form["schema"]["$ref"].rsplit("/", 1)[1]]
+    assert fields["properties"] == {"snapshot": {"type": "string", "format": "binary"}}
+
+
+def test_refusals_follow_from_what_is_asked():
+    of_any = {"400", "408", "431", "500", "503"}
+    refused = {
+        ("/healthz", "get"): set(),
+        ("/collections", "get"): {"401", "422"},
+        ("/issues", "delete"): {"401", "403"},
+        ("/collections/{collection_name}", "put"): {"401", "403", "409", "413", "422"},
+        ("/collections/{collection_name}", "delete"): {"401", "403", "422"},
+        ("/collections/{collection_name}", "patch"): {"401", "403", "404", "413", "422"},
+        ("/collections/{collection_name}/exists", "get"): {"401", "422"},
+        ("/collections/aliases", "post"): {"401", "403", "404", "409", "413", "422"},
+        ("/snapshots/{snapshot_name}", "delete"): {"401", "403", "404"},
+    }
+    for (path, method), wanted in refused.items():
+        told = {status for status in responses_of(path, method) if status >= "4"}
+        assert told == of_any | wanted, path
+
+
+def test_who_needs_no_key_is_told():
+    for endpoint in ENDPOINTS:
+        operation = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]
+        assert (operation.get("security") == []) == (endpoint.need is Need.NOTHING)
+
+
+ALIASES = [
+    ({"create_alias": {"collection_name": "c", "alias_name": "a"}}, True),
+    ({"delete_alias": {"alias_name": "a"}}, True),
+    ({"rename_alias": {"old_alias_name": "a", "new_alias_name": "b"}}, True),
+    ({"create_alias": {"alias_name": "a"}}, False),
+    ({"make_alias": {}}, False),
+    (1, False),
+]
+
+
+@pytest.mark.parametrize(("action", "is_right"), ALIASES)
+def test_actions_on_aliases(action, is_right):
+    operation = DOCUMENT["paths"]["/collections/aliases"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    validator = jsonschema_rs.validator_for({**schema, "components": DOCUMENT["components"]})
+    assert validator.is_valid({"actions": [action]}) is is_right

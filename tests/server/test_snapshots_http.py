@@ -122,6 +122,17 @@ async def test_an_upload_is_recovered(served):
             400,
         ),
         ({"files": {"snapshot": b"x"}, "params": {"checksum": "0" * 64}}, 400),
+        ({"files": {"snapshot": b"x"}, "params": {"priority": "highest"}}, 400),
+        ({"files": {"snapshot": b"x"}, "params": {"wait": "perhaps"}}, 400),
+        ({"files": {"snapshot": b"x"}, "headers": {"content-length": "1" + "0" * 30}}, 413),
+        ({"files": {"snapshot": b"x"}, "headers": {"content-length": b"\xb2"}}, 400),
+        (
+            {
+                "content": b"--x",
+                "headers": {"content-type": "multipart/form-data; boundary=" + "x" * 300},
+            },
+            400,
+        ),
     ],
 )
 async def test_uploads_that_are_refused_change_nothing(served, form, status):
@@ -131,10 +142,10 @@ async def test_uploads_that_are_refused_change_nothing(served, form, status):
         reply = await s.http.post(f"{URL}/upload", **form)
         assert reply.status_code == status
         assert set(reply.json()) == {"status", "time"}
-        if "params" in form:
+        if "checksum" in form.get("params", {}):
             assert reply.json()["status"]["error"].startswith("Checksum mismatch: expected 000")
         assert await contents(s) == before
-        assert [one for one in s.store.snapshots.root.iterdir() if one.is_file()] == []
+        assert [one for one in s.store.snapshots.root.glob("*") if one.is_file()] == []
 
 
 async def test_what_is_accepted_is_done_behind_the_reply(served):
@@ -153,6 +164,17 @@ async def test_what_is_accepted_is_done_behind_the_reply(served):
             with anyio.fail_after(20):
                 while (await s.http.get(path)).json()["result"]:
                     pass
+
+
+NO_LOCATIONS = ["x.snapshot", "/etc/passwd", "ftp://localhost/x", "http://example.com/x", ""]
+NO_LOCATIONS += [
+    "file:///" + "x" * 256,
+    "file:///" + "x/" * 3000,
+    "file:///%00",
+    "file:///dev/null/x",
+]
+NO_LOCATIONS += ["http://[::1/x", "http://localhost:no/x", "http://127.0.0.1:1/x", "http:///x"]
+NO_LOCATIONS += ["http://localhost/\xe9", "http://localhost/a b", "http://localhost:-1/\n"]
 
 
 async def test_places_that_the_server_does_not_read(served, tmp_path):
@@ -180,9 +202,12 @@ async def test_places_that_the_server_does_not_read(served, tmp_path):
             400,
             "Bad request: Invalid snapshot URI, file path must be absolute or on localhost",
         )
-        for location in ("x.snapshot", "/etc/passwd", "ftp://localhost/x", "http://example.com/x"):
-            status, _ = await recover(location)
-            assert status == 400, location
+        for location in NO_LOCATIONS:
+            status, text = await recover(location)
+            assert status == 400, (location, text)
+        circle = s.store.snapshots.root / "circle.snapshot"
+        circle.symlink_to(circle)
+        assert (await recover(circle.as_uri()))[0] == 400
         status, _ = await s.refused("GET", f"{URL}/link.snapshot")
         assert status == 404
 
@@ -195,6 +220,8 @@ async def test_places_that_the_server_does_not_read(served, tmp_path):
         "%2e%2e%2fSTORE",
         "%2Fetc%2Fpasswd",
         "x%00.snapshot",
+        "x" * 255 + ".snapshot",
+        "%C3%A9" * 128 + ".snapshot",
     ],
 )
 async def test_names_that_lead_elsewhere_are_not_there(served, name):
@@ -230,6 +257,44 @@ async def test_a_key_for_reading_makes_none(served):
         ):
             reply = await s.http.request(method, path, headers=reading)
             assert reply.status_code == 403, path
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "content"),
+    [
+        ("bytes=0-3", 206, slice(0, 4)),
+        ("bytes=-5", 206, slice(-5, None)),
+        ("bytes=7-", 206, slice(7, None)),
+        ("bytes=0-1,5-6", 206, None),
+        (f"bytes={10**12}-", 416, None),
+        ("bytes=5-1", 400, None),
+        ("bytes=a-b", 400, None),
+        ("bytes", 400, None),
+        ("lines=1-2", 400, None),
+    ],
+)
+async def test_ranges_of_a_file(served, asked, status, content):
+    async with served() as s:
+        await filled(s)
+        path = f"{URL}/{(await s.client.create_snapshot('c')).name}"
+        whole = (await s.http.get(path)).content
+        reply = await s.http.get(path, headers={"range": asked})
+        assert reply.status_code == status
+        if content is not None:
+            assert reply.content == whole[content]
+        if status >= 400:
+            assert reply.json()["status"]["error"].startswith("Bad request: ")
+        if status == 416:
+            assert reply.headers["content-range"] == f"bytes */{len(whole)}"
+
+
+@pytest.mark.parametrize("key", ["a\nb", "\u2100"])
+async def test_a_key_that_no_header_can_hold(served, key):
+    async with served() as s:
+        body = {"location": "http://127.0.0.1:1/x", "api_key": key}
+        status, text = await s.refused("PUT", f"{URL}/recover", body)
+        assert status == 400
+        assert "cannot be asked for" in text
 
 
 @pytest.fixture

@@ -212,7 +212,7 @@ def _operation(given: dict[str, msgspec.Raw], index: int) -> m.UpdateOperation:
     (key,) = known
     try:
         body = msgspec.json.decode(given[key], type=bodies.OPERATIONS[key])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise format_error(f"operations[{index}].{key}: {error}") from error
     return _MADE[key](body)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from asyncstore.server import results
 from asyncstore.server.access import Need
 from asyncstore.server.endpoint import Call, Endpoint
 from asyncstore.server.exposition import MEDIA_TYPE
+from asyncstore.server.json_schema import Like
 from asyncstore.server.metrics import exposition
 from asyncstore.server.parameters import FLAG, TIMEOUT, Parameter
 from asyncstore.version import __version__
@@ -18,7 +21,7 @@ HEALTHY = "healthz check passed"
 _COMMIT = "0" * 40
 
 
-async def title(call: Call[None]) -> JSONResponse:
+async def title(call: Call[None]) -> Annotated[JSONResponse, Like(results.Title)]:
     """Says what answers here; without the envelope."""
     return JSONResponse(
         {
@@ -60,7 +63,7 @@ async def metrics(call: Call[None]) -> PlainTextResponse:
     return PlainTextResponse(text, media_type=MEDIA_TYPE)
 
 
-async def telemetry(call: Call[None]) -> dict[str, object]:
+async def telemetry(call: Call[None]) -> Annotated[dict[str, object], Like(results.Telemetry)]:
     """What runs here, how much it holds, and in detail what it has done."""
     told: dict[str, object] = {
         "id": call.store.path,
