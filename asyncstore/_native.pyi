@@ -79,6 +79,20 @@ class Field:
     @property
     def query_encoding(self) -> str: ...
 
+class OptimizerOverrides:
+    """What a collection has of its own of the optimizer's settings; None: the store's."""
+
+    def __init__(
+        self,
+        *,
+        indexing_threshold_kb: int | None = None,
+        max_segment_kb: int | None = None,
+        deleted_threshold: float | None = None,
+        vacuum_min_vector_number: int | None = None,
+        default_segment_number: int | None = None,
+        flush_interval_s: int | None = None,
+    ) -> None: ...
+
 class Collection:
     """A collection that the engine holds open; cheap to copy and to keep."""
 
@@ -248,7 +262,7 @@ class Engine:
         deleted_threshold: float,
         vacuum_min_vector_number: int,
         default_segment_number: int,  # 0: the engine's choice
-        flush_interval_s: float,
+        flush_interval_s: int,
         wal_capacity_bytes: int = 32 << 20,  # of one log file
         fault: str = "",  # for tests: a plan of faults in the reader, see native/io/fault_plan.h
         opening: Opening | None = None,  # told how far it has come
@@ -281,10 +295,15 @@ class Engine:
         fields: list[Field],
         sparse: list[str] = ...,
         multivectors: list[Field] = ...,
+        optimizers: OptimizerOverrides = ...,
     ) -> int:
         """→ Collection. Vectors are numbered: the fields from 0, the sparse ones, the multivectors."""
     def submit_configure_collection(
-        self, collection: Collection, expected: bytes, config: bytes
+        self,
+        collection: Collection,
+        expected: bytes,
+        config: bytes,
+        optimizers: OptimizerOverrides,
     ) -> int:
         """→ bool: whether the configuration was the expected one, and now is the other, durably."""
     def submit_delete_collection(self, name: str) -> int:

@@ -43,6 +43,7 @@ from asyncstore.errors import (
     error_from_native,
 )
 from asyncstore.models import PointId, RecoveryProgress, StoreStatistics
+from asyncstore.optimizers import core_optimizers
 from asyncstore.wake import Waker, Wakeup, current_waker
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ __all__ = [
     "LongValues",
     "NativeCollection",
     "NativeField",
+    "NativeOptimizers",
     "Pending",
     "check_path",
     "check_payload",
@@ -94,6 +96,7 @@ T = TypeVar("T")
 
 NativeCollection: TypeAlias = _native.Collection
 NativeField: TypeAlias = _native.Field
+NativeOptimizers: TypeAlias = _native.OptimizerOverrides
 LongConditions: TypeAlias = _native.LongConditions
 LongFilter: TypeAlias = _native.LongFilter
 LongIds: TypeAlias = _native.LongIds
@@ -481,7 +484,7 @@ async def _in_thread(call: Callable[[], T]) -> T:
 def _open_native(path: str, config: Config, native_options: Mapping[str, object]) -> _native.Engine:
     storage = config.storage
     performance, optimizers = storage.performance, storage.optimizers
-    threshold_kb = optimizers.indexing_threshold
+    unless_given = {"indexing_threshold_kb": 10000, "max_segment_kb": 0}
     try:
         return _native.Engine.open(
             path,
@@ -492,12 +495,7 @@ def _open_native(path: str, config: Config, native_options: Mapping[str, object]
             direct_io=performance.direct_io.value,
             cache_bytes=performance.cache_bytes,
             prewarm=performance.prewarm,
-            indexing_threshold_kb=10000 if threshold_kb is None else threshold_kb,
-            max_segment_kb=optimizers.max_segment_size or 0,
-            deleted_threshold=optimizers.deleted_threshold,
-            vacuum_min_vector_number=optimizers.vacuum_min_vector_number,
-            default_segment_number=optimizers.default_segment_number,
-            flush_interval_s=float(optimizers.flush_interval_sec),
+            **cast("dict[str, Any]", {**unless_given, **core_optimizers(optimizers)}),
             **cast("dict[str, Any]", native_options),
         )
     except _native.NativeError as error:

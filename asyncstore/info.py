@@ -17,6 +17,7 @@ from asyncstore.models import (
     OptimizersConfig,
     WalConfig,
 )
+from asyncstore.optimizers import optimizers_in_force
 from asyncstore.settings import UNNAMED, CollectionSettings
 
 
@@ -49,7 +50,7 @@ def collection_info(
                 sparse_vectors=settings.sparse_vectors or None,
             ),
             hnsw_config=settings.graph,
-            optimizer_config=optimizers,
+            optimizer_config=optimizers_in_force(optimizers, settings.optimizers_config),
             wal_config=WalConfig(),
             quantization_config=settings.quantization_config,
             metadata=msgspec.UNSET

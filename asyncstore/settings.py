@@ -13,7 +13,12 @@ import msgspec
 
 from asyncstore.automatic import AUTO, automatic_codes
 from asyncstore.bounds import OutOfBoundsError, checked
-from asyncstore.engine import NativeField, available_memory_bytes, translating
+from asyncstore.engine import (
+    NativeField,
+    NativeOptimizers,
+    available_memory_bytes,
+    translating,
+)
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.models import (
     BinaryQuantization,
@@ -34,6 +39,7 @@ from asyncstore.models import (
     WalConfigDiff,
 )
 from asyncstore.models.quantization import decode_quantization
+from asyncstore.optimizers import UINT32_MAX, checked_optimizers, core_optimizers
 from asyncstore.vectors import AnyField, MultivectorField, SparseField, VectorField
 
 VectorsInput: TypeAlias = VectorParams | Mapping[str, VectorParams] | None
@@ -41,7 +47,6 @@ VectorsInput: TypeAlias = VectorParams | Mapping[str, VectorParams] | None
 # What graphs and codes there are.
 GRAPH_M_MIN, GRAPH_M_MAX = 4, 127
 RABITQ_BITS = (1, 2, 4, 8)
-UINT32_MAX = 2**32 - 1
 
 # The name of the one vector of a collection whose vector has no name.
 UNNAMED = ""
@@ -54,6 +59,7 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
     sparse_vectors: dict[str, SparseVectorParams] = {}
     quantization_config: QuantizationConfig | None = None
     hnsw_config: HnswConfigDiff | None = None
+    optimizers_config: OptimizersConfigDiff | None = None
     metadata: dict[str, object] | None = None
 
     @classmethod
@@ -83,6 +89,10 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
         """One field for each multivector, likewise."""
         with translating():
             return [_native_multivector(*one) for one in self._multivectors.items()]
+
+    def native_optimizers(self) -> NativeOptimizers:
+        """What the collection's optimizer has of its own."""
+        return NativeOptimizers(**core_optimizers(self.optimizers_config))
 
     def fields_by_name(self, collection: str) -> dict[str, AnyField]:
         """The vectors as the core numbers them: dense ones, sparse ones, multivectors."""
@@ -223,12 +233,8 @@ def checked_settings(
         InvalidArgumentError: A value has the wrong type or is out of bounds; all are listed.
         UnsupportedError: A setting would have no effect yet.
     """
-    for value, sentence in (
-        (optimizers_config, "optimizers_config: not supported yet, the store's configuration is"),
-        (wal_config, "wal_config: not supported yet, every collection has the same log"),
-    ):
-        if value is not None:
-            raise UnsupportedError(sentence)
+    if wal_config is not None:
+        raise UnsupportedError("wal_config: not supported yet, every collection has the same log")
     if not on_disk_payload:
         raise UnsupportedError("on_disk_payload: payload in memory is not supported yet")
     dense = _checked_vectors(vectors)
@@ -243,6 +249,7 @@ def checked_settings(
         sparse_vectors=_checked_sparse(sparse_vectors),
         quantization_config=checked_quantization(quantization_config, "quantization_config"),
         hnsw_config=checked_graph(hnsw_config, "hnsw_config"),
+        optimizers_config=checked_optimizers(optimizers_config, "optimizers_config"),
         metadata=checked_metadata(metadata),
     )
     for name in settings.sparse_vectors:

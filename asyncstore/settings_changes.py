@@ -11,6 +11,7 @@ from asyncstore import models as m
 from asyncstore.bounds import checked
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
 from asyncstore.models.quantization import decode_quantization
+from asyncstore.optimizers import checked_optimizers
 from asyncstore.settings import (
     CollectionSettings,
     checked_graph,
@@ -42,6 +43,7 @@ class SettingsChanges(msgspec.Struct, frozen=True, kw_only=True):
     vectors: dict[str, VectorChanges] = {}
     sparse_vectors: dict[str, m.SparseVectorParams] = {}
     hnsw_config: m.HnswConfigDiff | None = None
+    optimizers_config: m.OptimizersConfigDiff | None = None
     quantization_config: Codes | None = None
     metadata: dict[str, object] = {}
 
@@ -65,6 +67,7 @@ class SettingsChanges(msgspec.Struct, frozen=True, kw_only=True):
                 for name, params in self.sparse_vectors.items()
             },
             hnsw_config=_overlaid(settings.hnsw_config, self.hnsw_config),
+            optimizers_config=_overlaid(settings.optimizers_config, self.optimizers_config),
             quantization_config=_replaced(settings.quantization_config, self.quantization_config),
             metadata=_merged_metadata(settings.metadata, self.metadata),
         )
@@ -94,12 +97,6 @@ def checked_changes(
         InvalidArgumentError: A value has the wrong type or is out of bounds.
         UnsupportedError: A setting would have no effect.
     """
-    if optimizers_config is not None:
-        diff = checked(optimizers_config, m.OptimizersConfigDiff, "optimizers_config")
-        if diff != m.OptimizersConfigDiff():
-            raise UnsupportedError(
-                "optimizers_config: not supported yet, the store's configuration is"
-            )
     if params is not None:
         _check_params(checked(params, m.CollectionParamsDiff, "params"))
     return SettingsChanges(
@@ -112,6 +109,7 @@ def checked_changes(
             for name, one in _items(sparse_vectors, "sparse_vectors")
         },
         hnsw_config=checked_graph(hnsw_config, "hnsw_config"),
+        optimizers_config=checked_optimizers(optimizers_config, "optimizers_config"),
         quantization_config=_checked_codes(quantization_config, "quantization_config"),
         metadata=checked_metadata(metadata) or {},
     )

@@ -184,7 +184,9 @@ class Store:
                 Without codes a search reads all originals.
             hnsw_config: Settings of the graphs over the codes, of all vectors that do not have
                 their own; ``m=0``: no graph, codes are scanned.
-            optimizers_config: Not supported yet; the store's configuration has it for all.
+            optimizers_config: What the collection's optimizer has of its own; what is None is the
+                store's (``storage.optimizers``). ``indexing_threshold=0``: nothing is sealed by
+                itself, until :meth:`update_collection` says otherwise.
             wal_config: Not supported yet.
             on_disk_payload: Must be True; payload kept in memory is not supported yet.
             metadata: A JSON object that ``info()`` gives back.
@@ -214,10 +216,13 @@ class Store:
         engine = self._engine
         engine.check_open()
         text, fields = settings.encode(), settings.native_fields()
+        optimizers = settings.native_optimizers()
         sparse = list(settings.sparse_vectors)
         multivectors = settings.native_multivectors()
         created = await self._change(
-            lambda: engine.native.submit_create_collection(name, text, fields, sparse, multivectors)
+            lambda: engine.native.submit_create_collection(
+                name, text, fields, sparse, multivectors, optimizers
+            )
         )
         return self._handle(cast(NativeCollection, created))
 
@@ -308,7 +313,8 @@ class Store:
             name: The collection's, or an alias of it.
             vectors: What changes of vectors and multivectors, by name, "" for the unnamed one.
             sparse_vectors: Likewise; ``modifier`` can be switched on (``IDF``) and off (``NONE``).
-            optimizers_config: Not supported yet; the store's configuration has it for all.
+            optimizers_config: Field by field; the optimizer goes by it within a quarter of a
+                second, whether or not anything is written.
             params: See :class:`CollectionParamsDiff`.
             hnsw_config: Field by field.
             quantization_config: As a whole; ``Disabled.DISABLED`` stands for none.
@@ -339,9 +345,13 @@ class Store:
         is_done = False
         while not is_done:  # another task may have changed them meanwhile
             before = native.config
-            after = changes.merged(CollectionSettings.decode(before)).encode()
+            after = changes.merged(CollectionSettings.decode(before))
             submit = functools.partial(
-                engine.native.submit_configure_collection, native, before, after
+                engine.native.submit_configure_collection,
+                native,
+                before,
+                after.encode(),
+                after.native_optimizers(),
             )
             is_done = cast(bool, await engine.call(engine.writes, submit))
 

@@ -111,6 +111,11 @@ class Field:
         self.__dict__.update(settings)
 
 
+class OptimizerOverrides:
+    def __init__(self, **settings: float) -> None:
+        assert all(value is not None for value in settings.values())
+
+
 class Collection:
     def __init__(self, name: str, config: bytes, fields: list[Field]) -> None:
         self.name = name
@@ -280,6 +285,7 @@ class Engine:
         fields: list[Field],
         sparse: list[str],
         multivectors: list[Field],
+        optimizers: OptimizerOverrides,
     ) -> int:
         assert not sparse
         assert not multivectors

@@ -84,7 +84,15 @@ class HnswConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OptimizersConfigDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Settings of one collection's optimizer; not supported yet, a store has one for all."""
+    """Settings that one collection's optimizer has of its own; None: those of the store.
+
+    They mean what :class:`OptimizersConfig` says of them.
+
+    Attributes:
+        memmap_threshold: Kept and told as given: originals are on disk in any case.
+        max_optimization_threads: "auto" at most: one segment is made at a time, by all cores.
+        prevent_unoptimized: False at most: no write waits until segments are sealed.
+    """
 
     deleted_threshold: Annotated[float, Bounds(0.0, 1.0)] | None = None
     vacuum_min_vector_number: Annotated[int, Bounds(0)] | None = None
@@ -94,6 +102,7 @@ class OptimizersConfigDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     indexing_threshold: Annotated[int, Bounds(0)] | None = None
     flush_interval_sec: Annotated[int, Bounds(0)] | None = None
     max_optimization_threads: int | Literal["auto"] | None = None
+    prevent_unoptimized: bool | None = None
 
 
 class OptimizersConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +113,8 @@ class OptimizersConfig(msgspec.Struct, frozen=True, kw_only=True):
         vacuum_min_vector_number: Segments with fewer rows are not vacuumed.
         default_segment_number: Segments to aim for; 0 leaves it to the engine.
         max_segment_size: KB of vectors a segment may reach by merging; None means no bound.
-        memmap_threshold: Not supported yet, must be None: originals are always on disk.
+        memmap_threshold: As a collection was given it, without effect: originals are always on
+            disk. Must be None for a store.
         indexing_threshold: KB of vectors at which a segment is sealed; 0 means never, None the
             default.
         flush_interval_sec: Seconds between two checkpoints of the log.

@@ -116,9 +116,11 @@ class Collection : public std::enable_shared_from_this<Collection> {
   Schema schema() const {
     return {file_.fields, static_cast<uint32_t>(file_.sparse.size()), file_.multivectors};
   }
-  // What COLLECTION holds; all but the configuration of the Python side stays as it was made.
+  // What COLLECTION holds; all but what replace_config() replaces stays as it was made.
   CollectionFile file() const;
   std::vector<std::byte> config() const;
+  // In force from now on: the collection's own, else the store's.
+  OptimizerSettings optimizers() const;
   // How often it was replaced since the store was opened.
   uint64_t config_version() const { return config_version_.load(std::memory_order_acquire); }
   std::shared_ptr<const View> view() const;
@@ -142,11 +144,12 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void drop() { dropped_.store(true, std::memory_order_release); }
 
   // --- any thread that may wait for the disk (configure.cc) ---
-  // Another configuration, durable when this returns; false, and nothing is done, when the one in
-  // force is not `expected`. After a failure that leaves open which of both a crash would show, it
-  // is not changed any more until the store is opened again.
+  // Another configuration and what it says of the optimizer, durable when this returns; false, and
+  // nothing is done, when the one in force is not `expected`. After a failure that leaves open
+  // which of both a crash would show, it is not changed any more until the store is opened again.
   base::Result<bool> replace_config(const std::vector<std::byte>& expected,
-                                    std::vector<std::byte> config);
+                                    std::vector<std::byte> config,
+                                    const OptimizerOverrides& optimizers);
   // COLLECTION was damaged.
   base::Status rewrite_file();
 
@@ -319,7 +322,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   Options options_;
   CollectionFile file_;
   std::mutex file_mutex_;            // while COLLECTION is replaced
-  mutable std::mutex config_mutex_;  // of file_.config
+  mutable std::mutex config_mutex_;  // of file_.config and file_.optimizers
   std::atomic<uint64_t> config_version_{0};
   std::optional<base::Error> config_failure_;
   std::atomic<bool> dropped_{false};

@@ -21,8 +21,14 @@ std::vector<std::byte> Collection::config() const {
   return file_.config;
 }
 
+OptimizerSettings Collection::optimizers() const {
+  const std::lock_guard lock(config_mutex_);
+  return file_.optimizers.over(options_.optimizers);
+}
+
 Result<bool> Collection::replace_config(const std::vector<std::byte>& expected,
-                                        std::vector<std::byte> config) {
+                                        std::vector<std::byte> config,
+                                        const OptimizerOverrides& optimizers) {
   const std::lock_guard lock(file_mutex_);
   if (config_failure_) {
     return *config_failure_;
@@ -33,6 +39,7 @@ Result<bool> Collection::replace_config(const std::vector<std::byte>& expected,
   }
   CollectionFile after = before;
   after.config = std::move(config);
+  after.optimizers = optimizers;
   const std::string path = folder_ + "/COLLECTION";
   Status replaced = io::replace_file(*storage_, path, encode(after));
   if (!replaced.ok()) {
@@ -45,6 +52,7 @@ Result<bool> Collection::replace_config(const std::vector<std::byte>& expected,
   }
   const std::lock_guard config_lock(config_mutex_);
   file_.config = std::move(after.config);
+  file_.optimizers = optimizers;
   config_version_.fetch_add(1, std::memory_order_release);
   return true;
 }

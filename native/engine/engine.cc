@@ -348,16 +348,17 @@ bool Engine::create_collection(uint64_t ticket, CollectionFile file) {
 }
 
 bool Engine::configure_collection(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-                                  std::vector<std::byte> expected, std::vector<std::byte> config) {
+                                  std::vector<std::byte> expected, std::vector<std::byte> config,
+                                  const OptimizerOverrides& optimizers) {
   if (refused(ticket, *collection)) {
     return true;
   }
   const auto configure = [this, ticket, collection, expected = std::move(expected),
-                          config = std::move(config)]() mutable {
+                          config = std::move(config), optimizers]() mutable {
     if (refused(ticket, *collection)) {  // by now: deletions are chores of the same thread
       return;
     }
-    auto changed = collection->replace_config(expected, std::move(config));
+    auto changed = collection->replace_config(expected, std::move(config), optimizers);
     if (changed.ok()) {
       completions_->complete(ticket, changed.value());
     } else {

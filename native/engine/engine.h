@@ -71,7 +71,8 @@ class Engine {
   bool create_collection(uint64_t ticket, CollectionFile file);
   // Answers false when its configuration was not `expected` any more.
   bool configure_collection(uint64_t ticket, const std::shared_ptr<Collection>& collection,
-                            std::vector<std::byte> expected, std::vector<std::byte> config);
+                            std::vector<std::byte> expected, std::vector<std::byte> config,
+                            const OptimizerOverrides& optimizers);
   bool delete_collection(uint64_t ticket, std::string name);
   bool update_aliases(uint64_t ticket, std::vector<AliasAction> actions);
   bool write(uint64_t ticket, const std::shared_ptr<Collection>& collection, WriteJob job);

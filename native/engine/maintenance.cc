@@ -34,6 +34,10 @@ constexpr uint64_t k_look_ticks = 8;
 // After a failure (a full disk, a damaged row) a collection is left alone for half a minute.
 constexpr uint64_t k_pause_ticks = 120;
 
+uint64_t quiet_ticks_of(const OptimizerSettings& optimizers) {
+  return std::chrono::seconds(optimizers.flush_interval_s) / k_tick;
+}
+
 }  // namespace
 
 Maintenance::Maintenance(const Options& options, Collections collections, WriterOf writer_of,
@@ -148,8 +152,6 @@ void Maintenance::tick() {
   if (++ticks_ % k_look_ticks == 0) {
     look_around_();
   }
-  const auto quiet_ticks =
-      static_cast<uint64_t>(options_.flush_interval_s * 1000.0) / k_tick.count();
   for (const auto& collection : collections_()) {
     Activity& activity = activity_[collection.get()];
     const uint64_t lsn = collection->view()->lsn;
@@ -159,17 +161,18 @@ void Maintenance::tick() {
       --activity.pause_ticks;
       continue;
     }
-    const bool idle = activity.quiet_ticks >= quiet_ticks;
+    // A collection's own may have changed since the last tick: they are asked for at each decision.
+    const bool idle = activity.quiet_ticks >= quiet_ticks_of(collection->optimizers());
     Status status;
     bool worked = false;
     for (uint32_t field = 0; field < collection->fields().size() && status.ok() && !stopping();
          ++field) {
-      auto improved = improve(*collection, field, seal_due(*collection, field, idle),
-                              segments_wanted(k_background_segments));
+      auto improved =
+          improve(*collection, field, seal_due(*collection, field, idle), k_background_segments);
       status = improved.ok() ? Status() : Status(std::move(improved.error()));
       worked = worked || (improved.ok() && improved.value());
     }
-    if (status.ok() && options_.indexing_threshold_bytes > 0) {
+    if (status.ok() && collection->optimizers().indexing_threshold_bytes > 0) {
       const auto trained = train_codes(*collection);
       status = trained.ok() ? Status() : Status(trained.error());
       worked = worked || (trained.ok() && trained.value());
@@ -196,7 +199,7 @@ void Maintenance::tick() {
 
 Status Maintenance::optimize_now(Collection& collection) {
   for (uint32_t field = 0; field < collection.fields().size(); ++field) {
-    TRY(improve(collection, field, true, segments_wanted(1)));
+    TRY(improve(collection, field, true, 1));
   }
   TRY(train_codes(collection));
   TRY(checkpoint(collection, Saving::all));
@@ -237,7 +240,8 @@ Result<std::vector<Finding>> Maintenance::repair_now(Collection& collection,
 // --- sealing, merging, vacuuming ---
 
 bool Maintenance::seal_due(const Collection& collection, uint32_t field, bool idle) const {
-  if (options_.indexing_threshold_bytes == 0) {
+  const uint64_t threshold = collection.optimizers().indexing_threshold_bytes;
+  if (threshold == 0) {
     return false;
   }
   const auto view = collection.view();
@@ -247,16 +251,18 @@ bool Maintenance::seal_due(const Collection& collection, uint32_t field, bool id
     all += segment.bytes();
     open += segment.segment->sealed() ? 0 : segment.bytes();
   }
-  return open >= options_.indexing_threshold_bytes && (idle || open >= all / k_seal_part);
+  return open >= threshold && (idle || open >= all / k_seal_part);
 }
 
 // Seals the field's rows of this moment if told to, and rewrites until at most so many segments are
-// left. Whether there was anything to do.
+// left (or as many as the settings say). Whether there was anything to do.
 Result<bool> Maintenance::improve(Collection& collection, uint32_t field, bool seal,
                                   uint64_t segments) {
   bool worked = false;
-  RewriteBounds bounds{0, segments, options_.max_segment_bytes, options_.deleted_threshold,
-                       options_.vacuum_min_vector_number};
+  const OptimizerSettings settings = collection.optimizers();
+  const uint32_t told = settings.default_segment_number;
+  RewriteBounds bounds{0, told > 0 ? told : segments, settings.max_segment_bytes,
+                       settings.deleted_threshold, settings.vacuum_min_vector_number};
   if (seal) {
     TRY_ASSIGN(bounds.open_id_end, freeze(collection, field));
     TRY_ASSIGN(worked, seal_in_place(collection, field, bounds.open_id_end));

@@ -89,9 +89,6 @@ class Maintenance {
   base::Status save_segments(const CheckpointPlan& plan, Collection& collection, Manifest& manifest,
                              std::vector<std::string>& superfluous);
 
-  uint64_t segments_wanted(uint64_t unless_told) const {
-    return options_.default_segment_number > 0 ? options_.default_segment_number : unless_told;
-  }
   bool seal_due(const Collection& collection, uint32_t field, bool idle) const;
   base::Result<bool> improve(Collection& collection, uint32_t field, bool seal, uint64_t segments);
   base::Result<uint32_t> freeze(Collection& collection, uint32_t field);

@@ -99,6 +99,9 @@ std::vector<std::byte> encode(const CollectionFile& collection) {
   for (const Field& field : collection.multivectors) {
     put(body, field);
   }
+  if (collection.optimizers.any()) {
+    put(body, collection.optimizers);
+  }
   return framed(k_collection_magic, body.bytes());
 }
 
@@ -129,6 +132,13 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
       return does_not_parse(path, reader);
     }
     collection.multivectors = std::move(*multivectors);
+  }
+  if (reader.ok() && reader.remaining() > 0) {
+    const auto optimizers = take_overrides(reader);
+    if (!optimizers) {
+      return does_not_parse(path, reader);
+    }
+    collection.optimizers = *optimizers;
   }
   if (!reader.ok() || reader.remaining() != 0) {
     return does_not_parse(path, reader);

@@ -1,7 +1,8 @@
 // What a collection consists of, as of one operation.
 //
 // Two small files in the collection's folder, each replaced as a whole:
-//   COLLECTION  name, fields, the configuration of the Python side, which alone may change
+//   COLLECTION  name, fields, the configuration of the Python side and what it says of the
+//               optimizer; these two alone may change
 //   MANIFEST    written by each checkpoint: segments, point tables, the operation they include
 // Both in a frame (framed_file.h).
 #pragma once
@@ -13,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "engine/index_definition.h"
+#include "engine/optimizer_settings.h"
 #include "segment/field.h"
 
 namespace asyncstore::engine {
@@ -24,6 +26,7 @@ struct CollectionFile {
   uint64_t identity = 0;                 // random; every file of the collection carries it
   std::vector<std::string> sparse = {};  // names of the sparse vectors
   std::vector<segment::Field> multivectors = {};
+  OptimizerOverrides optimizers = {};
 };
 
 struct ManifestSegment {

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "engine/opening.h"
+#include "engine/optimizer_settings.h"
 #include "wal/log.h"
 
 namespace asyncstore::engine {
@@ -24,13 +25,7 @@ struct Options {
   // Whether reads are direct or not by the memory that is left (engine/direct_reading.h).
   bool direct_by_memory() const { return direct_io == Choice::automatic && cache_bytes > 0; }
 
-  // An appendable segment is sealed from this size on (bytes of originals); 0: never.
-  uint64_t indexing_threshold_bytes = uint64_t{10000} << 10;
-  uint64_t max_segment_bytes = 0;  // merging makes none larger; 0: no bound
-  double deleted_threshold = 0.2;
-  uint64_t vacuum_min_vector_number = 1000;
-  uint32_t default_segment_number = 0;  // merging aims for it; 0: Maintenance decides
-  double flush_interval_s = 5.0;
+  OptimizerSettings optimizers;  // of collections that have none of their own
   uint64_t wal_capacity_bytes = 32 << 20;
   // What the writer does for the optimizer without letting a write come between, in points: about
   // a millisecond.

@@ -1,6 +1,7 @@
 // The Python module: the only place with exceptions, and the only one that knows Python.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -45,7 +46,7 @@ EngineHandle* open_engine(const std::string& path, const std::string& async_scor
                           const std::string& direct_io, uint64_t cache_bytes, bool prewarm,
                           uint64_t indexing_threshold_kb, uint64_t max_segment_kb,
                           double deleted_threshold, uint64_t vacuum_min_vector_number,
-                          uint32_t default_segment_number, double flush_interval_s,
+                          uint32_t default_segment_number, uint32_t flush_interval_s,
                           uint64_t wal_capacity_bytes, const std::string& fault,
                           std::shared_ptr<engine::Opening> opening) {
   engine::Options options;
@@ -56,12 +57,12 @@ EngineHandle* open_engine(const std::string& path, const std::string& async_scor
   options.direct_io = choice_of(direct_io);
   options.cache_bytes = cache_bytes;
   options.prewarm = prewarm;
-  options.indexing_threshold_bytes = indexing_threshold_kb << 10;
-  options.max_segment_bytes = max_segment_kb << 10;
-  options.deleted_threshold = deleted_threshold;
-  options.vacuum_min_vector_number = vacuum_min_vector_number;
-  options.default_segment_number = default_segment_number;
-  options.flush_interval_s = flush_interval_s;
+  options.optimizers.indexing_threshold_bytes = indexing_threshold_kb << 10;
+  options.optimizers.max_segment_bytes = max_segment_kb << 10;
+  options.optimizers.deleted_threshold = deleted_threshold;
+  options.optimizers.vacuum_min_vector_number = vacuum_min_vector_number;
+  options.optimizers.default_segment_number = default_segment_number;
+  options.optimizers.flush_interval_s = flush_interval_s;
   options.wal_capacity_bytes = wal_capacity_bytes;
   options.fault = fault;
   options.opening = std::move(opening);
@@ -112,6 +113,26 @@ void bind_field(nb::module_& module) {
                    [](const Field& self) { return name_of(self.quantization.encoding); })
       .def_prop_ro("query_encoding",
                    [](const Field& self) { return name_of(self.quantization.query_encoding); });
+}
+
+void bind_optimizer_overrides(nb::module_& module) {
+  using engine::OptimizerOverrides;
+  using Number = std::optional<uint64_t>;
+  nb::class_<OptimizerOverrides>(module, "OptimizerOverrides")
+      .def(
+          "__init__",
+          [](OptimizerOverrides* self, Number indexing_threshold_kb, Number max_segment_kb,
+             std::optional<double> deleted_threshold, Number vacuum_min_vector_number,
+             std::optional<uint32_t> default_segment_number,
+             std::optional<uint32_t> flush_interval_s) {
+            const auto bytes = [](Number kb) { return kb ? Number(*kb << 10) : kb; };
+            new (self) OptimizerOverrides{
+                deleted_threshold,     vacuum_min_vector_number,     default_segment_number,
+                bytes(max_segment_kb), bytes(indexing_threshold_kb), flush_interval_s};
+          },
+          nb::kw_only(), "indexing_threshold_kb"_a = nb::none(), "max_segment_kb"_a = nb::none(),
+          "deleted_threshold"_a = nb::none(), "vacuum_min_vector_number"_a = nb::none(),
+          "default_segment_number"_a = nb::none(), "flush_interval_s"_a = nb::none());
 }
 
 // Of each: field, kind, params as given, points with a value (None while it is being made).
@@ -218,24 +239,28 @@ void bind_engine(nb::module_& module) {
           "submit_create_collection",
           [](EngineHandle& self, const std::string& name, const nb::bytes& config,
              std::vector<segment::Field> fields, std::vector<std::string> sparse,
-             std::vector<segment::Field> multivectors) {
+             std::vector<segment::Field> multivectors,
+             const engine::OptimizerOverrides& optimizers) {
             if (fields.size() + sparse.size() + multivectors.size() > base::k_fields_max) {
               raise(base::invalid_argument("a collection has at most " +
                                            std::to_string(base::k_fields_max) + " vectors"));
             }
             const uint64_t ticket = self.get().next_ticket();
-            self.get().create_collection(ticket, {name, std::move(fields), copy_of(config), 0,
-                                                  std::move(sparse), std::move(multivectors)});
+            self.get().create_collection(
+                ticket, {name, std::move(fields), copy_of(config), 0, std::move(sparse),
+                         std::move(multivectors), optimizers});
             return ticket;
           },
           "name"_a, "config"_a, "fields"_a, "sparse"_a = std::vector<std::string>(),
-          "multivectors"_a = std::vector<segment::Field>())
+          "multivectors"_a = std::vector<segment::Field>(),
+          "optimizers"_a = engine::OptimizerOverrides())
       .def("submit_configure_collection",
            [](EngineHandle& self, const std::shared_ptr<Collection>& collection,
-              const nb::bytes& expected, const nb::bytes& config) {
+              const nb::bytes& expected, const nb::bytes& config,
+              const engine::OptimizerOverrides& optimizers) {
              const uint64_t ticket = self.get().next_ticket();
-             self.get().configure_collection(ticket, collection, copy_of(expected),
-                                             copy_of(config));
+             self.get().configure_collection(ticket, collection, copy_of(expected), copy_of(config),
+                                             optimizers);
              return ticket;
            })
       .def("submit_delete_collection",
@@ -315,6 +340,7 @@ NB_MODULE(_native, module) {
   bind_long_replies(module);
   bind_long_filters(module);
   bind_field(module);
+  bind_optimizer_overrides(module);
   bind_collection(module);
   bind_snapshot(module);
   bind_opening(module);

@@ -168,7 +168,6 @@ async def test_many_collections_open_again(open_store, unnamed):
     "settings",
     [
         {"hnsw_config": m.HnswConfigDiff(payload_m=16)},
-        {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=0)},
         {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
         {"sparse_vectors": {"s": m.SparseVectorParams(index=UINT8_INDEX)}},
         {"on_disk_payload": False},

@@ -123,11 +123,6 @@ async def test_what_comes_to_what_is_in_force_is_told_as_given(open_store, unnam
             UnsupportedError,
             "sparse_vectors.s.index.datatype",
         ),
-        (
-            {"optimizers_config": m.OptimizersConfigDiff(indexing_threshold=0)},
-            UnsupportedError,
-            "optimizers_config",
-        ),
         ({"params": m.CollectionParamsDiff(on_disk_payload=False)}, UnsupportedError, "in memory"),
         ({"params": {"replication_factor": 2}}, UnsupportedError, "no replicas"),
         ({"params": {"read_fan_out_factor": 2}}, UnsupportedError, "no replicas"),

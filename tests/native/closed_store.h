@@ -64,9 +64,9 @@ struct ClosedStore {
   }
   static engine::Options options() {
     auto made = small_options();
-    made.indexing_threshold_bytes = 0;
-    made.vacuum_min_vector_number = 1'000'000;
-    made.default_segment_number = 10;
+    made.optimizers.indexing_threshold_bytes = 0;
+    made.optimizers.vacuum_min_vector_number = 1'000'000;
+    made.optimizers.default_segment_number = 10;
     return made;
   }
 

@@ -552,7 +552,7 @@ TEST_CASE("engine: merging without writes in between never loses the table of po
   // Every rewrite ends with a checkpoint of the same operation, whose files must not collide.
   const storage_test::QuickFolder folder;
   auto options = small_options();
-  options.indexing_threshold_bytes = 0;
+  options.optimizers.indexing_threshold_bytes = 0;
   std::vector<segment::Field> fields;
   for (uint32_t i = 0; i < 8; ++i) {
     fields.push_back(make_field("f" + std::to_string(i), 3));

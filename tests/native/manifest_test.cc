@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/crc32c.h"
+#include "engine/framed_file.h"
 #include "io_temporary_folder.h"
 
 using namespace asyncstore;
@@ -35,6 +38,7 @@ CollectionFile sample_collection() {
   file.sparse = {"words", "Wörter"};
   file.multivectors = {
       {"rows", 128, segment::Distance::dot, segment::Datatype::float16, {}, {.m = 0}}};
+  file.optimizers = {0.25, 0, std::nullopt, 5 << 20, 0, std::nullopt};
   return file;
 }
 
@@ -62,6 +66,7 @@ TEST_CASE("manifest: what is written is read") {
   CHECK(collection.value().config == sample_collection().config);
   CHECK(collection.value().sparse == sample_collection().sparse);
   CHECK(collection.value().multivectors == sample_collection().multivectors);
+  CHECK(collection.value().optimizers == sample_collection().optimizers);
 
   const auto manifest = parse_manifest("p", encode(sample_manifest()), k_owner, 2, 3);
   REQUIRE(manifest.ok());
@@ -94,6 +99,68 @@ TEST_CASE("manifest: those of stores from before such indexes were saved name no
     REQUIRE(manifest.value().kept.size() == 2);
     CHECK(manifest.value().kept[0].number == (named == 0 ? 0 : 3));
     CHECK(manifest.value().kept[1].number == 0);
+  }
+}
+
+TEST_CASE("manifest: a collection with no settings of the optimizer says nothing of them") {
+  auto file = sample_collection();
+  const size_t whole = encode(file).size();
+  file.optimizers = {};
+  CHECK(encode(file).size() == whole - 1 - 4 * 8);  // flags and four numbers
+  const auto parsed = parse_collection("p", encode(file));
+  REQUIRE(parsed.ok());
+  CHECK_FALSE(parsed.value().optimizers.any());
+}
+
+TEST_CASE("manifest: each setting of the optimizer comes back, alone and with all others") {
+  const OptimizerOverrides all{0.5, 1, 2, 3, 4, 5};
+  OptimizerOverrides one_each[7] = {{}, {}, {}, {}, {}, {}, all};
+  one_each[0].deleted_threshold = 1.0;
+  one_each[1].vacuum_min_vector_number = UINT64_MAX;
+  one_each[2].default_segment_number = UINT32_MAX;
+  one_each[3].max_segment_bytes = 0;
+  one_each[4].indexing_threshold_bytes = 0;
+  one_each[5].flush_interval_s = 0;
+  for (const OptimizerOverrides& given : one_each) {
+    auto file = sample_collection();
+    file.optimizers = given;
+    const auto parsed = parse_collection("p", encode(file));
+    REQUIRE(parsed.ok());
+    CHECK(parsed.value().optimizers == given);
+  }
+}
+
+TEST_CASE("manifest: impossible settings of the optimizer under a sound checksum are refused") {
+  const auto refused = [](base::Bytes ending) {
+    auto file = sample_collection();
+    file.optimizers = {};
+    const auto encoded = encode(file);
+    std::vector<std::byte> body(encoded.begin() + 16, encoded.end() - 4);
+    body.insert(body.end(), ending.begin(), ending.end());
+    const auto parsed =
+        parse_collection("p", framed({'A', 'S', 'C', 'O', 'L', 'L', 'N', '1'}, body));
+    REQUIRE(!parsed.ok());
+    CHECK(parsed.error().code == Code::corruption);
+  };
+  refused(random_bytes(1000, 1));
+  const std::byte nothing_said[] = {std::byte{0}};
+  refused(nothing_said);
+  for (int flags = 1; flags < 256; ++flags) {
+    const std::byte cut_short[] = {std::byte(flags)};
+    refused(cut_short);
+  }
+  for (const uint8_t unknown : {0x40, 0x80, 0xFF}) {
+    std::vector<std::byte> ending(1 + 6 * 8);
+    ending[0] = std::byte{unknown};
+    refused(ending);
+  }
+  const double infinite = std::numeric_limits<double>::infinity();
+  for (const double part : {-0.001, 1.001, -infinite, infinite, std::nan("")}) {
+    OptimizerOverrides overrides;
+    overrides.deleted_threshold = part;
+    base::ByteWriter ending;
+    put(ending, overrides);
+    refused(ending.bytes());
   }
 }
 

@@ -24,7 +24,7 @@ constexpr uint64_t k_enough_rows = 65536;
 // Nothing is trained but by optimize().
 engine::Options quiet_options() {
   engine::Options options = small_options();
-  options.indexing_threshold_bytes = 0;
+  options.optimizers.indexing_threshold_bytes = 0;
   return options;
 }
 

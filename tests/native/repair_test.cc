@@ -414,8 +414,8 @@ TEST_CASE("repair: a damaged original is an error that names the point, until it
     CHECK(finding.text.find("belongs to no point any more") != std::string::npos);
   }
   // Nor does it keep the segment from being vacuumed.
-  open.options.vacuum_min_vector_number = 1;
-  open.options.deleted_threshold = 0.0;
+  open.options.optimizers.vacuum_min_vector_number = 1;
+  open.options.optimizers.deleted_threshold = 0.0;
   open.open();
   REQUIRE(ok(open.store->optimize(open.collection)));
   CHECK(open.collection->statistics().rows_deleted == 0);

@@ -47,11 +47,11 @@ inline engine::Options small_options(engine::Choice async_scorer = engine::Choic
   options.workers = 2;
   options.prewarm = false;
   options.wal_capacity_bytes = 16 << 10;
-  options.indexing_threshold_bytes = 8 << 10;
-  options.vacuum_min_vector_number = 50;
-  options.default_segment_number = 2;
+  options.optimizers.indexing_threshold_bytes = 8 << 10;
+  options.optimizers.vacuum_min_vector_number = 50;
+  options.optimizers.default_segment_number = 2;
   options.writer_part_points = 16;
-  options.flush_interval_s = 3600;  // what goes on behind is asked for
+  options.optimizers.flush_interval_s = 3600;  // what goes on behind is asked for
   return options;
 }
 

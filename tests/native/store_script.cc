@@ -195,7 +195,8 @@ class Run {
     const Text after(static_cast<size_t>(round) + 1, std::byte{'x'});
     history_.configs.push_back(after);
     const Completion changed = store_->call([&](uint64_t ticket) {
-      return store_->engine().configure_collection(ticket, collection_, before, after);
+      return store_->engine().configure_collection(ticket, collection_, before, after,
+                                                   optimizers_of(after));
     });
     if (!done(changed)) {
       return false;
@@ -259,6 +260,7 @@ void check_aliases(Store& store, const History& history) {
 void check_config(const engine::Collection& collection, const History& history) {
   const auto begin = history.configs.begin() + static_cast<ptrdiff_t>(history.configs_acknowledged);
   REQUIRE(std::find(begin, history.configs.end(), collection.config()) != history.configs.end());
+  REQUIRE(collection.file().optimizers == optimizers_of(collection.config()));
 }
 
 // After a crash amid a repair: what is still damaged is rebuilt, and a repair leaves nothing.
@@ -296,6 +298,14 @@ void go_on(std::unique_ptr<Store> store, const std::string& path, Model model, u
 
 std::vector<segment::Field> script_fields() {
   return {make_field("a", 6), make_field("b", 3, segment::Distance::euclid)};
+}
+
+engine::OptimizerOverrides optimizers_of(const Text& config) {
+  engine::OptimizerOverrides optimizers;
+  if (!config.empty()) {
+    optimizers.vacuum_min_vector_number = config.size() + 40;
+  }
+  return optimizers;
 }
 
 History run_script(const std::string& path, const std::shared_ptr<io::Storage>& storage,

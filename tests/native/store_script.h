@@ -38,6 +38,8 @@ struct Script {
 };
 
 std::vector<segment::Field> script_fields();
+// What a configuration of the script says of the optimizer.
+engine::OptimizerOverrides optimizers_of(const Text& config);
 
 // Upserts in all modes, vectors set and deleted, payloads overwritten, merged and removed, points
 // deleted, sealing, merging, checkpoints, aliases, configurations, another collection that comes

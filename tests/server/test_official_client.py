@@ -299,3 +299,33 @@ async def test_settings_are_changed(served):
         assert config.metadata == {"b": 2, "c": [3]}
         with pytest.raises(UnexpectedResponse, match="not supported yet"):
             await s.client.update_collection("c", hnsw_config=qm.HnswConfigDiff(m=4))
+
+
+async def test_indexing_is_off_for_an_upload_and_on_again_afterwards(served, wait_until):
+    async with served() as s:
+        await s.client.create_collection(
+            "c",
+            vectors_config=qm.VectorParams(size=4, distance=qm.Distance.DOT),
+            optimizers_config=qm.OptimizersConfigDiff(
+                indexing_threshold=0, memmap_threshold=20000, max_optimization_threads="auto"
+            ),
+        )
+        await s.client.upsert("c", points=points(200))  # 3 KB of vectors
+        info = await s.client.get_collection("c")
+        assert info.indexed_vectors_count == 0
+        assert info.config.optimizer_config.indexing_threshold == 0
+        assert info.config.optimizer_config.memmap_threshold == 20000
+        assert info.config.optimizer_config.deleted_threshold == 0.2
+        assert await s.client.update_collection(
+            "c", optimizers_config=qm.OptimizersConfigDiff(indexing_threshold=1)
+        )
+        collection = await s.store.get_collection("c")
+        await wait_until(lambda: collection.statistics().indexed_vectors == 200)
+        info = await s.client.get_collection("c")
+        assert info.indexed_vectors_count == 200
+        assert info.config.optimizer_config.indexing_threshold == 1
+        assert info.config.optimizer_config.memmap_threshold == 20000
+        with pytest.raises(UnexpectedResponse, match="indexing_threshold: value -1 invalid"):
+            await s.client.update_collection(
+                "c", optimizers_config=qm.OptimizersConfigDiff(indexing_threshold=-1)
+            )

@@ -15,7 +15,7 @@ LAYERS = [
     {"version", "errors"},
     {"bounds", "wake", "together", "loopback"},
     {"models"},
-    {"config", "automatic"},
+    {"config", "automatic", "optimizers"},
     {"engine"},
     {
         "names",

@@ -52,6 +52,8 @@ void add_manifests() {
   collection.sparse = {"words"};
   collection.multivectors = collection.fields;
   add("manifest", {0}, engine::encode(collection));
+  collection.optimizers = {0.5, 1000, 4, 1 << 20, 0, 5};
+  add("manifest", {0}, engine::encode(collection));
   engine::Manifest manifest;
   manifest.owner = 77;
   manifest.lsn = 9;

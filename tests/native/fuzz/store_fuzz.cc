@@ -24,8 +24,8 @@ engine::Options small_options() {
   options.workers = 1;
   options.prewarm = false;
   options.wal_capacity_bytes = 4 << 10;
-  options.indexing_threshold_bytes = 512;
-  options.flush_interval_s = 3600;
+  options.optimizers.indexing_threshold_bytes = 512;
+  options.optimizers.flush_interval_s = 3600;
   options.durability = wal::Durability::flush;
   return options;
 }
