@@ -46,7 +46,7 @@ from asyncstore.query import (
 from asyncstore.reads import Reads
 from asyncstore.search_plan import SearchPlan, check_limit, check_threshold
 from asyncstore.settings import UNNAMED
-from asyncstore.vectors import AnyField, VectorField, find_field, is_array, query_vector
+from asyncstore.vectors import AnyField, VectorField, find_field, query_vector
 
 if TYPE_CHECKING:
     from asyncstore.engine import NativeFilter
@@ -153,7 +153,7 @@ class QueryLowering:
                 mmr is None
                 and lookup_from is None
                 and isinstance(field, VectorField)
-                and is_array(query.nearest)
+                and isinstance(query.nearest, np.ndarray)
             ):
                 vector = await query_vector(query.nearest, field, f"{path}query: ", self._pace)
                 return Sought(vector[np.newaxis], None, [])
