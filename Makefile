@@ -133,7 +133,7 @@ api-fuzz: build ## ask a server what its description allows, and what not: REQUE
 	PYTHONPATH=tests $(BIN)/python tests/server/api_fuzzer.py --requests $(or $(REQUESTS),20000) $(ARGS)
 
 soak: build ## a server under load: its memory, then kills: MINUTES=10 (ARGS: --connections N --kills N --seed S)
-	$(BIN)/python tests/server/soak.py --minutes $(or $(MINUTES),10) $(ARGS)
+	PYTHONPATH=tests $(BIN)/python tests/server/soak.py --minutes $(or $(MINUTES),10) $(ARGS)
 
 # Clients run in Pythons of their own. Where one cannot be installed, its tests are skipped and say so.
 CLIENTS := old-client clients

@@ -75,11 +75,14 @@ def _tell_stages(told: Exposition, statistics: StoreStatistics) -> None:
 
 
 def _tell_requests(told: Exposition, counters: Counters) -> None:
+    requests = [
+        ({"method": method, "endpoint": path, "status": str(status)}, durations)
+        for method, path, status, durations in counters.durations()
+    ]
     told.family("rest_responses_total", "counter", "number of replies")
-    for method, path, status, durations in counters.durations():
-        labels = {"method": method, "endpoint": path, "status": str(status)}
+    for labels, durations in requests:
         told.sample("rest_responses_total", durations.count, **labels)
     name = "rest_responses_duration_seconds"
     told.family(name, "histogram", "how long requests took until they were answered")
-    for method, path, status, durations in counters.durations():
-        told.histogram(name, durations, method=method, endpoint=path, status=str(status))
+    for labels, durations in requests:
+        told.histogram(name, durations, **labels)

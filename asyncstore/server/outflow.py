@@ -14,8 +14,6 @@ from starlette.types import Send
 # What of a reply waits in a connection's buffers. Nearly as much a client must take within the time
 # that it has: one that takes a byte now and then could hold a reply for ever.
 SLICE_BYTES = 256 << 10
-
-
 # What is small enough leaves the process together with what is written right behind it.
 _TOGETHER_BYTES = 16 << 10
 

@@ -15,7 +15,8 @@ from asyncstore.server.endpoint import Endpoint
 _SLASH = "\ufdd0"
 _ENCODED_SLASH = re.compile(rb"%2f", re.IGNORECASE)
 
-ByMethod: TypeAlias = dict[str, Endpoint[Any]]
+# Endpoints, each with the names of the variable parts of its path.
+ByMethod: TypeAlias = dict[str, tuple[Endpoint[Any], list[str]]]
 
 
 class Paths:
@@ -23,25 +24,25 @@ class Paths:
 
     def __init__(self, endpoints: Iterable[Endpoint[Any]]) -> None:
         """A path and a method have one endpoint at most."""
-        self._first: _Part = _Part()
-        self._names: dict[Endpoint[Any], list[str]] = {}
+        self._first = _Part()
         for endpoint in endpoints:
-            part, names = self._first, []
+            part = self._first
+            names: list[str] = []
             for text in _parts(endpoint.path):
                 is_variable = text.startswith("{")
                 if is_variable:
                     names.append(text[1:-1])
                 part = part.following.setdefault("" if is_variable else text, _Part())
             assert endpoint.method not in part.endpoints, endpoint
-            part.endpoints[endpoint.method] = endpoint
-            self._names[endpoint] = names
+            part.endpoints[endpoint.method] = endpoint, names
 
     def find(self, method: str, path: str) -> tuple[Endpoint[Any], dict[str, str]] | None:
         """The endpoint and the variable parts; HEAD is answered as GET is. None: there is none."""
         method = "GET" if method == "HEAD" else method
         for endpoints, values in self._leading(path):
-            if (endpoint := endpoints.get(method)) is not None:
-                return endpoint, dict(zip(self._names[endpoint], values, strict=True))
+            if (found := endpoints.get(method)) is not None:
+                endpoint, names = found
+                return endpoint, dict(zip(names, values, strict=True))
         return None
 
     def methods(self, path: str) -> list[str]:

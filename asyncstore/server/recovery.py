@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asyncstore.models import RecoveryProgress
 from asyncstore.server import log, replies
+from asyncstore.server.paths import path_of
 from asyncstore.server.routes.service import HEALTHY
 
 _ALIVE = ("/healthz", "/livez")
@@ -36,8 +37,7 @@ class Recovery:
             await self._app(scope, receive, send)
             return
         begin = time.perf_counter()
-        path = scope["path"].rstrip("/")
-        response = self._reply(path if scope["method"] in ("GET", "HEAD") else "")
+        response = self._reply(path_of(scope) if scope["method"] in ("GET", "HEAD") else "")
         await response(scope, receive, send)
         log.request(
             scope["method"], scope["path"], response.status_code, time.perf_counter() - begin

@@ -24,23 +24,23 @@ def value_of(given: object) -> Any:
     """
     if not isinstance(given, msgspec.Raw):
         return given  # decoded already
-    text = bytes(given)
-    if text.startswith(b"["):
-        numbers = parse_numbers(text)
-        if numbers is not None:
-            return numbers
-    return _decoded(_ANY, text)
+    return _value(bytes(given))
 
 
 def vectors_of(given: msgspec.Raw) -> Any:
     """The vector of a point, or its vectors by name."""
     text = bytes(given)
     if not text.startswith(b"{"):
-        return value_of(given)
+        return _value(text)
     named = _decoded(_BY_NAME, text)
     if named.keys() <= _OF_SPARSE:
         return _decoded(_ANY, text)
-    return {name: value_of(one) for name, one in named.items()}
+    return {name: _value(bytes(one)) for name, one in named.items()}
+
+
+def _value(text: bytes) -> Any:
+    numbers = parse_numbers(text) if text.startswith(b"[") else None
+    return _decoded(_ANY, text) if numbers is None else numbers
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:

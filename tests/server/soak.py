@@ -1,6 +1,6 @@
 """A server under load for long: it takes no more memory by and by, and a kill loses nothing.
 
-    python tests/server/soak.py --minutes 10 --connections 1000 --kills 5 --seed 1
+    PYTHONPATH=tests python tests/server/soak.py --minutes 10 --connections 1000 --kills 5 --seed 1
 
 Many connections search, a few write with ``wait=true``: points of a fixed range of ids, again and
 again, and deletions. Meanwhile the server's memory is watched. Then it is killed (SIGKILL) at
@@ -18,7 +18,6 @@ import json
 import random
 import re
 import signal
-import socket
 import statistics
 import sys
 import tempfile
@@ -29,6 +28,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from awaiting import is_ready
+from serving import free_port
 
 DIM = 32
 WRITERS = 4
@@ -140,9 +142,7 @@ class Soak:
 
     async def start(self) -> None:
         """Starts the server and waits until it is ready."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         config = self.folder / "config.yaml"
         config.write_text(f"service: {{max_connections: {self.connections + 100}}}\n")
         command = [
@@ -158,16 +158,9 @@ class Soak:
             *command, stdout=asyncio.subprocess.DEVNULL
         )
         deadline = time.monotonic() + READY_S
-        while True:
+        while not is_ready(f"http://127.0.0.1:{self._port}"):
             if self._process.returncode is not None or time.monotonic() > deadline:
                 raise WrongError("the server is not ready, see above")
-            try:
-                async with connection(self._port) as one:
-                    status, _ = await one.ask("GET", "/readyz")
-                    if status == 200:
-                        return
-            except (OSError, asyncio.IncompleteReadError):
-                pass
             await asyncio.sleep(0.05)
 
     async def end(self, number: signal.Signals) -> None:
@@ -331,7 +324,8 @@ def main() -> int:
         try:
             print(asyncio.run(soak(arguments, Path(folder))))
         except WrongError as error:
-            print(f"{error}\nrepeat: python tests/server/soak.py --seed {arguments.seed}")
+            repeat = f"PYTHONPATH=tests python tests/server/soak.py --seed {arguments.seed}"
+            print(f"{error}\nrepeat: {repeat}")
             return 1
     return 0
 

@@ -1,5 +1,6 @@
 """A server under load is killed twice; ``make soak`` does it for long."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,9 @@ def test_a_server_that_is_killed_under_load_loses_nothing():
         "--kills",
         "2",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    environment = os.environ | {"PYTHONPATH": str(SOAK.parent.parent)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 kills" in done.stdout
