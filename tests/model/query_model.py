@@ -141,6 +141,29 @@ def is_close(score, other):
     return abs(score - other) < 1e-4 * (1 + abs(score))
 
 
+def is_doubtful(query, vectors, similar):
+    """Whether to one of the points two examples are as near as each other, up to rounding.
+
+    Rounding decides a whole rank then; even one example may be nearer than itself, where both are
+    multiplied in another order. Sparse vectors that share nothing are 0 from each other without it.
+    """
+    match query:
+        case m.DiscoverQuery(discover=discover):
+            sides = [([pair.positive], [pair.negative]) for pair in pairs_of(discover.context)]
+        case m.RecommendQuery(recommend=recommend) if (
+            recommend.strategy == m.RecommendStrategy.BEST_SCORE and recommend.negative
+        ):
+            sides = [(recommend.positive, recommend.negative)]
+        case _:
+            return False
+
+    def doubt(vector, side, other):
+        score, against = (max(similar(one, vector) for one in ones) for ones in (side, other))
+        return is_close(score, against) and not score == against == 0
+
+    return any(doubt(vector, *pair) for vector in vectors for pair in sides)
+
+
 def pairs_of(context):
     if context is None:
         return []

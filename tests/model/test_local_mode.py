@@ -112,8 +112,8 @@ class Run:
         await rows.upsert(points)
         self._other.upsert(points)
         self._other_vectors = {
-            vector: [one.id for one in points if vector in _named(one.vector)]
-            for vector in self._distances
+            name: {one.id: _named(one.vector)[name] for one in points if name in _named(one.vector)}
+            for name in self._distances
         }
 
     # ---- writes ---------------------------------------------------------------------------------
@@ -433,13 +433,26 @@ class Run:
         using = self._draw.choice(list(self._distances))
         if self._draw.random() < 0.2 and self._other_vectors[using]:
             there = m.LookupLocation(collection=self._other.name)
-            return using, self._data.query(using, self._other_vectors[using]), there
-        return using, self._data.query(using, list(self._having[using])), None
+            return using, self._example_query(using, self._other_vectors[using]), there
+        return using, self._example_query(using, self._having[using]), None
+
+    def _example_query(self, using, examples):
+        """By vectors, and by ids of `examples`, that no point is in doubt about."""
+        similar = self._similar(using)
+
+        def similar_to(example, vector):
+            own = examples[example] if isinstance(example, int | str) else example
+            return similar(own, vector)
+
+        while True:
+            query = self._data.query(using, list(examples))
+            if not query_model.is_doubtful(query, self._having[using].values(), similar_to):
+                return query
 
     def _prefetch(self):
         """A query whose order is beyond doubt as far as it goes; None where rounding decides."""
         using = self._draw.choice(list(self._distances))
-        query = self._data.query(using, list(self._having[using]))
+        query = self._example_query(using, self._having[using])
         limit, filter = self._draw.choice([1, 20, 50]), self._filter(0.4)
         found = self._theirs.query(query, using=using, filter=filter)
         scores = np.array([one.score for one in found[: limit + 1]])

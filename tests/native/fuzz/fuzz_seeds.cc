@@ -62,6 +62,8 @@ void add_manifests() {
   manifest.fields = {{{1, 10, 100, true, 5}, {3, 10, 100, false, 0}}};
   manifest.points = {5, 9};
   manifest.flushes = {2, 0};
+  add("manifest", {1 << 1 | 1 << 3}, engine::encode(manifest));  // as of older stores
+  manifest.kept = {{3, 9}};
   const auto encoded = engine::encode(manifest);
   add("manifest", {1 << 1 | 1 << 3}, encoded);
   // The body alone; the target puts a header before it.
