@@ -296,6 +296,7 @@ class Engine:
         sparse: list[str] = ...,
         multivectors: list[Field] = ...,
         optimizers: OptimizerOverrides = ...,
+        log_file_bytes: int = ...,
     ) -> int:
         """→ Collection. Vectors are numbered: the fields from 0, the sparse ones, the multivectors."""
     def submit_configure_collection(

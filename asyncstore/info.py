@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from asyncstore.field_schema import index_info
+from asyncstore.log_settings import log_in_force
 from asyncstore.models import (
     CollectionConfig,
     CollectionInfo,
@@ -15,7 +16,6 @@ from asyncstore.models import (
     CollectionStatistics,
     CollectionStatus,
     OptimizersConfig,
-    WalConfig,
 )
 from asyncstore.optimizers import optimizers_in_force
 from asyncstore.settings import UNNAMED, CollectionSettings
@@ -51,7 +51,7 @@ def collection_info(
             ),
             hnsw_config=settings.graph,
             optimizer_config=optimizers_in_force(optimizers, settings.optimizers_config),
-            wal_config=WalConfig(),
+            wal_config=log_in_force(settings.wal_config),
             quantization_config=settings.quantization_config,
             metadata=msgspec.UNSET
             if settings.metadata is None

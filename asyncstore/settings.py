@@ -20,6 +20,7 @@ from asyncstore.engine import (
     translating,
 )
 from asyncstore.errors import InvalidArgumentError, UnsupportedError
+from asyncstore.log_settings import checked_log
 from asyncstore.models import (
     BinaryQuantization,
     BinaryQuantizationEncoding,
@@ -60,6 +61,7 @@ class CollectionSettings(msgspec.Struct, frozen=True, kw_only=True, omit_default
     quantization_config: QuantizationConfig | None = None
     hnsw_config: HnswConfigDiff | None = None
     optimizers_config: OptimizersConfigDiff | None = None
+    wal_config: WalConfigDiff | None = None
     metadata: dict[str, object] | None = None
 
     @classmethod
@@ -233,8 +235,6 @@ def checked_settings(
         InvalidArgumentError: A value has the wrong type or is out of bounds; all are listed.
         UnsupportedError: A setting would have no effect yet.
     """
-    if wal_config is not None:
-        raise UnsupportedError("wal_config: not supported yet, every collection has the same log")
     if not on_disk_payload:
         raise UnsupportedError("on_disk_payload: payload in memory is not supported yet")
     dense = _checked_vectors(vectors)
@@ -250,6 +250,7 @@ def checked_settings(
         quantization_config=checked_quantization(quantization_config, "quantization_config"),
         hnsw_config=checked_graph(hnsw_config, "hnsw_config"),
         optimizers_config=checked_optimizers(optimizers_config, "optimizers_config"),
+        wal_config=checked_log(wal_config, "wal_config"),
         metadata=checked_metadata(metadata),
     )
     for name in settings.sparse_vectors:

@@ -13,6 +13,7 @@ from asyncstore.collection import Collection
 from asyncstore.config import Config, ConfigSource
 from asyncstore.engine import Engine, NativeCollection, Pending, native_aliases, translated
 from asyncstore.errors import AlreadyExistsError, CollectionNotFoundError
+from asyncstore.log_settings import log_file_bytes
 from asyncstore.models import (
     AliasDescription,
     AliasOperationsInput,
@@ -187,7 +188,8 @@ class Store:
             optimizers_config: What the collection's optimizer has of its own; what is None is the
                 store's (``storage.optimizers``). ``indexing_threshold=0``: nothing is sealed by
                 itself, until :meth:`update_collection` says otherwise.
-            wal_config: Not supported yet.
+            wal_config: ``wal_capacity_mb`` is the size of one file of the log, 32 MiB unless it is
+                given.
             on_disk_payload: Must be True; payload kept in memory is not supported yet.
             metadata: A JSON object that ``info()`` gives back.
 
@@ -219,9 +221,10 @@ class Store:
         optimizers = settings.native_optimizers()
         sparse = list(settings.sparse_vectors)
         multivectors = settings.native_multivectors()
+        log_bytes = log_file_bytes(settings.wal_config)
         created = await self._change(
             lambda: engine.native.submit_create_collection(
-                name, text, fields, sparse, multivectors, optimizers
+                name, text, fields, sparse, multivectors, optimizers, log_bytes
             )
         )
         return self._handle(cast(NativeCollection, created))

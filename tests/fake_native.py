@@ -286,6 +286,7 @@ class Engine:
         sparse: list[str],
         multivectors: list[Field],
         optimizers: OptimizerOverrides,
+        log_file_bytes: int,
     ) -> int:
         assert not sparse
         assert not multivectors

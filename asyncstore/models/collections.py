@@ -132,9 +132,13 @@ class OptimizersConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WalConfigDiff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Settings of one collection's write-ahead log; not supported yet."""
+    """Settings of one collection's write-ahead log: the size of one of its files, in MiB.
 
-    wal_capacity_mb: Annotated[int, Bounds(1)] | None = None
+    A log is read again when its store opens, until there is a checkpoint: after four such files,
+    or when nothing was written for ``flush_interval_sec``.
+    """
+
+    wal_capacity_mb: Annotated[int, Bounds(1, 4096)] | None = None
     wal_segments_ahead: Annotated[int, Bounds(0)] | None = None
     wal_retain_closed: Annotated[int, Bounds(1)] | None = None
 

@@ -32,6 +32,7 @@ inline constexpr uint32_t k_write_points_max = 1 << 16;  // points of one log re
 inline constexpr uint32_t k_searches_active_max = 64;    // searches one worker holds open
 
 inline constexpr uint32_t k_workers_max = 256;
+inline constexpr uint64_t k_log_file_bytes_max = uint64_t{4} << 30;
 inline constexpr uint32_t k_collections_max = 65536;
 inline constexpr uint32_t k_segments_max = 4096;  // of one vector field
 

@@ -121,6 +121,10 @@ class Collection : public std::enable_shared_from_this<Collection> {
   std::vector<std::byte> config() const;
   // In force from now on: the collection's own, else the store's.
   OptimizerSettings optimizers() const;
+  // Of one file of the write-ahead log: likewise.
+  uint64_t log_file_bytes() const {
+    return file_.log_file_bytes > 0 ? file_.log_file_bytes : options_.wal_capacity_bytes;
+  }
   // How often it was replaced since the store was opened.
   uint64_t config_version() const { return config_version_.load(std::memory_order_acquire); }
   std::shared_ptr<const View> view() const;

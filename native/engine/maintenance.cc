@@ -179,7 +179,7 @@ void Maintenance::tick() {
     }
     const bool changed = collection->unsaved();
     const bool long_log =
-        collection->wal_bytes() >= k_checkpoint_log_files * options_.wal_capacity_bytes;
+        collection->wal_bytes() >= k_checkpoint_log_files * collection->log_file_bytes();
     if (status.ok() && (worked || (changed && (idle || long_log)))) {
       status = checkpoint(*collection);
       if (idle && status.ok()) {

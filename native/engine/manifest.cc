@@ -99,8 +99,11 @@ std::vector<std::byte> encode(const CollectionFile& collection) {
   for (const Field& field : collection.multivectors) {
     put(body, field);
   }
-  if (collection.optimizers.any()) {
+  if (collection.optimizers.any() || collection.log_file_bytes > 0) {
     put(body, collection.optimizers);
+  }
+  if (collection.log_file_bytes > 0) {
+    body.put(collection.log_file_bytes);
   }
   return framed(k_collection_magic, body.bytes());
 }
@@ -139,6 +142,14 @@ Result<CollectionFile> parse_collection(const std::string& path, Bytes content) 
       return does_not_parse(path, reader);
     }
     collection.optimizers = *optimizers;
+    if (reader.remaining() > 0) {
+      collection.log_file_bytes = reader.take<uint64_t>();
+    }
+    // What says nothing is not written.
+    if (!(collection.log_file_bytes > 0 || collection.optimizers.any()) ||
+        collection.log_file_bytes > base::k_log_file_bytes_max) {
+      return does_not_parse(path, reader);
+    }
   }
   if (!reader.ok() || reader.remaining() != 0) {
     return does_not_parse(path, reader);

@@ -27,6 +27,7 @@ struct CollectionFile {
   std::vector<std::string> sparse = {};  // names of the sparse vectors
   std::vector<segment::Field> multivectors = {};
   OptimizerOverrides optimizers = {};
+  uint64_t log_file_bytes = 0;  // of the write-ahead log; 0: as the store has it
 };
 
 struct ManifestSegment {

@@ -54,7 +54,7 @@ std::optional<OptimizerOverrides> take_overrides(base::ByteReader& reader) {
   });
   const double part = overrides.deleted_threshold.value_or(0);
   const bool possible = flags == 0 && part >= 0 && part <= 1;  // a NaN is neither
-  return reader.ok() && possible && overrides.any() ? std::optional(overrides) : std::nullopt;
+  return reader.ok() && possible ? std::optional(overrides) : std::nullopt;
 }
 
 }  // namespace asyncstore::engine

@@ -36,7 +36,7 @@ struct OptimizerOverrides {
 };
 
 void put(base::ByteWriter& writer, const OptimizerOverrides& overrides);
-// Nothing when they do not parse, or say nothing.
+// Nothing when they do not parse.
 std::optional<OptimizerOverrides> take_overrides(base::ByteReader& reader);
 
 }  // namespace asyncstore::engine

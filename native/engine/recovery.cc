@@ -393,7 +393,7 @@ Status Collection::follow_payloads(const std::vector<std::shared_ptr<PayloadInde
 }
 
 Status Collection::replay() {
-  const wal::LogOptions options{options_.wal_capacity_bytes, options_.durability, identity()};
+  const wal::LogOptions options{log_file_bytes(), options_.durability, identity()};
   TRY_ASSIGN(log_, wal::Log::open(storage_, folder_ + "/wal", options, applied_lsn_,
                                   [this](uint64_t lsn, uint32_t kind, base::Bytes payload) {
                                     return replay(lsn, kind, payload);

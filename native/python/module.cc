@@ -239,8 +239,8 @@ void bind_engine(nb::module_& module) {
           "submit_create_collection",
           [](EngineHandle& self, const std::string& name, const nb::bytes& config,
              std::vector<segment::Field> fields, std::vector<std::string> sparse,
-             std::vector<segment::Field> multivectors,
-             const engine::OptimizerOverrides& optimizers) {
+             std::vector<segment::Field> multivectors, const engine::OptimizerOverrides& optimizers,
+             uint64_t log_file_bytes) {
             if (fields.size() + sparse.size() + multivectors.size() > base::k_fields_max) {
               raise(base::invalid_argument("a collection has at most " +
                                            std::to_string(base::k_fields_max) + " vectors"));
@@ -248,12 +248,12 @@ void bind_engine(nb::module_& module) {
             const uint64_t ticket = self.get().next_ticket();
             self.get().create_collection(
                 ticket, {name, std::move(fields), copy_of(config), 0, std::move(sparse),
-                         std::move(multivectors), optimizers});
+                         std::move(multivectors), optimizers, log_file_bytes});
             return ticket;
           },
           "name"_a, "config"_a, "fields"_a, "sparse"_a = std::vector<std::string>(),
           "multivectors"_a = std::vector<segment::Field>(),
-          "optimizers"_a = engine::OptimizerOverrides())
+          "optimizers"_a = engine::OptimizerOverrides(), "log_file_bytes"_a = 0)
       .def("submit_configure_collection",
            [](EngineHandle& self, const std::shared_ptr<Collection>& collection,
               const nb::bytes& expected, const nb::bytes& config,

@@ -168,7 +168,8 @@ async def test_many_collections_open_again(open_store, unnamed):
     "settings",
     [
         {"hnsw_config": m.HnswConfigDiff(payload_m=16)},
-        {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
+        {"wal_config": m.WalConfigDiff(wal_segments_ahead=1)},
+        {"wal_config": m.WalConfigDiff(wal_retain_closed=2)},
         {"sparse_vectors": {"s": m.SparseVectorParams(index=UINT8_INDEX)}},
         {"on_disk_payload": False},
     ],

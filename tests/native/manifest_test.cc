@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/crc32c.h"
+#include "base/limits.h"
 #include "engine/framed_file.h"
 #include "io_temporary_folder.h"
 
@@ -130,6 +131,21 @@ TEST_CASE("manifest: each setting of the optimizer comes back, alone and with al
   }
 }
 
+TEST_CASE("manifest: a log's own size comes back, with settings of the optimizer and without") {
+  for (const OptimizerOverrides& given : {OptimizerOverrides(), sample_collection().optimizers}) {
+    auto file = sample_collection();
+    file.optimizers = given;
+    CHECK(parse_collection("p", encode(file)).value().log_file_bytes == 0);
+    file.log_file_bytes = 1 << 20;
+    const auto parsed = parse_collection("p", encode(file));
+    REQUIRE(parsed.ok());
+    CHECK(parsed.value().log_file_bytes == 1 << 20);
+    CHECK(parsed.value().optimizers == given);
+    file.log_file_bytes = base::k_log_file_bytes_max + 1;
+    CHECK(parse_collection("p", encode(file)).error().code == Code::corruption);
+  }
+}
+
 TEST_CASE("manifest: impossible settings of the optimizer under a sound checksum are refused") {
   const auto refused = [](base::Bytes ending) {
     auto file = sample_collection();
@@ -143,7 +159,8 @@ TEST_CASE("manifest: impossible settings of the optimizer under a sound checksum
     CHECK(parsed.error().code == Code::corruption);
   };
   refused(random_bytes(1000, 1));
-  const std::byte nothing_said[] = {std::byte{0}};
+  const std::byte nothing_said[9] = {};  // nor of the log
+  refused(base::Bytes(nothing_said).first(1));
   refused(nothing_said);
   for (int flags = 1; flags < 256; ++flags) {
     const std::byte cut_short[] = {std::byte(flags)};

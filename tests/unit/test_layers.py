@@ -15,7 +15,7 @@ LAYERS = [
     {"version", "errors"},
     {"bounds", "wake", "together", "loopback"},
     {"models"},
-    {"config", "automatic", "optimizers"},
+    {"config", "automatic", "optimizers", "log_settings"},
     {"engine"},
     {
         "names",

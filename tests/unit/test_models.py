@@ -177,7 +177,8 @@ def test_all_wrong_settings_are_listed():
         {"hnsw_config": m.HnswConfigDiff(payload_m=8)},
         {"optimizers_config": m.OptimizersConfigDiff(max_optimization_threads=1)},
         {"optimizers_config": m.OptimizersConfigDiff(prevent_unoptimized=True)},
-        {"wal_config": m.WalConfigDiff(wal_capacity_mb=1)},
+        {"wal_config": m.WalConfigDiff(wal_segments_ahead=1)},
+        {"wal_config": m.WalConfigDiff(wal_retain_closed=2)},
         {"on_disk_payload": False},
         {
             "quantization_config": m.ScalarQuantization(

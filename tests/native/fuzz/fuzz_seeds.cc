@@ -54,6 +54,9 @@ void add_manifests() {
   add("manifest", {0}, engine::encode(collection));
   collection.optimizers = {0.5, 1000, 4, 1 << 20, 0, 5};
   add("manifest", {0}, engine::encode(collection));
+  collection.optimizers = {};
+  collection.log_file_bytes = 1 << 20;
+  add("manifest", {0}, engine::encode(collection));
   engine::Manifest manifest;
   manifest.owner = 77;
   manifest.lsn = 9;
