@@ -25,8 +25,8 @@ help: ## what there is
 demo: build ## import a sample of real embeddings, search it both ways, show what was found
 	$(BIN)/asyncstore demo $(if $(DATA),--data $(DATA))
 
-test: build native-unit environments ## the tests of both sides; the summary comes last
-	ASYNCSTORE_NATIVE_TESTS_BUILT=1 $(BIN)/python -m pytest
+test: build native-unit environments ## the tests of both sides, in JOBS=2 processes; the summary comes last
+	ASYNCSTORE_NATIVE_TESTS_BUILT=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist worksteal
 
 lint: $(STAMPS)/python ## ruff, mypy, clang-format, clang-tidy
 	$(BIN)/ruff check .

@@ -1,10 +1,14 @@
-"""Whether io_uring works here."""
+"""Whether io_uring works here, and what tests have read through it."""
 
 import tempfile
+from collections import Counter
 
 import anyio
 
 import asyncstore
+
+# Of each reader that served tests of this process, or of another one that has ended, the reads.
+reads_by_reader: Counter[str] = Counter()
 
 
 def refusal() -> str | None:

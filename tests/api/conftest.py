@@ -1,4 +1,4 @@
-"""Both readers for every test that asks for one, and a check that io_uring was not passed over."""
+"""Both readers for every test that asks for one."""
 
 import subprocess
 
@@ -11,9 +11,6 @@ from cities import Docs
 from program import ENVIRONMENT, program
 
 READERS = ["io_uring", "mmap"]
-
-# Each reader that served a test, with the reads it has submitted.
-_reads_by_reader: dict[str, int] = {}
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +62,7 @@ class _Watched:
     async def __aexit__(self, *error):
         try:
             reads = self._store.statistics().reads_submitted
-            _reads_by_reader[self._served] = _reads_by_reader.get(self._served, 0) + reads
+            uring.reads_by_reader[self._served] += reads
         except asyncstore.AsyncStoreError:  # a test may leave behind a store that takes no calls
             pass
         await self._opening.__aexit__(*error)
@@ -85,19 +82,6 @@ def unnamed():
 def docs_with_payload(open_store, unnamed):
     """A collection of three points with payload, as a context."""
     return Docs(open_store, unnamed(size=2))
-
-
-def pytest_sessionfinish(session, exitstatus):
-    """A run that read through the memory map alone, where io_uring works, is a failed run."""
-    is_selection = bool(session.config.option.keyword) or any(
-        "::" in argument for argument in session.config.args
-    )
-    passed_over = bool(_reads_by_reader) and not _reads_by_reader.get("io_uring")
-    if passed_over and not is_selection and uring.refusal() is None:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line("io_uring works here, but no test has read through it", red=True)
 
 
 @pytest.fixture
