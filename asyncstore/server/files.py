@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import anyio
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
@@ -18,14 +19,30 @@ RANGES_MEDIA_TYPE = "multipart/byteranges"
 
 
 class Download(FileResponse):
-    """A file, or the ranges of it that are asked for; what is refused gets the envelope."""
+    """A file, or the ranges of it that are asked for; what is refused gets the envelope.
+
+    It is held open from the first byte to the last, so that one that is deleted meanwhile is sent
+    whole.
+    """
 
     def __init__(self, path: Path, name: str) -> None:
         """``name``: what the file is called where it is kept."""
         super().__init__(path, media_type=MEDIA_TYPE, filename=name)
+        self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it."""
+        try:
+            file = await anyio.open_file(self.path, "rb")
+        except FileNotFoundError:  # deleted since it was looked up
+            text = replies.failure(f"Not found: Snapshot `{self._name}` doesn't exist!", 0.0)
+            await Reply(404, text)(scope, receive, send)
+            return
+        async with file:
+            self.path = f"/dev/fd/{file.wrapped.fileno()}"
+            await self._send(scope, receive, send)
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal: Message | None = None
 
         async def send_unless_refused(message: Message) -> None:

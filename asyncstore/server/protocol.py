@@ -43,6 +43,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(
                 "503 Service Unavailable",
                 f"Service unavailable: there are {self.connections_max} connections already",
+                "retry-after: 1\r\n",
             )
         else:
             self._await_headers()
@@ -131,14 +132,14 @@ class BoundedProtocol(HttpToolsProtocol):
         )
         self.transport.abort()
 
-    def _refuse(self, status: str, text: str) -> None:
+    def _refuse(self, status: str, text: str, header: str = "") -> None:
         """Answers without the application, and closes the connection."""
         _logger.warning("client=%s status=%s: %s", self.client, status.split()[0], text)
         self._stop_waiting()
         body = replies.failure(text, 0.0)
         head = (
             f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            f"content-length: {len(body)}\r\n{header}connection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
         self.transport.close()

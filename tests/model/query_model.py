@@ -71,6 +71,23 @@ def score_of(query, distance, vector, similarity=similarity):
             )
 
 
+def summed(query, distance, vectors, similarity=similarity):
+    """The most that scores by this query add up before signs cancel; 0: they are no such sums."""
+    match query:
+        case m.RecommendQuery(recommend=recommend) if (
+            recommend.strategy == m.RecommendStrategy.SUM_SCORES
+        ):
+            examples = [*(recommend.positive or []), *(recommend.negative or [])]
+            return max(
+                (
+                    sum(abs(similarity(distance, one, vector)) for one in examples)
+                    for vector in vectors.values()
+                ),
+                default=0.0,
+            )
+    return 0.0
+
+
 def ranked(query, distance, vectors, similarity=similarity):
     """All ids with their scores, best first."""
     scores = {

@@ -10,6 +10,7 @@ from query_run import EXACT, QueryRun
 
 CASES = 450  # of each reader
 ROWS_MAX = 12
+EXAMPLES_MAX = 6  # of a query
 MAX_SIM = m.MultiVectorConfig(comparator=m.MultiVectorComparator.MAX_SIM)
 # How far what is stored is from what was given, as a part of it.
 ROUNDING = {m.Datatype.FLOAT32: 1e-6, m.Datatype.FLOAT16: 1e-3, m.Datatype.UINT8: 0}
@@ -75,6 +76,15 @@ class Run(QueryRun):
         if self.is_rounded:
             return model.similarity(m.Distance.DOT, of_unit_length(query), vector)
         return model.similarity(distance, query, vector)
+
+    def cancelled(self, query, vectors):
+        """Scores of examples, each a float32 sum over rows, are summed with both signs.
+
+        Each addition is off by half a unit in the last place of what it has come to.
+        """
+        additions = ROWS_MAX + EXAMPLES_MAX
+        terms = model.summed(query, self.distance, vectors, self.searched)
+        return additions * model.EPSILON / 2 * terms
 
     def may_miss(self, params):
         return self.codes is not None and params is not EXACT

@@ -124,8 +124,11 @@ async def test_connections_too_many(tmp_path):
             for stream in held:
                 await stream.send(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
                 assert (await stream.receive()).startswith(b"HTTP/1.1 200 ")
-            status, text = await talk(port)
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+                refusal = await rest_of(stream)
+            status, text = parsed(refusal)
             assert (status, text) == (503, "Service unavailable: there are 3 connections already")
+            assert b"\r\nretry-after: 1\r\n" in refusal
             await held.pop().aclose()
             while True:  # the server has to see the end of the one that was closed
                 async with await anyio.connect_tcp("127.0.0.1", port) as stream:
